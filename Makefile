@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo format check types layers test docs lock ci clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := $(wildcard apps/*/pyproject.toml packages/*/pyproject.toml)
+
+help: ## Print this message
+	@awk -F '[:] .*## ' '/^[a-z][a-z-]*: .*## /{printf "  %-8s %s\n", $$1, substr($$0, index($$0, "## ") + 3)}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Install every member and the tools, as locked, into .venv
+
+.venv/.ready: requirements.lock $(MEMBERS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hive needs Python 3.11 or later; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { echo "This Python cannot make virtual environments. On Debian: apt install python3-venv"; rm -rf .venv; exit 1; }
+	@echo "Installing what requirements.lock pins ..."
+	@$(BIN)/python tools/pinned.py uv < requirements.lock > .venv/uv.lock.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(foreach m,$(MEMBERS),-e $(dir $(m)))
+	@touch $@
+
+demo: setup ## See Hive do its main job on real input, with a worker killed half-way
+	@$(BIN)/hive demo
+
+format: setup ## Rewrite the code in house format
+	$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+check: setup ## Lint, without rewriting
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## Type-check, strictly
+	$(BIN)/basedpyright
+
+layers: setup ## Hold imports against their contracts
+	$(BIN)/lint-imports
+
+test: setup ## Run the tests
+	$(BIN)/pytest
+
+docs: setup ## Redraw what docs/ derives from code
+	$(BIN)/python tools/draw_lifecycle.py
+	$(BIN)/python tools/draw_configuration.py
+
+lock: setup ## Compile requirements.lock anew from what the members ask for
+	$(BIN)/python tools/requirements.py | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock -
+
+ci: check types layers test ## Everything that must hold before a merge
+
+clean: ## Remove .venv and every cache
+	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Submit tasks and wait for their results from Python."""

@@ -1,0 +1,137 @@
+r"""Everything that Hive raises on purpose.
+
+HiveError
+├── UsageError                 the caller is wrong; fix the code, the input or the configuration
+│   ├── ConfigurationError
+│   ├── IllegalMoveError
+│   ├── MalformedMessageError
+│   ├── MalformedPayloadError
+│   ├── RefusedTaskError
+│   ├── SchemaMismatchError
+│   ├── UnknownKindError
+│   ├── UnknownTaskError
+│   └── UnstorableValueError
+├── LostRaceError              somebody else got there first; let go, touch nothing
+│   └── StaleLeaseError
+└── UnavailableError           something outside did not answer; wait and try again
+    ├── BusUnavailableError
+    ├── ServiceUnavailableError
+    └── StoreUnavailableError
+
+The three branches are the three things a caller can do: stop, let go, try again. A task's own
+failure is none of them: it is a value, `outcomes.Failed`.
+"""
+
+from hive_contracts.ids import LeaseId, TaskId
+
+__all__ = [
+    "BusUnavailableError",
+    "ConfigurationError",
+    "HiveError",
+    "IllegalMoveError",
+    "LostRaceError",
+    "MalformedMessageError",
+    "MalformedPayloadError",
+    "RefusedTaskError",
+    "SchemaMismatchError",
+    "ServiceUnavailableError",
+    "StaleLeaseError",
+    "StoreUnavailableError",
+    "UnavailableError",
+    "UnknownKindError",
+    "UnknownTaskError",
+    "UnstorableValueError",
+    "UsageError",
+]
+
+
+class HiveError(Exception):
+    """Base of every error that Hive raises on purpose."""
+
+
+class UsageError(HiveError):
+    """The caller is wrong. Retrying the same call cannot help."""
+
+
+class ConfigurationError(UsageError):
+    """A setting is missing, malformed, or contradicts another."""
+
+
+class IllegalMoveError(UsageError):
+    """A move that cannot happen in the task's state."""
+
+    def __init__(self, state: str, move: str) -> None:
+        super().__init__(f"a {state} task cannot {move}")
+        self.state = state
+        self.move = move
+
+
+class MalformedMessageError(UsageError):
+    """Bytes from the bus or from a bundle that this Hive does not understand."""
+
+
+class MalformedPayloadError(UsageError):
+    """A payload that its kind refuses; the message names the field."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"the payload does not suit kind {kind!r}: {reason}")
+        self.kind = kind
+        self.reason = reason
+
+
+class RefusedTaskError(UsageError):
+    """A task that may not be submitted as it stands; the message names the field and its value."""
+
+
+class SchemaMismatchError(UsageError):
+    """The database's schema is not the one that this Hive was made for."""
+
+
+class UnknownKindError(UsageError):
+    """No installed package registers an executor of this kind."""
+
+    def __init__(self, kind: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no executor for kind {kind!r}; installed: {', '.join(known) or 'none'}")
+        self.kind = kind
+        self.known = known
+
+
+class UnknownTaskError(UsageError):
+    """There is no task with this id."""
+
+    def __init__(self, task_id: TaskId) -> None:
+        super().__init__(f"there is no task {task_id}")
+        self.task_id = task_id
+
+
+class UnstorableValueError(UsageError):
+    """A value that JSON or Postgres cannot hold: NaN, an infinity, a NUL, a lone surrogate."""
+
+
+class LostRaceError(HiveError):
+    """Another process moved first. The caller owns nothing here any more."""
+
+
+class StaleLeaseError(LostRaceError):
+    """The lease that the caller names is no longer the task's."""
+
+    def __init__(self, task_id: TaskId, lease_id: LeaseId) -> None:
+        super().__init__(f"task {task_id} is no longer held under lease {lease_id}")
+        self.task_id = task_id
+        self.lease_id = lease_id
+
+
+class UnavailableError(HiveError):
+    """Something outside Hive did not answer. Safe to try again after a pause."""
+
+
+class StoreUnavailableError(UnavailableError):
+    """Postgres refused, dropped, or timed out the connection."""
+
+
+class BusUnavailableError(UnavailableError):
+    """Redis refused, dropped, or timed out the connection."""
+
+
+class ServiceUnavailableError(UnavailableError):
+    """An embedded Postgres or Redis did not start, or is not there."""

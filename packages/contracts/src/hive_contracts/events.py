@@ -1,0 +1,115 @@
+"""What is told of tasks: the rows of the event log, and the same facts as live hints on the bus.
+
+The log is the truth and is read by cursor; what comes over the bus is a hint that may be lost. One
+`Event` may concern many tasks (a submit of a thousand is one event), so that telling costs per
+statement and not per task.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+from typing import TypeAlias
+
+from hive_contracts.ids import LeaseId, QueenId, TaskId
+
+__all__ = [
+    "CancelRequest",
+    "Cursor",
+    "Event",
+    "EventFrame",
+    "EventType",
+    "Frame",
+    "LeaseChange",
+    "LeaseFrame",
+]
+
+
+@unique
+class EventType(StrEnum):
+    """What happened. The values are the labels of the `event_type` enum in SQL."""
+
+    QUEUED = "queued"
+    """Tasks were submitted, whether they are due now or later."""
+
+    DISPATCHED = "dispatched"
+    """A queen leased tasks."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    RETRIED = "retried"
+    """An attempt failed or timed out, and another will be made."""
+
+    RELEASED = "released"
+    """An attempt was given back, or its lease ran out before it started."""
+
+    LOST = "lost"
+    """An attempt's worker was gone when its lease ran out; the task goes back."""
+
+    CANCEL_REQUESTED = "cancel_requested"
+    REVIVED = "revived"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place in the event log: everything up to it has been read.
+
+    The transaction id comes first, because ids are given out before transactions commit: an order by
+    id alone lets a reader step over a row whose transaction commits late.
+    """
+
+    xid: int = 0
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to some tasks, in one transaction."""
+
+    type: EventType
+    task_ids: tuple[TaskId, ...]
+    attempts: tuple[int, ...] = ()
+    """The attempt of each task, in the order of `task_ids`; empty where there is none yet."""
+
+    reason: str | None = None
+    at: datetime | None = None
+    """When, by the database's clock; None on a live hint."""
+
+    cursor: Cursor | None = None
+    """Its place in the log; None on a live hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFrame:
+    """Events that one process tells of at once: one message on the bus."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseChange:
+    """How many tasks of a lease are still open, as the row that was written says."""
+
+    lease_id: LeaseId
+    queen_id: QueenId
+    open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseFrame:
+    """What a worker tells the queens after a flush, so that permits return at once."""
+
+    changes: tuple[LeaseChange, ...]
+    run_seconds: dict[str, tuple[int, float]]
+    """By kind: how many attempts ended, and how long they ran in all, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """These running tasks have been called off; whoever runs them should look now."""
+
+    task_ids: tuple[TaskId, ...]
+
+
+Frame: TypeAlias = EventFrame | LeaseFrame | CancelRequest

@@ -1,0 +1,102 @@
+"""What an executor is, and what it is given.
+
+An executor is found by entry point, so that Hive lists none:
+
+    [project.entry-points."hive.executors"]
+    command = "hive_process.command:CommandExecutor"
+
+The entry point's name is the task's `kind`. The object must be a class that satisfies
+`ExecutorType`: `open` it once per worker process, then `run` it for every attempt.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import ClassVar, Final, Protocol, TypeVar
+
+from hive_contracts.outcomes import Outcome
+from hive_contracts.spawning import Spawner
+from hive_contracts.tasks import Task
+
+__all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
+
+EXECUTOR_GROUP: Final = "hive.executors"
+"""Entry-point group under which packages register executors."""
+
+SettingsT = TypeVar("SettingsT")
+
+
+@unique
+class Stream(StrEnum):
+    """Where a piece of output came from."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+class Attempt(Protocol):
+    """One attempt as its executor sees it."""
+
+    @property
+    def task(self) -> Task:
+        """What to do."""
+        ...
+
+    async def announce_start(self) -> None:
+        """Write, under the lease, that the attempt has started; return once it is durable.
+
+        Call it before anything that the world can see: no process ever starts under a lapsed
+        lease. Calling it again does nothing.
+
+        Raises:
+            StaleLeaseError: the lease is gone; do nothing, and let the error pass.
+        """
+        ...
+
+    def write_output(self, stream: Stream, data: bytes) -> None:
+        """Keep `data` as output of the attempt: the head and the tail, up to the attempt's cap.
+
+        Returns at once; the bytes reach the store within about a second, or with the outcome.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Runs attempts of one kind. It holds no state between attempts; many run at once."""
+
+    async def run(self, attempt: Attempt) -> Outcome:
+        """Run `attempt` to its end.
+
+        A failure of the task is returned, never raised. Cancelling the call stops the work, and
+        returns once nothing of it is left running. Time-outs are the worker's: it cancels.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a worker lends to its executors."""
+
+    spawner: Spawner
+    settings: Sequence[object] = ()
+    """One settings object for each part that has settings."""
+
+    slots: int = 1
+    """Most attempts that the worker runs at once."""
+
+    def settings_of(self, kind: type[SettingsT]) -> SettingsT:
+        """Return the settings of type `kind`, or its defaults if none were given."""
+        return next((s for s in self.settings if isinstance(s, kind)), None) or kind()
+
+
+class ExecutorType(Protocol):
+    """What an entry point of `hive.executors` names."""
+
+    payload_type: ClassVar[type]
+    """Dataclass that a payload must fit; used to refuse bad input before it is queued."""
+
+    @classmethod
+    def open(cls, tools: Tools) -> AbstractAsyncContextManager[Executor]:
+        """Make an executor whose resources live until the context closes."""
+        ...

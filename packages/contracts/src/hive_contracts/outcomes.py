@@ -1,0 +1,131 @@
+"""How an attempt can end, and what each ending does to its task."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum, unique
+from typing import TypeAlias, assert_never
+
+from hive_contracts.states import Move
+
+__all__ = [
+    "Cancelled",
+    "Failed",
+    "Outcome",
+    "OutcomeName",
+    "Released",
+    "Succeeded",
+    "TimedOut",
+    "backoff",
+    "move_for",
+    "name_of",
+]
+
+
+@unique
+class OutcomeName(StrEnum):
+    """The word for each ending, in SQL, metrics and on the screen."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    """Given back before its end, or never begun; does not count."""
+
+    LOST = "lost"
+    """Its worker was gone when its lease ran out. Written by the reaper, never by a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The executor finished. `result` is anything that JSON can hold."""
+
+    result: object
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The executor finished with an error of the task's own making."""
+
+    error: str
+    """What went wrong, in words a stranger can use."""
+
+    is_retryable: bool = True
+    result: object = None
+    """What there is to keep of a failure (a command's exit code); stored beside the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The attempt ran longer than it may; nothing of it runs any more."""
+
+    limit: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The task was called off; nothing of it runs any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The worker gave the task back (it drains, or could not prove its lease); it does not count."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Succeeded | Failed | TimedOut | Cancelled | Released
+
+
+def name_of(outcome: Outcome) -> OutcomeName:
+    """Return the word for `outcome`."""
+    match outcome:
+        case Succeeded():
+            return OutcomeName.SUCCEEDED
+        case Failed():
+            return OutcomeName.FAILED
+        case TimedOut():
+            return OutcomeName.TIMED_OUT
+        case Cancelled():
+            return OutcomeName.CANCELLED
+        case Released():
+            return OutcomeName.RELEASED
+        case _:
+            assert_never(outcome)
+
+
+def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
+    """Return what `outcome` means for the task.
+
+    Args:
+        outcome: how the attempt ended.
+        failures: how many attempts of the task ended in failure before this one.
+        max_attempts: most attempts that may end in failure.
+    """
+    match outcome:
+        case Succeeded():
+            return Move.SUCCEED
+        case Failed(is_retryable=False):
+            return Move.FAIL
+        case Failed() | TimedOut():
+            return Move.RETRY if failures + 1 < max_attempts else Move.FAIL
+        case Cancelled():
+            return Move.CANCEL
+        case Released():
+            return Move.RELEASE
+        case _:
+            assert_never(outcome)
+
+
+def backoff(failures: int, *, base: timedelta, cap: timedelta, jitter: float) -> timedelta:
+    """Return how long to wait before the next attempt: exponential, with full spread above half.
+
+    Args:
+        failures: how many attempts have ended in failure, this one included; at least 1.
+        base: the wait after the first failure, before jitter.
+        cap: the longest wait.
+        jitter: a random number in [0, 1); the wait is between half of the exponential value and all
+            of it, so that tasks that failed together do not return together.
+    """
+    doubled = min(base * 2 ** min(failures - 1, 30), cap)
+    return doubled * (0.5 + jitter / 2)

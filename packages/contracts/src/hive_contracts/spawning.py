@@ -1,0 +1,75 @@
+"""How executors start processes: through a spawner that promises to leave none behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+__all__ = ["Exit", "Launch", "Process", "Spawner"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to start."""
+
+    argv: tuple[str, ...]
+    """The program (a path, or a name looked up on `PATH` of `env`) and its arguments. No shell."""
+
+    env: Mapping[str, str]
+    """The whole environment of the process; the spawner adds its own private marker."""
+
+    cwd: str | None = None
+    """The directory to start in; None for the worker's own."""
+
+    files: Mapping[int, int] = field(default_factory=dict[int, int])
+    """Descriptor in the child -> descriptor of ours. Of 0, 1 and 2, what is not named is /dev/null."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a process ended, once nothing of its tree was left."""
+
+    code: int | None
+    """Exit code, or None if a signal ended it."""
+
+    signal: int | None
+    """Number of the signal that ended it, or None."""
+
+    cpu_seconds: float
+    """User and system time of the process and of its waited-for children."""
+
+    peak_memory_bytes: int
+    left_behind: int
+    """How many processes of its tree outlived it and were killed."""
+
+
+class Process(Protocol):
+    """A started process and all that it starts: its tree."""
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also its process group and session."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Return how it ended, once nothing of its tree is left. May be awaited again."""
+        ...
+
+    async def stop(self, *, grace_seconds: float) -> Exit:
+        """SIGTERM to the tree, then SIGKILL after the grace; return once nothing of it is left."""
+        ...
+
+
+class Spawner(Protocol):
+    """Starts processes in sessions of their own, and ends their trees.
+
+    Every tree dies with the worker, however the worker dies, and when the worker's lease can no
+    longer be proved.
+    """
+
+    async def spawn(self, launch: Launch) -> Process:
+        """Start `launch`.
+
+        Raises:
+            OSError: the program or the directory does not exist or may not be used.
+        """
+        ...

@@ -1,0 +1,129 @@
+"""A task as it is submitted, as a worker holds it, and as a person sees it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_contracts.states import TaskState
+
+__all__ = [
+    "DEFAULT_MAX_ATTEMPTS",
+    "DEFAULT_MAX_LOSSES",
+    "DEFAULT_QUEUE",
+    "EndedAttempt",
+    "NewTask",
+    "Task",
+    "TaskRecord",
+    "default_max_attempts",
+]
+
+DEFAULT_QUEUE: Final = "default"
+DEFAULT_MAX_LOSSES: Final = 3
+DEFAULT_MAX_ATTEMPTS: Final = 3
+ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
+"""Kinds that act on the world: running one again is the user's decision, not a default."""
+
+
+def default_max_attempts(kind: str) -> int:
+    """Return how many attempts a task of `kind` has when its submitter does not say."""
+    return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task that is not yet in the store."""
+
+    kind: str
+    """Name of the executor that runs it."""
+
+    payload: Any = field(default_factory=dict[str, Any])
+    """The executor's input; anything that JSON can hold, 1 MiB at most."""
+
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    """0 is most urgent; 32767 is the least."""
+
+    run_at: datetime | None = None
+    """Not before this moment (aware); None for now."""
+
+    max_attempts: int | None = None
+    """Most attempts that may end in failure, at least 1; None for the kind's default."""
+
+    max_losses: int = DEFAULT_MAX_LOSSES
+    """The loss that ends it: a task whose worker died this often is failed. 0: never run again."""
+
+    timeout: timedelta | None = None
+    """Longest that one attempt may run; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task as the worker that leased it holds it: what is needed to run one attempt."""
+
+    id: TaskId
+    lease_id: LeaseId
+    kind: str
+    queue: str
+    payload: str
+    """The executor's input, as JSON."""
+
+    attempt: int
+    """Number of this attempt, from 1; attempts that were given back are not counted."""
+
+    failures: int
+    """How many earlier attempts ended in failure."""
+
+    max_attempts: int
+    timeout: timedelta | None
+    writes_start: bool
+    """Whether the start must be in the store before the work begins (PROTOCOL rule 10, `max_losses` 0)."""
+
+    enqueued_seconds: float
+    """How long the task was due before it was leased, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedAttempt:
+    """How one attempt ended that was not the task's last."""
+
+    attempt: int
+    outcome: str
+    error: str | None
+    worker_id: WorkerId | None
+    started_at: datetime | None
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """Everything that the store knows of one task. Moments are the database's."""
+
+    id: TaskId
+    kind: str
+    queue: str
+    payload: Any
+    priority: int
+    state: TaskState
+    attempt: int
+    failures: int
+    max_attempts: int
+    losses: int
+    max_losses: int
+    timeout: timedelta | None
+    created_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+    lease_id: LeaseId | None
+    lease_expires_at: datetime | None
+    worker_id: WorkerId | None
+    """Who holds it, or who ended it; None when nobody accepted it yet."""
+
+    worker_host: str | None
+    worker_pid: int | None
+    result: Any
+    error: str | None
+    history: tuple[EndedAttempt, ...] = ()
+    """Attempts that ended before the current or last one, oldest first."""

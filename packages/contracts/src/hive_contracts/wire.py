@@ -1,0 +1,141 @@
+"""Values as bytes: payloads and results as JSON, frames and bundles as msgpack.
+
+The only module that imports msgspec. The tables of types are closed: nothing is looked up by a name
+that came over the wire, other than in them. A message from a newer Hive is refused with a reason,
+not guessed at.
+"""
+
+import dataclasses
+import json
+from functools import cache
+from typing import Any, Final, TypeVar, get_args
+
+import msgspec
+
+from hive_contracts.bundles import Bundle
+from hive_contracts.errors import (
+    MalformedMessageError,
+    MalformedPayloadError,
+    UnstorableValueError,
+)
+from hive_contracts.events import Frame
+
+__all__ = [
+    "decode_bundle",
+    "decode_frame",
+    "decode_json",
+    "decode_payload",
+    "encode_bundle",
+    "encode_frame",
+    "encode_json",
+]
+
+PayloadT = TypeVar("PayloadT")
+
+FRAMES: Final = {kind.__name__: kind for kind in get_args(Frame)}
+"""Every frame, by the name it has on the wire."""
+
+_json_encoder: Final = msgspec.json.Encoder()
+_json_decoder: Final = msgspec.json.Decoder()
+_payload_fields: Final = msgspec.json.Decoder(dict[str, Any])
+_pack: Final = msgspec.msgpack.Encoder()
+_unpack_envelope: Final = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
+_unpack_bundle: Final = msgspec.msgpack.Decoder(Bundle)
+_unpack_frame: Final = {name: msgspec.msgpack.Decoder(kind) for name, kind in FRAMES.items()}
+
+
+def encode_json(value: object) -> str:
+    """Return `value` as JSON that Postgres can store as jsonb.
+
+    msgspec is eight times as fast as the standard library (0.19 against 1.6 µs for a small object)
+    but writes NaN as null; so a text with `null` or an escaped NUL in it is looked at again.
+
+    Raises:
+        UnstorableValueError: JSON or Postgres cannot hold it; the message says what.
+    """
+    try:
+        encoded = _json_encoder.encode(value)
+        if b"null" in encoded or b"\\u0000" in encoded:
+            _refuse_what_jsonb_cannot_hold(value)
+        return encoded.decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnstorableValueError(f"it cannot be stored as JSON: {error}") from error
+
+
+def _refuse_what_jsonb_cannot_hold(value: object) -> None:
+    # `default` sees what only msgspec knows how to write (dataclasses, datetimes); NaN inside those
+    # is found because they are first turned into plain values.
+    plain = msgspec.to_builtins(value)
+    text = json.dumps(plain, allow_nan=False, ensure_ascii=False)
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise UnstorableValueError("it holds a NUL character, which Postgres cannot store")
+
+
+def decode_json(text: str | bytes) -> Any:
+    """Return the value in `text`.
+
+    Raises:
+        MalformedMessageError: it is not JSON; the message says where it breaks.
+    """
+    try:
+        return _json_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(f"not JSON: {error}") from error
+
+
+def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> PayloadT:
+    """Return `payload` as an `into`, the payload type of `kind`.
+
+    Raises:
+        MalformedPayloadError: a field is missing, unknown, or of another type; the message names it.
+    """
+    try:
+        fields = _payload_fields.decode(payload)
+        if unknown := sorted(fields.keys() - _field_names(into)):
+            known = ", ".join(sorted(_field_names(into)))
+            raise MalformedPayloadError(kind, f"it has no field {unknown[0]!r}; fields: {known}")
+        return msgspec.convert(fields, into)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedPayloadError(kind, str(error)) from error
+
+
+@cache
+def _field_names(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(kind))
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Return `frame` as one message."""
+    return _pack.encode((type(frame).__name__, frame))
+
+
+def decode_frame(message: bytes) -> Frame:
+    """Return the frame in `message`.
+
+    Raises:
+        MalformedMessageError: not a frame, an unknown kind, or a body that does not fit its kind.
+    """
+    try:
+        name, body = _unpack_envelope.decode(message)
+        return _unpack_frame[name].decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(f"not a frame: {error}") from error
+    except KeyError as error:
+        raise MalformedMessageError(f"no frame is called {error}") from error
+
+
+def encode_bundle(bundle: Bundle) -> bytes:
+    """Return `bundle` as bytes."""
+    return _pack.encode(bundle)
+
+
+def decode_bundle(message: bytes) -> Bundle:
+    """Return the bundle in `message`.
+
+    Raises:
+        MalformedMessageError: it is not a bundle.
+    """
+    try:
+        return _unpack_bundle.decode(message)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MalformedMessageError(f"not a bundle: {error}") from error

@@ -1,0 +1,1 @@
+"""Bundles of leased tasks from queens to workers, over arq."""

@@ -1,0 +1,1 @@
+"""The queen's loops: claim, reap, sweep, reconcile, elect."""

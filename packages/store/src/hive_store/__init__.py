@@ -1,0 +1,1 @@
+"""Tasks, leases, attempts, events and output in Postgres."""

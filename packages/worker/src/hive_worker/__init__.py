@@ -1,0 +1,1 @@
+"""The worker's loops: accept, run, heartbeat, record, drain."""
