@@ -1,1 +1,1 @@
-"""The vocabulary every Hive process shares: tasks, states, outcomes, events, executors and errors."""
+"""The vocabulary every Hive process shares: tasks, states, outcomes, events, executors, errors."""

@@ -55,8 +55,8 @@ class EventType(StrEnum):
 class Cursor:
     """A place in the event log: everything up to it has been read.
 
-    The transaction id comes first, because ids are given out before transactions commit: an order by
-    id alone lets a reader step over a row whose transaction commits late.
+    The transaction id comes first, because ids are given out before transactions commit: an order
+    by id alone lets a reader step over a row whose transaction commits late.
     """
 
     xid: int = 0

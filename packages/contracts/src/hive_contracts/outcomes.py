@@ -69,7 +69,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The worker gave the task back (it drains, or could not prove its lease); it does not count."""
+    """The worker gave it back (it drains, or could not prove its lease); it does not count."""
 
     reason: str
 

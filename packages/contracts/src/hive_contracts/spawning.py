@@ -21,7 +21,7 @@ class Launch:
     """The directory to start in; None for the worker's own."""
 
     files: Mapping[int, int] = field(default_factory=dict[int, int])
-    """Descriptor in the child -> descriptor of ours. Of 0, 1 and 2, what is not named is /dev/null."""
+    """Descriptor in the child -> ours. Of 0, 1 and 2, what is not named is /dev/null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ class Task:
     max_attempts: int
     timeout: timedelta | None
     writes_start: bool
-    """Whether the start must be in the store before the work begins (PROTOCOL rule 10, `max_losses` 0)."""
+    """Whether the start must be in the store before the work begins: after a lapse, or never twice."""
 
     enqueued_seconds: float
     """How long the task was due before it was leased, by the database's clock."""

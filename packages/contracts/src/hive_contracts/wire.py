@@ -87,7 +87,7 @@ def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> Pay
     """Return `payload` as an `into`, the payload type of `kind`.
 
     Raises:
-        MalformedPayloadError: a field is missing, unknown, or of another type; the message names it.
+        MalformedPayloadError: a field is missing, unknown or of another type; its name is told.
     """
     try:
         fields = _payload_fields.decode(payload)

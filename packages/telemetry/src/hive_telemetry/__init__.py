@@ -1,1 +1,4 @@
-"""Every metric and log field of Hive, declared in one place."""
+"""Every metric and log line of Hive, declared in one place, and the loops that count their retries.
+
+The only importer of prometheus_client and structlog.
+"""

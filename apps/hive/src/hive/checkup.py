@@ -1,0 +1,161 @@
+"""What Hive needs of this machine and of its servers, what is there, and how to mend the rest."""
+
+import os
+import platform
+import stat
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hive import up_state
+from hive.settings import Settings
+from hive.urls import Urls, resolve_urls
+from hive_bus.connection import open_client, translated, without_password
+from hive_contracts.errors import HiveError, UsageError
+from hive_services.inspection import (
+    Finding,
+    inspect_identity,
+    inspect_lifeline,
+    inspect_postgres,
+    inspect_redis,
+)
+from hive_store.connecting import connect
+from hive_store.migrating import LATEST, schema_number
+
+__all__ = ["Check", "check_up"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    is_fine: bool
+    found: str
+    """What is there, with its version if it has one."""
+
+    remedy: str | None = None
+    """How to mend it; None if there is nothing to mend."""
+
+
+async def check_up(settings: Settings) -> list[Check]:
+    """Look at everything; change nothing."""
+    checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings)]
+    try:
+        urls = resolve_urls(settings)
+    except UsageError:
+        return [*checks, Check(name="hive", is_fine=True, found="not running; start: hive up -d")]
+    state = up_state.read(settings.services.data_dir)
+    kept = [] if state is None else [_process(process) for process in state.processes]
+    return [*checks, *kept, *await _database(urls), await _redis(urls)]
+
+
+def _python() -> Check:
+    return Check(name="python", is_fine=True, found=platform.python_version())
+
+
+def _data_dir(path: Path) -> Check:
+    name = "data directory"
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return Check(name=name, is_fine=True, found=f"{path}, to be made")
+    except OSError as error:
+        return Check(
+            name=name,
+            is_fine=False,
+            found=f"{path}: {error.strerror}",
+            remedy="choose another with --data-dir",
+        )
+    if not stat.S_ISDIR(status.st_mode) or not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Check(
+            name=name,
+            is_fine=False,
+            found=f"{path} is not a directory that user id {os.geteuid()} may write to",
+            remedy="run as its owner, or choose another with --data-dir",
+        )
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        return Check(
+            name=name,
+            is_fine=False,
+            found=f"{path} is open to others (mode {mode:o})",
+            remedy=f"chmod 700 {path}",
+        )
+    return Check(name=name, is_fine=True, found=str(path))
+
+
+def _programs(settings: Settings) -> Iterable[Check]:
+    findings: list[Finding] = []
+    if settings.database.url is None:
+        findings += [inspect_postgres(), inspect_identity()]
+    if settings.redis.url is None:
+        findings += [inspect_redis()]
+    if findings:
+        findings += [inspect_lifeline()]
+    for finding in findings:
+        parts = [finding.version, str(finding.path or ""), finding.detail]
+        yield Check(
+            name=f"embedded {finding.name}",
+            is_fine=finding.is_usable,
+            found="  ".join(part for part in parts if part) or "missing",
+            remedy=finding.remedy,
+        )
+
+
+def _process(process: up_state.ProcessState) -> Check:
+    if process.pid is not None:
+        condition = "ready" if process.is_ready else "has not said that it is ready"
+        found = f"process {process.pid}, {condition}"
+    else:
+        found = process.last_exit or "not started"
+    return Check(
+        name=process.name,
+        is_fine=process.pid is not None,
+        found=found,
+        remedy=None if process.pid is not None else f"see {process.log}",
+    )
+
+
+async def _database(urls: Urls) -> list[Check]:
+    try:
+        connection = await connect(urls.database)
+    except HiveError as error:
+        return [Check(name="database", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
+    try:
+        version = connection.get_server_version()
+        number = await schema_number(connection)
+    finally:
+        await connection.close()
+    server = Check(
+        name="database", is_fine=True, found=f"Postgres {version.major}.{version.minor} answers"
+    )
+    return [server, _schema(number)]
+
+
+def _schema(number: int) -> Check:
+    if number == LATEST:
+        return Check(name="schema", is_fine=True, found=str(number))
+    return Check(
+        name="schema",
+        is_fine=False,
+        found=f"{number}; this Hive works with {LATEST}",
+        remedy="hive migrate" if number < LATEST else "upgrade Hive on this machine",
+    )
+
+
+async def _redis(urls: Urls) -> Check:
+    try:
+        async with aclosing(open_client(urls.redis)) as client:
+            with translated(urls.redis):
+                info: dict[str, Any] = await cast("Any", client).info("server")
+    except HiveError as error:
+        return Check(name="redis", is_fine=False, found=str(error), remedy=_reach("REDIS"))
+    where = without_password(urls.redis)
+    return Check(name="redis", is_fine=True, found=f"Redis {info['redis_version']} at {where}")
+
+
+def _reach(name: str) -> str:
+    return f"see that it runs, and that HIVE_{name}_URL or `hive up` names it"

@@ -1,0 +1,1 @@
+"""The subcommands of `hive`, a module each."""

@@ -1,0 +1,94 @@
+"""Turn what a source says into the type that a setting has, or say what is wrong with it."""
+
+import math
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, cast, get_args, get_origin
+
+from hive.sources import Given
+from hive_contracts.errors import ConfigurationError
+
+__all__ = ["describe", "read"]
+
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+
+
+def read(given: Given, kind: Any) -> object:
+    """Return the value of `given` as a `kind`.
+
+    Raises:
+        ConfigurationError: it is not one; the message names the key, the value and the source.
+    """
+    try:
+        return _convert(given.value, kind, given)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{given.key} is {given.value!r}, in {given.origin}; it must be {error}"
+        ) from None
+
+
+def describe(kind: Any) -> str:
+    """Return what a value of `kind` is, in words."""
+    if get_origin(kind) is Literal:
+        *others, last = map(str, get_args(kind))
+        return f"{', '.join(others)} or {last}"
+    if get_origin(kind) is UnionType:
+        return describe(_without_none(kind))
+    if get_origin(kind) is tuple:
+        return "a list of texts"
+    return {str: "text", int: "a whole number", float: "a number", Path: "a path"}.get(
+        kind, "true or false"
+    )
+
+
+def _convert(value: object, kind: Any, given: Given) -> object:
+    if get_origin(kind) is UnionType:
+        return _convert(value, _without_none(kind), given)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(describe(kind))
+        return value
+    if get_origin(kind) is tuple:
+        return _texts(value, given)
+    if kind is bool:
+        return _truth(value, given)
+    if kind is int or kind is float:
+        return _number(value, kind, given)
+    if not isinstance(value, (str, Path)):
+        raise ValueError(describe(kind))  # noqa: TRY004 - `read` says it to the user
+    return given.folder / Path(value).expanduser() if kind is Path else str(value)
+
+
+def _number(value: object, kind: type[int] | type[float], given: Given) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number or (given.is_text and isinstance(value, str)):
+        try:
+            number = kind(cast("str", value))
+        except (ValueError, OverflowError):
+            raise ValueError(describe(kind)) from None
+        if math.isfinite(number) and (isinstance(value, str) or number == value):
+            return number
+    raise ValueError(describe(kind))
+
+
+def _truth(value: object, given: Given) -> bool:
+    if isinstance(value, bool):
+        return value
+    if given.is_text and str(value).lower() in TRUE + FALSE:
+        return str(value).lower() in TRUE
+    raise ValueError("true or false")
+
+
+def _texts(value: object, given: Given) -> tuple[str, ...]:
+    if given.is_text and isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, (list, tuple)):
+        parts = cast("list[object]", value)
+        if all(isinstance(part, str) for part in parts):
+            return tuple(cast("list[str]", parts))
+    raise ValueError("a list of texts")
+
+
+def _without_none(kind: Any) -> Any:
+    return next(part for part in get_args(kind) if part is not NoneType)

@@ -1,0 +1,152 @@
+"""Every setting of Hive, and how the sources are merged into one `Settings`.
+
+The sources are merged while they are plain mappings, and the sections are built once from the
+result. Where each value came from is kept, so that a person can be told.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from hive.reading import read
+from hive.sections import (
+    DatabaseSettings,
+    LogSettings,
+    RedisSettings,
+    RetrySettings,
+    ServicesSettings,
+    WorkerSettings,
+)
+from hive.sources import (
+    COMMAND_LINE,
+    Given,
+    default_data_dir,
+    environment_name,
+    from_environment,
+    from_files,
+    from_flags,
+)
+from hive_calls.settings import CallSettings
+from hive_contracts.errors import ConfigurationError
+from hive_queen.settings import QueenSettings
+
+__all__ = ["SECTIONS", "Settings", "load", "setting_types"]
+
+SECTIONS: Mapping[str, type] = {
+    "database": DatabaseSettings,
+    "redis": RedisSettings,
+    "services": ServicesSettings,
+    "queen": QueenSettings,
+    "worker": WorkerSettings,
+    "retry": RetrySettings,
+    "calls": CallSettings,
+    "log": LogSettings,
+}
+"""Every section, and the class that documents and checks it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set."""
+
+    services: ServicesSettings
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    queen: QueenSettings = field(default_factory=QueenSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    calls: CallSettings = field(default_factory=CallSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    given: Mapping[str, Given] = field(default_factory=dict[str, Given], repr=False)
+    """By key, what a source said; a key that is not in it has its default."""
+
+    config: Path | None = None
+    """The file that was named to be read instead of the project's."""
+
+    warnings: tuple[str, ...] = ()
+    """What a person should be told about the sources, as sentences."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings of different sections that contradict one another."""
+        needed = 2 * self.worker.heartbeat_seconds + self.worker.lease_margin_seconds
+        if self.queen.lease_seconds <= needed:
+            raise ConfigurationError(
+                f"queen.lease_seconds is {self.queen.lease_seconds:g}; a lease must outlast two"
+                f" heartbeats and the margin, {needed:g} seconds"
+                " (2 x worker.heartbeat_seconds + worker.lease_margin_seconds)"
+            )
+
+    def for_children(self) -> dict[str, str]:
+        """Return what this process was told by flags, as environment for processes it starts."""
+        flags = {
+            environment_name(given.key): str(given.value)
+            for given in self.given.values()
+            if given.origin == COMMAND_LINE
+        }
+        return flags | ({} if self.config is None else {"HIVE_CONFIG": str(self.config)})
+
+
+def load(
+    *,
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """Read every source and build the settings.
+
+    Args:
+        flags: what the command line says, by key; None for what it does not say.
+        environment: the environment; this process's if None.
+        config: a file to read instead of the project's.
+
+    Raises:
+        ConfigurationError: a setting is unknown, malformed, or contradicts another.
+    """
+    seen = os.environ if environment is None else environment
+    types = setting_types()
+    exported, unknown = from_environment(seen, types)
+    strongest_last = [*reversed(from_files(seen, config)), *exported, *from_flags(flags or {})]
+    for given in strongest_last:
+        _refuse_unknown(given, types)
+    merged = {given.key: given for given in strongest_last}
+    values = {"services.data_dir": default_data_dir(seen)} | {
+        key: read(given, types[key]) for key, given in merged.items()
+    }
+    warnings = tuple(
+        f"{name} is not a setting and is ignored{_nearest(name, map(environment_name, types))}"
+        for name in unknown
+    )
+    return Settings(**_sections(values), given=merged, config=config, warnings=warnings)
+
+
+def setting_types() -> dict[str, Any]:
+    """Return every key and the type of its value, in the order of the documentation."""
+    return {
+        f"{section}.{name}": kind
+        for section, declared in SECTIONS.items()
+        for name, kind in get_type_hints(declared).items()
+        if name in {known.name for known in fields(declared)}
+    }
+
+
+def _sections(values: Mapping[str, object]) -> dict[str, Any]:
+    by_section: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        by_section[section][name] = value
+    return {section: SECTIONS[section](**found) for section, found in by_section.items()}
+
+
+def _refuse_unknown(given: Given, types: Mapping[str, Any]) -> None:
+    if given.key not in types:
+        nearest = _nearest(given.key, types)
+        raise ConfigurationError(f"there is no setting {given.key!r}, in {given.origin}{nearest}")
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,74 @@
+"""Clients of Redis with time limits, so that a frozen server is found, and errors to name."""
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from hive_contracts.errors import BusUnavailableError, ConfigurationError
+
+__all__ = ["ANSWER_SECONDS", "open_client", "translated", "without_password"]
+
+CONNECT_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 2.0
+"""A server that takes longer to answer counts as away."""
+
+AWAY: Final = (RedisConnectionError, RedisTimeoutError, ResponseError, OSError)
+"""What redis-py raises when Redis is not there, or will not serve us as things stand.
+
+Refusals (a wrong password, a read-only replica, memory that is full) are among them: the bus is a
+hint, and no refusal of a hint may end a worker that has tasks to finish.
+"""
+
+REASON_CHARACTERS: Final = 300
+
+PASSWORD_IN_NETLOC: Final = re.compile(r"(?<=://)([^:@/]*):.*@")
+PASSWORD_IN_QUERY: Final = re.compile(r"(?<=[?&]password=)[^&]*")
+
+
+def open_client(url: str) -> Redis:
+    """Return a client of the Redis at `url`; it connects when it is first used.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+    try:
+        # A unix socket has no keepalive, and redis-py refuses the option there.
+        keepalive = {} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}
+        client_class: Any = Redis  # redis-py leaves its options untyped
+        return client_class.from_url(
+            url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            # Telling Redis who we are costs a round trip, on which a frozen server is waited for.
+            lib_name=None,
+            lib_version=None,
+            **keepalive,
+        )
+    except ValueError as error:
+        shown = without_password(url)
+        raise ConfigurationError(f"{shown!r} is no Redis URL: {error}") from error
+
+
+@contextmanager
+def translated(url: str) -> Generator[None]:
+    """Turn whatever says that Redis does not serve us into `BusUnavailableError`."""
+    try:
+        yield
+    except AWAY as error:
+        # redis-py quotes the whole command, frame and all, when a pipeline is refused.
+        reason = (str(error) or type(error).__name__)[:REASON_CHARACTERS]
+        raise BusUnavailableError(
+            f"Redis at {without_password(url)} did not answer: {reason}"
+        ) from error
+
+
+def without_password(url: str) -> str:
+    """Return `url` with every password in it replaced, fit to be shown."""
+    return PASSWORD_IN_QUERY.sub("***", PASSWORD_IN_NETLOC.sub(r"\1:***@", url))

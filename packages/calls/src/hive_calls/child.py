@@ -1,0 +1,131 @@
+"""The program that runs sync functions: one call after another, until it is told to stop.
+
+    python -P -m hive_calls.child        with the socket of `frames` as descriptor 3
+
+Its stdout and stderr are the attempt's output, and are flushed before each reply, so that a reply
+says: everything that the call printed is already in the pipes. SIGTERM is raised inside the
+function as an exception, so that its `finally` blocks run; what does not end then is killed. A
+crash leaves a Python traceback on stderr.
+
+The function has the house to itself: threads that it leaves behind, modules that it changes and
+memory that it leaks stay until the child is replaced. What it forks dies with the child.
+"""
+
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import CoroutineType, FrameType
+from typing import Any, NoReturn, TextIO, cast
+
+from hive_calls.failures import describe
+from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
+from hive_calls.functions import UncallableError, find, is_async
+from hive_contracts.errors import UnstorableValueError
+from hive_contracts.wire import decode_json, encode_json
+
+__all__ = ["main"]
+
+
+class _Stopped(BaseException):
+    """SIGTERM arrived."""
+
+
+def main() -> None:
+    """Serve calls until the worker closes the socket or SIGTERM arrives."""
+    faulthandler.enable()
+    signal.signal(signal.SIGTERM, _raise_stopped)
+    os.register_at_fork(after_in_child=_forget_how_to_stop)
+    try:
+        os.set_inheritable(CHANNEL, False)
+        for stream in (sys.stdout, sys.stderr):
+            cast("Any", stream).reconfigure(
+                encoding="utf-8", errors="backslashreplace", line_buffering=True
+            )
+        _serve()
+    except (_Stopped, ConnectionError):
+        return
+
+
+def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _Stopped
+
+
+def _forget_how_to_stop() -> None:
+    # What the function forks is its own affair, and dies of SIGTERM as any process does.
+    if signal.getsignal(signal.SIGTERM) is _raise_stopped:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _serve() -> None:
+    setup = read_frame(CHANNEL)
+    if setup is None:
+        return
+    house = decode_json(setup)
+    sys.path[:] = house["path"]
+    pid = os.getpid()
+    while (request := read_frame(CHANNEL)) is not None:
+        reply = _answer(decode_json(request), house["modules"])
+        _flush(sys.stdout)
+        _flush(sys.stderr)
+        if os.getpid() != pid:
+            # The function forked and came back twice; only one of the two may answer.
+            os._exit(0)
+        write_frame(CHANNEL, reply)
+
+
+def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
+    try:
+        if (path := request.get("look_up")) is not None:
+            return encode_json({"is_async": is_async(find(path, modules))})
+        payload = request["payload"]
+        function = find(payload["function"], modules)
+    except UncallableError as error:
+        return _failure(str(error), is_retryable=error.is_retryable)
+    os.environ["HIVE_TASK_ID"] = str(request["task_id"])
+    os.environ["HIVE_ATTEMPT"] = str(request["attempt"])
+    try:
+        result = function(*payload.get("args", ()), **payload.get("kwargs", {}))
+        return _success(result, payload["function"])
+    except _Stopped:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the function may raise anything
+        return _failure(describe(error))
+
+
+def _success(result: object, function: str) -> str:
+    # Not worth another try, any of these: the function has run to its end.
+    if isinstance(result, CoroutineType):
+        result.close()
+        return _failure(
+            f"{function} returned a coroutine; define it with `async def`", is_retryable=False
+        )
+    try:
+        reply = encode_json({"result": result})
+    except UnstorableValueError as error:
+        return _failure(f"the result of {function} was lost: {error}", is_retryable=False)
+    if (size_bytes := len(reply.encode())) > MAX_RESULT_BYTES:
+        return _failure(
+            f"the result of {function} is {size_bytes:,} bytes long, and at most"
+            f" {MAX_RESULT_BYTES:,} are kept; write it to a file and return the file's name",
+            is_retryable=False,
+        )
+    return reply
+
+
+def _failure(error: str, *, is_retryable: bool = True) -> str:
+    return encode_json({"error": error, "is_retryable": is_retryable})
+
+
+def _flush(stream: TextIO | None) -> None:
+    # The function may have closed, replaced or removed the stream.
+    try:
+        if stream is not None:
+            stream.flush()
+    except (AttributeError, OSError, ValueError):
+        return
+
+
+if __name__ == "__main__":
+    main()

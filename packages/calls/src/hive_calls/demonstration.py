@@ -1,0 +1,61 @@
+"""Hive's own functions, for `hive demo` and the benchmarks: all that may be called by default.
+
+They read what they are given and touch nothing else.
+"""
+
+import io
+import keyword
+import tokenize
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+__all__ = ["count_tokens", "echo", "noop"]
+
+
+async def noop() -> dict[str, bool]:
+    """Do nothing, in the worker's own loop: what is left is what Hive itself costs."""
+    return {"ok": True}
+
+
+def echo(value: Any = None) -> Any:
+    """Return `value`, by way of a child process."""
+    return value
+
+
+def count_tokens(path: str) -> dict[str, Any]:
+    """Return what the Python source file at `path` consists of.
+
+    Equal files have equal counts, on whatever machine they are counted by the same Python.
+
+    Returns:
+        path: as given.
+        lines: how many lines there are.
+        tokens: how many tokens, the end marker and the encoding not counted.
+        distinct_names: how many different identifiers, keywords not counted.
+        kinds: tokens by kind, as `tokenize` names them; keywords apart from other names.
+
+    Raises:
+        OSError: the file cannot be read.
+        SyntaxError: it is not Python, or not in the encoding that it claims.
+        tokenize.TokenError: it ends within a bracket or a string.
+    """
+    source = Path(path).read_bytes()
+    kinds: Counter[str] = Counter()
+    names: set[str] = set()
+    for token in tokenize.tokenize(io.BytesIO(source).readline):
+        if token.type in {tokenize.ENCODING, tokenize.ENDMARKER}:
+            continue
+        if token.type == tokenize.NAME and keyword.iskeyword(token.string):
+            kinds["KEYWORD"] += 1
+            continue
+        if token.type == tokenize.NAME:
+            names.add(token.string)
+        kinds[tokenize.tok_name[token.type]] += 1
+    return {
+        "path": path,
+        "lines": len(source.splitlines()),
+        "tokens": kinds.total(),
+        "distinct_names": len(names),
+        "kinds": dict(sorted(kinds.items())),
+    }

@@ -1,0 +1,220 @@
+"""Functions that behave badly, and some that do not, for the tests to call."""
+
+# ruff: noqa: T201 - printing is what they are tested for
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import sys
+import time
+from functools import partial
+from os import getcwd
+from pathlib import Path
+from subprocess import run as imported_run
+from typing import Any
+
+__all__ = ["getcwd", "imported_run"]
+
+not_a_function = 3
+partial_of_foreign = partial(os.getpid)
+
+
+def add(first: int, second: int) -> int:
+    return first + second
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+class Tool:
+    @staticmethod
+    def double(number: int) -> int:
+        return number * 2
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.__name__
+
+
+tool = Tool()
+
+
+def identity() -> list[str | None]:
+    secret = os.environ.get("HIVE_DATABASE_URL")
+    return [os.environ["HIVE_TASK_ID"], os.environ["HIVE_ATTEMPT"], secret]
+
+
+def refuse(number: int) -> None:
+    raise ValueError(f"{number} is not even")
+
+
+def leave() -> None:
+    sys.exit(3)
+
+
+def vanish() -> None:
+    os._exit(7)
+
+
+def crash() -> None:
+    ctypes.string_at(0)
+
+
+def recurse(depth: int = 0) -> int:
+    return recurse(depth + 1)
+
+
+def nan() -> float:
+    return float("nan")
+
+
+def surrogate() -> str:
+    return "\ud800"
+
+
+def nul() -> str:
+    return "a\0b"
+
+
+def unstorable_message() -> None:
+    raise ValueError("\ud800 and \0")
+
+
+def nothing_json_knows() -> object:
+    return object()
+
+
+def huge(size_bytes: int) -> str:
+    return "x" * size_bytes
+
+
+def block(seconds: float) -> None:
+    print("blocking", flush=True)
+    time.sleep(seconds)
+
+
+def block_and_tidy_up(path: str) -> None:
+    print("blocking", flush=True)
+    try:
+        time.sleep(30)
+    finally:
+        Path(path).write_text("tidied up")
+
+
+def swallow_every_stop() -> None:
+    print("swallowing", flush=True)
+    while True:
+        try:
+            time.sleep(30)
+        except BaseException:  # noqa: BLE001
+            continue
+
+
+def say(words: list[str]) -> int:
+    for word in words:
+        print(word)
+    sys.stderr.write("aside")
+    sys.stdout.write("no newline at the end")
+    return len(words)
+
+
+def close_stdout() -> str:
+    sys.stdout.close()
+    return "closed"
+
+
+def close_every_descriptor() -> None:
+    os.closerange(3, 64)
+    time.sleep(30)
+
+
+def write_noise() -> None:
+    os.write(3, b"\xff" * 64)
+    time.sleep(30)
+
+
+def fork_and_return() -> int:
+    os.fork()
+    return 5
+
+
+def exit_code_of_a_terminated_fork() -> int | None:
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    process.start()
+    process.terminate()
+    process.join()
+    return process.exitcode
+
+
+def leave_a_process_behind() -> int:
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    process.start()
+    assert process.pid
+    return process.pid
+
+
+def meet(directory: str, name: str, other: str) -> str:
+    (Path(directory) / name).touch()
+    deadline = time.monotonic() + 10
+    while not (Path(directory) / other).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{other} never came")
+        time.sleep(0.005)
+    return name
+
+
+def returns_a_coroutine() -> Any:
+    return greet("nobody")
+
+
+async def greet(name: str) -> str:
+    await asyncio.sleep(0)
+    return f"hello {name} from {os.getpid()}"
+
+
+async def async_refuse() -> None:
+    await asyncio.sleep(0)
+    raise ValueError("no")
+
+
+async def async_exit() -> None:
+    raise SystemExit(3)
+
+
+async def async_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+async def async_recurse() -> None:
+    await async_recurse()
+
+
+async def async_cancels_itself() -> None:
+    raise asyncio.CancelledError
+
+
+async def wait_for_ever(begun: int, path: str) -> None:
+    os.write(begun, b"!")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        Path(path).write_text("tidied up")
+
+
+async def turn_cancellation_into_success(begun: int) -> str:
+    os.write(begun, b"!")
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        return "as if nothing had happened"
+    return "unreachable"
+
+
+class Greeter:
+    async def __call__(self) -> str:
+        return "called"
+
+
+greeter = Greeter()

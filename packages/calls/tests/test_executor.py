@@ -1,0 +1,475 @@
+"""What a task of kind `call` comes to, whatever its function does."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
+from hive_contracts.execution import Executor, Stream
+from hive_contracts.outcomes import Failed, Outcome, Succeeded
+from hive_testkit.attempts import RecordingAttempt, make_task
+
+OpenExecutor = Callable[..., AbstractAsyncContextManager[Executor]]
+
+
+def attempt_at(function: str, *args: Any, **kwargs: Any) -> RecordingAttempt:
+    path = function if ":" in function else f"sample_functions:{function}"
+    return RecordingAttempt.of("call", {"function": path, "args": args, "kwargs": kwargs})
+
+
+async def call(executor: Executor, function: str, *args: Any, **kwargs: Any) -> Outcome:
+    return await executor.run(attempt_at(function, *args, **kwargs))
+
+
+async def result(executor: Executor, function: str, *args: Any) -> Any:
+    outcome = await call(executor, function, *args)
+    assert isinstance(outcome, Succeeded), outcome
+    return outcome.result
+
+
+async def failure(executor: Executor, function: str, *args: Any) -> Failed:
+    outcome = await call(executor, function, *args)
+    assert isinstance(outcome, Failed), outcome
+    return outcome
+
+
+@asynccontextmanager
+async def running(
+    executor: Executor, attempt: RecordingAttempt
+) -> AsyncGenerator[asyncio.Task[Outcome]]:
+    """Run `attempt` beside the test; what still runs at the end is cancelled."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(executor.run(attempt))
+        yield task
+        task.cancel()
+
+
+async def cancel(task: asyncio.Task[Outcome]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class TestWhatIsReturned:
+    async def test_the_return_value_of_a_sync_function_is_the_result(self, executor: Executor):
+        assert await call(executor, "add", 1, second=2) == Succeeded(3)
+
+    async def test_the_return_value_of_an_async_function_is_the_result(self, executor: Executor):
+        assert await call(executor, "greet", "you") == Succeeded(f"hello you from {os.getpid()}")
+
+    async def test_an_object_with_an_async_call_runs_in_the_loop(self, executor: Executor):
+        assert await call(executor, "greeter") == Succeeded("called")
+
+    async def test_methods_of_a_class_are_called_through_it(self, executor: Executor):
+        assert await call(executor, "Tool.double", 4) == Succeeded(8)
+        assert await call(executor, "Tool.name") == Succeeded("Tool")
+
+    @pytest.mark.parametrize(
+        ("function", "reason"),
+        [
+            ("nan", "not JSON compliant"),
+            ("surrogate", "surrogates not allowed"),
+            ("nul", "NUL character"),
+            ("nothing_json_knows", "type object"),
+            ("returns_a_coroutine", "define it with `async def`"),
+        ],
+    )
+    async def test_a_result_that_json_cannot_hold_fails_that_call_alone(
+        self, executor: Executor, function: str, reason: str
+    ):
+        failed = await failure(executor, function)
+
+        assert reason in failed.error
+        assert f"sample_functions:{function}" in failed.error
+        assert not failed.is_retryable
+        assert await call(executor, "add", 1, 1) == Succeeded(2)
+
+    async def test_a_large_result_arrives_whole(self, executor: Executor):
+        assert len(await result(executor, "huge", 15 * 1024 * 1024)) == 15 * 1024 * 1024
+
+    async def test_a_result_over_the_limit_is_refused_with_its_size(self, executor: Executor):
+        failed = await failure(executor, "huge", 16 * 1024 * 1024)
+
+        assert "is 16,777,229 bytes long" in failed.error
+        assert "write it to a file" in failed.error
+
+    async def test_a_function_knows_its_task_but_not_hives_addresses(
+        self, executor: Executor, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("HIVE_DATABASE_URL", "postgres://secret")
+        payload = {"function": "sample_functions:identity"}
+        attempt = RecordingAttempt(make_task("call", payload, task_id=41, attempt=2))
+
+        assert await executor.run(attempt) == Succeeded(["41", "2", None])
+
+
+class TestWhatIsRefused:
+    @pytest.mark.parametrize(
+        ("payload", "part"),
+        [
+            ({"function": "nowhere"}, "must be 'package.module:name', not 'nowhere'"),
+            ({"function": "a:b:c"}, "not 'a:b:c'"),
+            ({}, "function"),
+            ({"function": "a:b", "arguments": []}, "no field 'arguments'"),
+            ({"function": "a:b", "args": {}}, "args"),
+        ],
+    )
+    async def test_a_malformed_payload_fails_for_good(
+        self, executor: Executor, payload: dict[str, Any], part: str
+    ):
+        outcome = await executor.run(RecordingAttempt.of("call", payload))
+
+        assert isinstance(outcome, Failed)
+        assert part in outcome.error
+        assert not outcome.is_retryable
+
+    async def test_a_module_that_is_not_allowed_is_named_with_the_way_to_allow_it(
+        self, executor: Executor
+    ):
+        failed = await failure(executor, "shutil:rmtree", "/nowhere")
+
+        assert "'shutil'" in failed.error
+        assert "calls.modules" in failed.error
+        assert "--allow shutil" in failed.error
+        assert not failed.is_retryable
+
+    async def test_a_longer_name_does_not_pass_for_an_allowed_module(self, executor: Executor):
+        assert "may not be called" in (await failure(executor, "sample_functions_2:f")).error
+
+    async def test_a_package_allows_what_is_below_it(
+        self, open_executor: OpenExecutor, tmp_path: Path
+    ):
+        inner = tmp_path / "outer_package" / "inner"
+        inner.mkdir(parents=True)
+        (inner / "deep.py").write_text("def f():\n    return 'deep'\n")
+
+        async with open_executor(modules=("outer_package",), path=(str(tmp_path),)) as executor:
+            assert await call(executor, "outer_package.inner.deep:f") == Succeeded("deep")
+
+    async def test_a_function_that_is_not_there_fails_for_good(self, executor: Executor):
+        failed = await failure(executor, "absent")
+
+        assert failed.error == "the module 'sample_functions' has no 'absent'"
+        assert not failed.is_retryable
+
+    @pytest.mark.parametrize(
+        ("source", "part"),
+        [
+            ("def (", "SyntaxError"),
+            ("raise SystemExit(4)", "SystemExit: 4"),
+            ("import no_such_library", "no_such_library"),
+            ("import os; os._exit(9)", "exited with code 9 while importing broken_module:f"),
+            ("import broken_module.inner", "broken_module"),
+        ],
+    )
+    async def test_a_broken_import_is_a_failure_of_the_attempt(
+        self, open_executor: OpenExecutor, tmp_path: Path, source: str, part: str
+    ):
+        (tmp_path / "broken_module.py").write_text(source)
+
+        async with open_executor(modules=("broken_module",), path=(str(tmp_path),)) as executor:
+            failed = await failure(executor, "broken_module:f")
+            (tmp_path / "broken_module.py").write_text("def f():\n    return 'mended'\n")
+            mended = await call(executor, "broken_module:f")
+
+        assert part in failed.error
+        assert failed.is_retryable
+        assert mended == Succeeded("mended")
+
+    async def test_a_slow_import_does_not_stop_the_loop(
+        self, open_executor: OpenExecutor, tmp_path: Path
+    ):
+        # The import ends only if this very loop answers it.
+        address = str(tmp_path / "door")
+        (tmp_path / "slow_module.py").write_text(SLOW_MODULE.format(address=address))
+
+        async def let_in(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"!")
+            await writer.drain()
+            writer.close()
+
+        async with (
+            await asyncio.start_unix_server(let_in, address),
+            open_executor(modules=("slow_module",), path=(str(tmp_path),)) as executor,
+        ):
+            assert await call(executor, "slow_module:f") == Succeeded("in")
+
+
+SLOW_MODULE = """
+import socket
+with socket.socket(socket.AF_UNIX) as door:
+    door.settimeout(10)
+    door.connect({address!r})
+    assert door.recv(1) == b"!"
+
+async def f():
+    return "in"
+"""
+
+
+class TestWhatIsRaised:
+    async def test_an_exception_is_told_with_the_users_frames_alone(self, executor: Executor):
+        first, *rest = (await failure(executor, "refuse", 3)).error.splitlines()
+
+        assert first == "ValueError: 3 is not even"
+        assert rest[0] == "Traceback (most recent call last):"
+        assert "sample_functions.py" in rest[1]
+        assert rest[1].endswith("in refuse")
+        assert "hive_calls" not in "\n".join(rest)
+
+    async def test_the_same_is_told_of_an_async_function(self, executor: Executor):
+        failed = await failure(executor, "async_refuse")
+
+        assert failed.error.startswith("ValueError: no\nTraceback")
+        assert "in async_refuse" in failed.error
+        assert "hive_calls" not in failed.error
+
+    @pytest.mark.parametrize(
+        ("function", "error"),
+        [
+            ("leave", "SystemExit: 3"),
+            ("recurse", "RecursionError: maximum recursion depth exceeded"),
+            ("unstorable_message", "ValueError: \\ud800 and \\x00"),
+            ("async_exit", "SystemExit: 3"),
+            ("async_interrupt", "KeyboardInterrupt"),
+            ("async_recurse", "RecursionError: maximum recursion depth exceeded"),
+            ("async_cancels_itself", "CancelledError"),
+        ],
+    )
+    async def test_whatever_a_function_raises_fails_its_attempt_and_no_more(
+        self, executor: Executor, function: str, error: str
+    ):
+        failed = await failure(executor, function)
+
+        assert failed.error.startswith(error)
+        assert failed.is_retryable
+
+    async def test_wrong_arguments_are_named(self, executor: Executor):
+        failed = await failure(executor, "add", 1)
+        assert failed.error.startswith("TypeError: add() missing 1 required positional argument")
+
+
+class TestHowChildrenDie:
+    @pytest.mark.parametrize(
+        ("function", "end"),
+        [("vanish", "exited with code 7"), ("crash", "was killed by SIGSEGV")],
+    )
+    async def test_a_child_that_dies_fails_its_attempt_and_is_replaced(
+        self, executor: Executor, function: str, end: str
+    ):
+        failed = await failure(executor, function)
+
+        assert failed.error == f"the child process {end} while running sample_functions:{function}"
+        assert failed.is_retryable
+        assert await call(executor, "add", 1, 1) == Succeeded(2)
+
+    async def test_a_crash_tells_where_it_was(self, executor: Executor):
+        attempt = attempt_at("crash")
+        await executor.run(attempt)
+        assert b"sample_functions.py" in attempt.output(Stream.STDERR)
+
+    async def test_what_a_function_forks_dies_of_sigterm(self, executor: Executor):
+        assert await call(executor, "exit_code_of_a_terminated_fork") == Succeeded(-15)
+
+    async def test_a_child_killed_in_mid_call_says_so(self, executor: Executor):
+        pid = await result(executor, "pid")
+        attempt = attempt_at("block", 30)
+
+        async with running(executor, attempt) as task:
+            await attempt.output_containing(b"blocking")
+            os.kill(pid, signal.SIGKILL)
+            outcome = await task
+
+        assert isinstance(outcome, Failed)
+        assert "killed by SIGKILL while running sample_functions:block" in outcome.error
+
+    async def test_a_child_killed_while_idle_costs_no_attempt(self, executor: Executor):
+        pid = await result(executor, "pid")
+        descriptor = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGKILL)
+        await readable(descriptor)
+        os.close(descriptor)
+
+        assert await result(executor, "pid") != pid
+
+    @pytest.mark.parametrize("function", ["close_every_descriptor", "write_noise"])
+    async def test_a_function_that_breaks_the_socket_is_ended(
+        self, executor: Executor, function: str
+    ):
+        failed = await failure(executor, function)
+
+        assert f"while running sample_functions:{function}" in failed.error
+        assert await call(executor, "add", 1, 1) == Succeeded(2)
+
+    async def test_of_a_function_that_forks_only_one_answers(self, executor: Executor):
+        assert await call(executor, "fork_and_return") == Succeeded(5)
+        assert await call(executor, "add", 1, 1) == Succeeded(2)
+
+
+async def readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    seen = asyncio.Event()
+    loop.add_reader(descriptor, seen.set)
+    try:
+        async with asyncio.timeout(10):
+            await seen.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+class TestCancellation:
+    async def test_a_cancelled_sync_function_may_tidy_up_and_is_gone(
+        self, executor: Executor, tmp_path: Path
+    ):
+        pid = await result(executor, "pid")
+        attempt = attempt_at("block_and_tidy_up", str(tmp_path / "tidied"))
+
+        async with running(executor, attempt) as task:
+            await attempt.output_containing(b"blocking")
+            await cancel(task)
+
+        assert (tmp_path / "tidied").read_text() == "tidied up"
+        assert not is_running(pid)
+        assert await result(executor, "pid") != pid
+
+    async def test_one_that_swallows_the_stop_is_killed_after_the_grace(
+        self, open_executor: OpenExecutor
+    ):
+        async with open_executor(grace_seconds=0.2) as executor:
+            pid = await result(executor, "pid")
+            attempt = attempt_at("swallow_every_stop")
+            async with asyncio.timeout(5), running(executor, attempt) as task:
+                await attempt.output_containing(b"swallowing")
+                await cancel(task)
+
+            assert not is_running(pid)
+
+    async def test_a_second_cancellation_does_not_leave_the_child_behind(
+        self, open_executor: OpenExecutor
+    ):
+        async with open_executor(grace_seconds=0.3) as executor:
+            pid = await result(executor, "pid")
+            attempt = attempt_at("swallow_every_stop")
+            async with running(executor, attempt) as task:
+                await attempt.output_containing(b"swallowing")
+                task.cancel()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                await cancel(task)
+
+            assert not is_running(pid)
+
+    async def test_a_cancelled_async_function_may_tidy_up(
+        self, executor: Executor, tmp_path: Path, begun: tuple[int, int]
+    ):
+        attempt = attempt_at("wait_for_ever", begun[1], str(tmp_path / "tidied"))
+
+        async with running(executor, attempt) as task:
+            await readable(begun[0])
+            await cancel(task)
+
+        assert (tmp_path / "tidied").read_text() == "tidied up"
+
+    async def test_a_called_off_function_cannot_succeed(
+        self, executor: Executor, begun: tuple[int, int]
+    ):
+        attempt = attempt_at("turn_cancellation_into_success", begun[1])
+
+        async with running(executor, attempt) as task:
+            await readable(begun[0])
+            await cancel(task)
+
+
+@pytest.fixture
+def begun() -> Iterator[tuple[int, int]]:
+    """A pipe: an async function writes to its second end, the test waits at the first."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+class TestClosing:
+    async def test_what_ends_the_worker_comes_through_as_it_is(self, open_executor: OpenExecutor):
+        async def serve() -> None:
+            async with open_executor() as executor:
+                await call(executor, "add", 1, 1)
+                raise StoreUnavailableError
+
+        with pytest.raises(StoreUnavailableError):
+            await serve()
+
+    async def test_the_import_path_is_put_back(self, open_executor: OpenExecutor, tmp_path: Path):
+        before = list(sys.path)
+        async with open_executor(path=(str(tmp_path),)):
+            assert sys.path == [*before, str(tmp_path)]
+        assert sys.path == before
+
+
+class TestStarting:
+    async def test_the_start_is_written_first_where_the_task_asks_for_it(self, executor: Executor):
+        for function in ("add", "greet"):
+            task = make_task("call", {"function": f"sample_functions:{function}"})
+            attempt = RecordingAttempt(replace(task, writes_start=True))
+            await executor.run(attempt)
+            assert attempt.start_calls == 1
+
+    async def test_short_calls_do_not_pay_for_a_start(self, executor: Executor):
+        attempt = attempt_at("add", 1, 1)
+        await executor.run(attempt)
+        assert attempt.start_calls == 0
+
+    async def test_nothing_is_started_under_a_lost_lease(self, executor: Executor, spawner: Any):
+        task = make_task("call", {"function": "sample_functions:pid"})
+        attempt = RecordingAttempt(replace(task, writes_start=True))
+        attempt.lose_lease()
+
+        with pytest.raises(StaleLeaseError):
+            await executor.run(attempt)
+
+        assert spawner.started == []
+
+
+class TestOutput:
+    async def test_what_a_call_prints_is_its_output_and_in_order(self, executor: Executor):
+        words = [f"word {number}" for number in range(2000)]
+        attempt = attempt_at("say", words)
+
+        assert await executor.run(attempt) == Succeeded(2000)
+
+        expected = "".join(f"{word}\n" for word in words) + "no newline at the end"
+        assert attempt.output().decode() == expected
+        assert attempt.output(Stream.STDERR) == b"aside"
+
+    async def test_each_call_gets_its_own_output(self, executor: Executor):
+        first, second = attempt_at("say", ["one"]), attempt_at("say", ["two"])
+        await executor.run(first)
+        await executor.run(second)
+        assert first.output().startswith(b"one\n")
+        assert second.output().startswith(b"two\n")
+
+    async def test_output_arrives_while_the_function_runs(self, executor: Executor):
+        attempt = attempt_at("block", 30)
+        async with running(executor, attempt) as task:
+            await attempt.output_containing(b"blocking")
+            assert not task.done()
+
+    async def test_a_function_may_close_its_stdout(self, executor: Executor):
+        assert await call(executor, "close_stdout") == Succeeded("closed")
+        assert await call(executor, "say", ["again"]) == Succeeded(1)

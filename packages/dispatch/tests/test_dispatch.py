@@ -1,0 +1,320 @@
+"""Bundles go from a sender to the receivers of their queues, at once and in one piece."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from statistics import median
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from hive_contracts.bundles import Bundle
+from hive_contracts.errors import ConfigurationError, StoreUnavailableError
+from hive_contracts.ids import LeaseId
+from hive_dispatch.connection import open_client
+from hive_dispatch.keys import bell_key, queue_key
+from hive_dispatch.receiver import BundleReceiver
+from hive_dispatch.sender import BundleSender
+
+
+def bundle(queue: str = "default", size: int = 1) -> Bundle:
+    return Bundle(lease_id=LeaseId(uuid4()), queue=queue, size=size)
+
+
+async def room() -> None:
+    pass
+
+
+class Accepted:
+    """Remembers what was accepted, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        self.bundles: list[Bundle] = []
+        self._changed = asyncio.Condition()
+
+    async def accept(self, bundle: Bundle) -> None:
+        async with self._changed:
+            self.bundles.append(bundle)
+            self._changed.notify_all()
+
+    async def wait(self, count: int, *, seconds: float = 10) -> list[Bundle]:
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(lambda: len(self.bundles) >= count)
+        return self.bundles
+
+
+def receiver(
+    url: str,
+    accept: Callable[[Bundle], Awaitable[None]],
+    *,
+    queue: str = "default",
+    wait_for_room: Callable[[], Awaitable[None]] = room,
+    max_bundles: int = 10,
+) -> BundleReceiver:
+    return BundleReceiver(
+        url,
+        "hive",
+        queue,
+        accept=accept,
+        wait_for_room=wait_for_room,
+        max_bundles=max_bundles,
+    )
+
+
+@asynccontextmanager
+async def running(*receivers: BundleReceiver) -> AsyncGenerator[None]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.run()) for each in receivers]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def until_asleep_at_the_bell(client: Any, count: int = 1) -> None:
+    async with asyncio.timeout(10):
+        while (await client.info("clients"))["blocked_clients"] < count:
+            await asyncio.sleep(0.002)
+
+
+async def test_a_bundle_arrives_as_it_was_sent(redis_url: str) -> None:
+    accepted, sent = Accepted(), bundle(size=200)
+    async with BundleSender(redis_url) as sender, running(receiver(redis_url, accepted.accept)):
+        await sender.send([sent], ttl_seconds=15)
+        assert await accepted.wait(1) == [sent]
+
+
+async def test_a_receiver_is_woken_far_sooner_than_it_would_poll(redis_url: str) -> None:
+    accepted, seconds = Accepted(), list[float]()
+    async with (
+        BundleSender(redis_url) as sender,
+        open_client(redis_url) as client,
+        running(receiver(redis_url, accepted.accept)),
+    ):
+        for number in range(1, 51):
+            await until_asleep_at_the_bell(client)
+            began = perf_counter()
+            await sender.send([bundle()], ttl_seconds=15)
+            await accepted.wait(number)
+            seconds.append(perf_counter() - began)
+    assert median(seconds) < 0.1
+
+
+async def test_a_thousand_bundles_are_each_accepted_once_by_one_of_two_receivers(
+    redis_url: str,
+) -> None:
+    accepted = Accepted()
+    sent = [bundle() for _ in range(1000)]
+    async with (
+        BundleSender(redis_url) as sender,
+        running(receiver(redis_url, accepted.accept), receiver(redis_url, accepted.accept)),
+    ):
+        for start in range(0, 1000, 50):
+            await sender.send(sent[start : start + 50], ttl_seconds=30)
+        arrived = await accepted.wait(1000, seconds=30)
+    assert {each.lease_id for each in arrived} == {each.lease_id for each in sent}
+    assert len(arrived) == 1000
+
+
+async def test_a_receiver_takes_only_from_its_own_queue(redis_url: str) -> None:
+    gpu, default = Accepted(), Accepted()
+    async with (
+        BundleSender(redis_url) as sender,
+        running(receiver(redis_url, gpu.accept, queue="gpu"), receiver(redis_url, default.accept)),
+    ):
+        sent = [bundle("gpu"), bundle("default")]
+        await sender.send(sent, ttl_seconds=15)
+        assert [await gpu.wait(1), await default.wait(1)] == [[sent[0]], [sent[1]]]
+
+
+async def test_a_lease_that_is_sent_again_reaches_accept_again(redis_url: str) -> None:
+    accepted, sent = Accepted(), bundle()
+    async with BundleSender(redis_url) as sender, running(receiver(redis_url, accepted.accept)):
+        await sender.send([sent], ttl_seconds=15)
+        await sender.send([sent], ttl_seconds=15)
+        assert await accepted.wait(2) == [sent, sent]
+
+
+async def test_bundles_are_accepted_in_the_order_in_which_they_were_sent(redis_url: str) -> None:
+    accepted, sent = Accepted(), [bundle() for _ in range(20)]
+    async with BundleSender(redis_url) as sender:
+        for each in sent:
+            await sender.send([each], ttl_seconds=15)
+        async with running(receiver(redis_url, accepted.accept, max_bundles=1)):
+            assert await accepted.wait(20) == sent
+
+
+async def test_nothing_is_taken_while_there_is_no_room(redis_url: str) -> None:
+    accepted, has_room, asked = Accepted(), asyncio.Event(), asyncio.Event()
+
+    async def wait_for_room() -> None:
+        asked.set()
+        await has_room.wait()
+
+    full = receiver(redis_url, accepted.accept, wait_for_room=wait_for_room)
+    async with (
+        BundleSender(redis_url) as sender,
+        open_client(redis_url) as client,
+        running(full),
+    ):
+        await asked.wait()
+        await sender.send([bundle()], ttl_seconds=15)
+        assert await client.zcard(queue_key("hive", "default")) == 1
+        assert accepted.bundles == []
+        has_room.set()
+        await accepted.wait(1)
+
+
+async def test_no_more_bundles_than_allowed_are_accepted_at_once_and_the_next_follow_at_once(
+    redis_url: str,
+) -> None:
+    at_once, most, gate = 0, 0, asyncio.Semaphore(0)
+    accepted = Accepted()
+
+    async def accept(each: Bundle) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await gate.acquire()
+        at_once -= 1
+        await accepted.accept(each)
+
+    async with (
+        BundleSender(redis_url) as sender,
+        running(receiver(redis_url, accept, max_bundles=3)),
+    ):
+        await sender.send([bundle() for _ in range(30)], ttl_seconds=30)
+        for _ in range(30):
+            gate.release()
+        # Ten rounds of three, none of which may wait for a poll.
+        await accepted.wait(30, seconds=3)
+    assert most == 3
+
+
+async def test_after_stop_taking_bundles_stay_for_others(redis_url: str) -> None:
+    mine, other = Accepted(), Accepted()
+    stopped = receiver(redis_url, mine.accept)
+    async with (
+        BundleSender(redis_url) as sender,
+        open_client(redis_url) as client,
+        running(stopped),
+    ):
+        await until_asleep_at_the_bell(client)
+        stopped.stop_taking()
+        sent = [bundle(), bundle()]
+        await sender.send(sent, ttl_seconds=15)
+        async with running(receiver(redis_url, other.accept)):
+            assert await other.wait(2) == sent
+    assert mine.bundles == []
+
+
+async def test_a_stopped_receiver_finishes_what_it_has_begun(redis_url: str) -> None:
+    accepted, begun, go_on = Accepted(), asyncio.Event(), asyncio.Event()
+
+    async def accept(each: Bundle) -> None:
+        begun.set()
+        await go_on.wait()
+        await accepted.accept(each)
+
+    stopped = receiver(redis_url, accept)
+    async with BundleSender(redis_url) as sender, running(stopped):
+        await sender.send([bundle()], ttl_seconds=15)
+        await begun.wait()
+        stopped.stop_taking()
+        go_on.set()
+        await accepted.wait(1)
+
+
+async def test_an_unread_bundle_vanishes_when_its_lease_has_lapsed(redis_url: str) -> None:
+    accepted, late = Accepted(), bundle()
+    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+        await sender.send([bundle(), bundle()], ttl_seconds=0.05)
+        async with asyncio.timeout(5):
+            while await client.keys("arq:job:*"):
+                await asyncio.sleep(0.01)
+        async with running(receiver(redis_url, accepted.accept)):
+            await sender.send([late], ttl_seconds=15)
+            assert await accepted.wait(1) == [late]
+
+
+async def test_ids_of_lapsed_bundles_do_not_pile_up_where_nobody_serves(redis_url: str) -> None:
+    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+        await sender.send([bundle() for _ in range(100)], ttl_seconds=0.05)
+        async with asyncio.timeout(5):
+            while await client.keys("arq:job:*"):
+                await asyncio.sleep(0.01)
+        await sender.send([bundle()], ttl_seconds=15)
+        assert await client.zcard(queue_key("hive", "default")) == 1
+        assert await client.llen(bell_key("hive", "default")) <= 16
+
+
+async def test_what_is_accepted_leaves_nothing_of_itself_in_redis(redis_url: str) -> None:
+    accepted = Accepted()
+    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+        async with running(receiver(redis_url, accepted.accept)):
+            await sender.send([bundle() for _ in range(20)], ttl_seconds=15)
+            await accepted.wait(20)
+        assert await client.keys("arq:*") == []
+        assert await client.zcard(queue_key("hive", "default")) == 0
+
+
+async def test_a_bundle_whose_accept_found_the_store_away_is_left_to_lapse(redis_url: str) -> None:
+    accepted, tries = Accepted(), list[Bundle]()
+    first, second = bundle(), bundle()
+
+    async def accept(each: Bundle) -> None:
+        tries.append(each)
+        if each == first:
+            raise StoreUnavailableError("Postgres is away")
+        await accepted.accept(each)
+
+    lapsing = receiver(redis_url, accept)
+    async with BundleSender(redis_url) as sender, running(lapsing):
+        await sender.send([first], ttl_seconds=15)
+        await sender.send([second], ttl_seconds=15)
+        assert await accepted.wait(1) == [second]
+    assert tries == [first, second]
+    assert lapsing.lapsing == 1
+
+
+async def test_any_other_error_of_accept_ends_the_receiver(redis_url: str) -> None:
+    async def accept(_bundle: Bundle) -> None:
+        raise LookupError("a bug")
+
+    async with BundleSender(redis_url) as sender:
+        await sender.send([bundle()], ttl_seconds=15)
+        async with asyncio.timeout(5):
+            with pytest.raises(ExceptionGroup) as caught:
+                await receiver(redis_url, accept).run()
+    assert [type(error) for error in caught.value.exceptions] == [LookupError]
+
+
+async def test_a_bundle_that_is_not_understood_is_counted_and_left_to_lapse(
+    redis_url: str,
+) -> None:
+    accepted, sent = Accepted(), bundle()
+    old = receiver(redis_url, accepted.accept)
+    async with BundleSender(redis_url) as sender, open_client(redis_url) as client, running(old):
+        await client.psetex("arq:job:newer", 60_000, b"\xffnot a bundle")
+        await client.zadd(queue_key("hive", "default"), {"newer": 1})
+        await sender.send([sent], ttl_seconds=15)
+        assert await accepted.wait(1) == [sent]
+    assert old.malformed == 1
+
+
+async def test_bundles_of_many_queues_go_out_in_one_round_trip(redis_url: str) -> None:
+    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+        await sender.check_epoch()
+        before = (await client.info("stats"))["total_reads_processed"]
+        await sender.send([bundle(f"queue-{number % 5}") for number in range(20)], ttl_seconds=15)
+        after = (await client.info("stats"))["total_reads_processed"]
+    # One read for the bundles, one for the second look at the statistics.
+    assert after - before == 2
+
+
+def test_a_url_that_is_not_of_redis_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError):
+        BundleSender("postgres://x/")

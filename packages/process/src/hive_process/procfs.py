@@ -1,0 +1,133 @@
+"""What Linux tells of processes: parents and children, sessions, start times, and Hive's marker.
+
+Imported by the guardian, so it needs nothing but the built-in part of the standard library. Every
+question may come too late: a process that is gone has no parent, no children and no marker.
+
+The marker is a variable in the environment of every process that a guardian starts, inherited by
+all that it starts in turn:
+
+    HIVE_GUARD=<boot id>:<guardian's pid>:<guardian's start time>:<number of the tree>
+
+A worker that is itself a task of another Hive hands its own marker down, so that there may be
+several, the innermost last, separated by commas. `/proc/<pid>/environ` shows the environment that a
+program was started with: a process that forks keeps it, one that executes with another loses it.
+"""
+
+import os
+
+__all__ = [
+    "MARKER",
+    "Status",
+    "boot_id",
+    "children_of",
+    "guard_of",
+    "marks_of",
+    "pids",
+    "status_of",
+]
+
+MARKER = b"HIVE_GUARD"
+
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class Status:
+    """What `/proc/<pid>/stat` says of a process."""
+
+    __slots__ = ("parent", "session", "started_ticks", "state")
+
+    def __init__(self, *, state: bytes, parent: int, session: int, started_ticks: int) -> None:
+        self.state = state
+        """One letter: R, S, D, T (stopped), Z (dead, not yet waited for), X."""
+
+        self.parent = parent
+        self.session = session
+        self.started_ticks = started_ticks
+        """Clock ticks from boot to its start; with its pid, a name that is not reused."""
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it has ended, and only waits to be waited for."""
+        return self.state in b"ZX"
+
+
+def read(path: str) -> bytes:
+    """Return the whole of a file of `/proc`, which may take several reads."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_all(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_all(descriptor: int) -> bytes:
+    """Return what is left of a file of `/proc`, which gives about a page at a time."""
+    parts: list[bytes] = []
+    while part := os.read(descriptor, 65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def boot_id() -> str:
+    """Return the name of this run of the machine's kernel."""
+    return read("/proc/sys/kernel/random/boot_id").decode().strip()
+
+
+def pids() -> list[int]:
+    """Return every process that this process can see."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def status_of(pid: int) -> Status | None:
+    """Return what is known of `pid`, or None if there is no such process."""
+    try:
+        text = read(f"/proc/{pid}/stat")
+    except _GONE:
+        return None
+    # The name in parentheses may hold spaces and parentheses of its own: what follows does not.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return Status(
+        state=fields[0],
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        started_ticks=int(fields[19]),
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the living and the unwaited-for children of all threads of `pid`.
+
+    Exact while `pid` is stopped, or waits for nobody; otherwise one may be missed that is there.
+    """
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except _GONE:
+        return []
+    found: list[int] = []
+    for thread in threads:
+        try:
+            found += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
+        except _GONE:
+            continue
+    return found
+
+
+def guard_of(pid: int) -> str | None:
+    """Return the marker's prefix for trees that `pid` guards, or None if there is no such process."""
+    status = status_of(pid)
+    if status is None or status.is_dead:
+        return None
+    return f"{boot_id()}:{pid}:{status.started_ticks}"
+
+
+def marks_of(pid: int) -> list[bytes]:
+    """Return the markers in the environment of `pid`: none if it has none, is gone, or is not ours."""
+    try:
+        environment = read(f"/proc/{pid}/environ")
+    except (*_GONE, PermissionError):
+        return []
+    for entry in environment.split(b"\0"):
+        name, _, value = entry.partition(b"=")
+        if name == MARKER:
+            return value.split(b",")
+    return []

@@ -1,0 +1,133 @@
+"""Claim the tasks of one queue and send them out, as fast as there is room."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, Never
+
+from hive_contracts.bundles import Bundle
+from hive_contracts.clocks import Clock
+from hive_contracts.ids import LeaseId
+from hive_queen.fleet import Fleet
+from hive_queen.outbox import Outbox
+from hive_queen.pacing import Pace, RunTimes, pace_for
+from hive_queen.permits import Permits
+from hive_queen.settings import QueenSettings
+from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.queen_store import QueenStore
+from hive_telemetry.loops import keep_ticking
+from hive_telemetry.metrics import Metrics
+
+__all__ = ["Claimer"]
+
+MOST_PER_CLAIM: Final = 500
+"""Above this a claim's latency grows faster than its cost per task falls."""
+
+
+class Claimer:
+    """The one place that acquires permits."""
+
+    def __init__(
+        self,
+        queue: str,
+        *,
+        store: QueenStore,
+        permits: Permits,
+        fleet: Fleet,
+        outbox: Outbox,
+        run_times: RunTimes,
+        settings: QueenSettings,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.name = f"claim {queue}"
+        self._queue = queue
+        self._store = store
+        self._permits = permits
+        self._fleet = fleet
+        self._outbox = outbox
+        self._run_times = run_times
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._watermarks = Watermarks()
+        self._forgotten_at = clock.seconds()
+        self._wake = asyncio.Event()
+
+    def wake(self, *, is_behind: bool = False) -> None:
+        """Claim at once; `is_behind` if tasks may have come in with an earlier place than before."""
+        if is_behind:
+            self._watermarks.forget()
+        self._wake.set()
+
+    async def run(self) -> Never:
+        """Claim again and again."""
+        await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
+
+    async def tick(self) -> float | None:
+        """Wait for room, claim, send; if the queue is drained, wait to be woken."""
+        self._wake.clear()
+        await self._outbox.wait_until_open()
+        pace = self._pace()
+        await self._permits.wait_for_room(self._queue, ahead=pace.ahead)
+        if not await self._claim(pace):
+            await self._wait_for_work()
+        return None
+
+    async def _claim(self, pace: Pace) -> bool:
+        """Claim and send once; return whether there may be more."""
+        self._forget_watermarks_each_second()
+        with self._permits.reserve(
+            self._queue, ahead=pace.ahead, at_most=MOST_PER_CLAIM
+        ) as reservation:
+            parts = await self._store.claim(
+                self._queue,
+                limit=reservation.count,
+                lease=timedelta(seconds=self._settings.lease_seconds),
+                bundle_size=pace.bundle_size,
+                worker_count=self._fleet.workers_of(self._queue),
+                watermarks=self._watermarks,
+            )
+            sizes = _sizes(parts)
+            for lease_id, size in sizes.items():
+                reservation.hold(lease_id, size)
+            is_short = sum(sizes.values()) < reservation.count
+        self._metrics.claimed(sum(sizes.values()))
+        if sizes:
+            self._run_times.claimed(self._queue, {kind for part in parts for kind in part.kinds})
+            await self._outbox.send(
+                [Bundle(lease_id=i, queue=self._queue, size=n) for i, n in sizes.items()]
+            )
+        if is_short:
+            self._watermarks.forget()
+        return bool(sizes)
+
+    def _pace(self) -> Pace:
+        return pace_for(
+            self._run_times.expected_seconds(self._queue),
+            slots=self._fleet.share_of(self._queue),
+            workers=self._fleet.workers_of(self._queue),
+            ahead_seconds=self._settings.ahead_seconds,
+            max_ahead=self._settings.max_ahead,
+            max_bundle=self._settings.max_bundle,
+        )
+
+    def _forget_watermarks_each_second(self) -> None:
+        if self._clock.seconds() - self._forgotten_at >= 1:
+            self._watermarks.forget()
+            self._forgotten_at = self._clock.seconds()
+
+    async def _wait_for_work(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.poll_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+
+def _sizes(parts: Sequence[ClaimedBundle]) -> dict[LeaseId, int]:
+    """Return how many tasks each lease has; one with several priorities comes in several parts."""
+    sizes: dict[LeaseId, int] = {}
+    for part in parts:
+        sizes[part.lease_id] = sizes.get(part.lease_id, 0) + part.size
+    return sizes

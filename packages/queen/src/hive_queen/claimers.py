@@ -1,0 +1,66 @@
+"""One claimer for each queue that any worker serves, from the moment one does."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Never
+
+from hive_queen.claimer import Claimer
+from hive_store.doorbell import Doorbell
+from hive_telemetry.loops import keep_ticking
+from hive_telemetry.metrics import Metrics
+
+__all__ = ["Bell", "Claimers"]
+
+
+class Claimers:
+    """Starts claimers, and wakes them."""
+
+    name = "claimers"
+
+    def __init__(self, make: Callable[[str], Claimer]) -> None:
+        self._make = make
+        self._by_queue: dict[str, Claimer] = {}
+        self._new: asyncio.Queue[Claimer] = asyncio.Queue()
+
+    def serve(self, queue: str) -> None:
+        """See to it that `queue` has a claimer."""
+        if queue not in self._by_queue:
+            claimer = self._make(queue)
+            self._by_queue[queue] = claimer
+            self._new.put_nowait(claimer)
+
+    def wake(self, *, is_behind: bool = False) -> None:
+        """Wake every claimer; `is_behind` if tasks came back with an earlier place."""
+        for claimer in self._by_queue.values():
+            claimer.wake(is_behind=is_behind)
+
+    async def run(self) -> Never:
+        """Run a claimer for each queue; when one falls, all fall."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                claimer = await self._new.get()
+                group.create_task(claimer.run(), name=claimer.name)
+
+
+class Bell:
+    """Wakes the claimers when a submit has committed."""
+
+    name = "bell"
+
+    def __init__(
+        self, doorbell: Doorbell, claimers: Claimers, *, poll_seconds: float, metrics: Metrics
+    ) -> None:
+        self._doorbell = doorbell
+        self._claimers = claimers
+        self._poll_seconds = poll_seconds
+        self._metrics = metrics
+
+    async def run(self) -> Never:
+        """Listen for ever."""
+        await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
+
+    async def tick(self) -> None:
+        """Wait for one ring, a poll at most; see that the line is up."""
+        await self._doorbell.listen()
+        if await self._doorbell.wait(seconds=self._poll_seconds):
+            self._claimers.wake()

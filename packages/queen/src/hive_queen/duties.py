@@ -1,0 +1,96 @@
+"""What one queen does for all: keep the event log's partitions, count what the gauges show, tidy up.
+
+The right to do so is a term, issued and numbered by the database. Each duty is harmless when two
+queens do it at once, so a term that changes hands in the middle of one breaks nothing.
+"""
+
+from datetime import timedelta
+from typing import Final, Never
+
+from hive_contracts.clocks import Clock
+from hive_contracts.states import TaskState
+from hive_queen.settings import QueenSettings
+from hive_store.queen_store import QueenStore
+from hive_telemetry.logs import logger
+from hive_telemetry.loops import keep_ticking
+from hive_telemetry.metrics import Metrics
+
+__all__ = ["Duties"]
+
+GAUGES_SECONDS: Final = 5.0
+TIDY_SECONDS: Final = 60.0
+PARTITIONS_SECONDS: Final = 3600.0
+EVENT_DAYS_AHEAD: Final = 3
+FORGET_AFTER: Final = timedelta(days=1)
+
+
+class Duties:
+    """The singleton duties, done while this queen holds the term."""
+
+    name = "duties"
+
+    def __init__(
+        self, store: QueenStore, *, settings: QueenSettings, metrics: Metrics, clock: Clock
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._done_at: dict[str, float] = {}
+
+    async def run(self) -> Never:
+        """Hold the term, or try to, for ever."""
+        await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
+
+    async def tick(self) -> float:
+        """Take or keep the term; with it, do what is due."""
+        term = timedelta(seconds=self._settings.term_seconds)
+        if await self._store.hold_term(term=term) is None:
+            self._show_nothing()
+            return self._settings.term_seconds / 2
+        if self._is_due("partitions", PARTITIONS_SECONDS):
+            await self._keep_partitions()
+        if self._is_due("gauges", GAUGES_SECONDS):
+            await self._show_gauges()
+        if self._is_due("tidy", TIDY_SECONDS):
+            await self._tidy()
+        return self._settings.term_seconds / 3
+
+    def _is_due(self, duty: str, every_seconds: float) -> bool:
+        now = self._clock.seconds()
+        if now - self._done_at.get(duty, -every_seconds) < every_seconds:
+            return False
+        self._done_at[duty] = now
+        return True
+
+    async def _keep_partitions(self) -> None:
+        made, dropped = await self._store.keep_event_days(
+            ahead=EVENT_DAYS_AHEAD, keep=self._settings.event_days
+        )
+        if made or dropped:
+            logger(__name__).info("kept the event log", days_made=made, days_dropped=dropped)
+
+    async def _show_gauges(self) -> None:
+        counts: dict[tuple[str, TaskState], int] = {}
+        oldest: dict[str, float] = {}
+        for row in await self._store.count_open():
+            counts[row.queue, row.state] = row.count
+            if row.oldest_run_at is not None:
+                oldest[row.queue] = row.oldest_run_at.timestamp()
+        self._metrics.show_tasks(counts)
+        self._metrics.show_oldest_ready(oldest)
+        self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
+        self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
+
+    async def _tidy(self) -> None:
+        await self._store.forget_the_dead(unseen=FORGET_AFTER)
+        orphans = await self._store.count_orphans()
+        if orphans:
+            logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)
+
+    def _show_nothing(self) -> None:
+        """What another queen counts, this one does not know."""
+        self._metrics.show_tasks({})
+        self._metrics.show_oldest_ready({})
+        self._metrics.show_oldest_transaction_age(None)
+        self._done_at.pop("gauges", None)

@@ -1,0 +1,67 @@
+"""Who lives: the queen says that she does, and her permits follow the living workers' slots."""
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Never
+
+from hive_queen.permits import Permits
+from hive_queen.settings import QueenSettings
+from hive_store.queen_store import Capacity, QueenStore
+from hive_telemetry.loops import keep_ticking
+from hive_telemetry.metrics import Metrics
+
+__all__ = ["Fleet"]
+
+
+class Fleet:
+    """What the living workers can run for this queen."""
+
+    name = "fleet"
+
+    def __init__(
+        self,
+        store: QueenStore,
+        permits: Permits,
+        *,
+        settings: QueenSettings,
+        metrics: Metrics,
+        version: str,
+    ) -> None:
+        self._store = store
+        self._permits = permits
+        self._settings = settings
+        self._metrics = metrics
+        self._version = version
+        self._capacity = Capacity(1, {}, {})
+        self.on_queue: Callable[[str], None] = lambda _queue: None
+        """Called with the name of each queue when it is first served."""
+
+    async def run(self) -> Never:
+        """Look again and again."""
+        await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
+
+    async def tick(self) -> float:
+        """Say that this queen lives, count who else does, and resize the permits."""
+        await self._store.see(host=socket.gethostname(), pid=os.getpid(), version=self._version)
+        living = timedelta(seconds=self._settings.lease_seconds)
+        self._capacity = await self._store.capacity(living=living)
+        by_queue = {queue: self.share_of(queue) for queue in self._capacity.slots}
+        # A worker that serves two queues has its slots once; the largest queue is a lower bound of
+        # the total, the sum an upper one. Workers never run more than their slots in any case.
+        self._permits.resize(total=sum(by_queue.values()), by_queue=by_queue)
+        self._metrics.show_permits(
+            held=self._permits.held, free=max(0, self._permits.size - self._permits.held)
+        )
+        for queue in by_queue:
+            self.on_queue(queue)
+        return self._settings.poll_seconds / 2
+
+    def share_of(self, queue: str) -> int:
+        """Return this queen's share of the slots that serve `queue`, rounded up."""
+        return -(-self._capacity.slots.get(queue, 0) // self._capacity.queens)
+
+    def workers_of(self, queue: str) -> int:
+        """Return how many workers serve `queue`."""
+        return self._capacity.workers.get(queue, 0)

@@ -1,0 +1,50 @@
+"""Hear from workers what has ended, so that permits return at once and not at the next reconcile."""
+
+import asyncio
+from typing import Never
+
+from hive_bus import Bus, Gap
+from hive_contracts.events import LeaseFrame
+from hive_contracts.ids import QueenId
+from hive_queen.pacing import RunTimes
+from hive_queen.permits import Permits
+
+__all__ = ["Hints"]
+
+
+class Hints:
+    """Listens to the lease frames."""
+
+    name = "hints"
+
+    def __init__(
+        self,
+        bus: Bus,
+        queen_id: QueenId,
+        permits: Permits,
+        run_times: RunTimes,
+        *,
+        missed: asyncio.Event,
+    ) -> None:
+        self._bus = bus
+        self._queen_id = queen_id
+        self._permits = permits
+        self._run_times = run_times
+        self._missed = missed
+
+    async def run(self) -> Never:
+        """Listen for ever; after a gap, ask for a recount."""
+        async with self._bus.subscribe(LeaseFrame) as frames:
+            async for frame in frames:
+                if isinstance(frame, Gap):
+                    self._missed.set()
+                elif isinstance(frame, LeaseFrame):
+                    self.hear(frame)
+        raise AssertionError("a subscription ended")
+
+    def hear(self, frame: LeaseFrame) -> None:
+        """Take in what a worker's flush has changed."""
+        self._run_times.observe(frame.run_seconds)
+        for change in frame.changes:
+            if change.queen_id == self._queen_id:
+                self._permits.shrink(change.lease_id, change.open)

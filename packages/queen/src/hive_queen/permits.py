@@ -1,0 +1,136 @@
+"""The queen's semaphore: how much she may have dispatched, held from claim to terminal state.
+
+One semaphore for the queen's whole life, and one place that acquires: `reserve`. Its size follows
+the living workers' slots. A permit belongs to a lease, so the ledger is a map from lease to the
+number of its tasks that are still open, and every report is that number itself, never a difference:
+a hint heard twice, or late, changes nothing.
+
+A hint may be lost. `reconcile` replaces what is known by what the lease rows say, but leaves alone
+what was granted after the rows were read.
+"""
+
+import asyncio
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hive_contracts.clocks import Clock
+from hive_contracts.ids import LeaseId
+
+__all__ = ["Permits", "Reservation"]
+
+
+@dataclass(slots=True)
+class _Held:
+    queue: str
+    open: int
+    granted_at: float
+
+
+class Reservation:
+    """Permits taken for a claim that has not come back yet."""
+
+    def __init__(self, permits: "Permits", queue: str, count: int) -> None:
+        self._permits = permits
+        self._queue = queue
+        self.count = count
+        """Most tasks that the claim may take."""
+
+    def hold(self, lease_id: LeaseId, count: int) -> None:
+        """Turn `count` of the permits into those of a lease."""
+        self._permits.add(lease_id, self._queue, count)
+
+
+class Permits:
+    """Counts what is dispatched, and makes claimers wait while there is no room."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._leases: dict[LeaseId, _Held] = {}
+        self._reserved: dict[str, int] = {}
+        self._size = 0
+        self._size_by_queue: Mapping[str, int] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def held(self) -> int:
+        """How many tasks are dispatched, or about to be."""
+        return sum(held.open for held in self._leases.values()) + sum(self._reserved.values())
+
+    @property
+    def size(self) -> int:
+        """How many tasks the workers can run for this queen."""
+        return self._size
+
+    def holds(self, lease_id: LeaseId) -> bool:
+        """Return whether the lease is known."""
+        return lease_id in self._leases
+
+    def resize(self, *, total: int, by_queue: Mapping[str, int]) -> None:
+        """Follow the living workers: their slots in all, and by queue served."""
+        self._size = total
+        self._size_by_queue = dict(by_queue)
+        self._changed.set()
+
+    def room(self, queue: str, *, ahead: int) -> int:
+        """Return how many more tasks of `queue` may be dispatched.
+
+        Args:
+            queue: the line of tasks.
+            ahead: how many may be dispatched beyond the slots, because they are known to be short.
+        """
+        slots = self._size_by_queue.get(queue, 0)
+        if slots == 0:
+            return 0
+        held_here = self._reserved.get(queue, 0) + sum(
+            held.open for held in self._leases.values() if held.queue == queue
+        )
+        return max(0, min(self._size + ahead - self.held, slots + ahead - held_here))
+
+    async def wait_for_room(self, queue: str, *, ahead: int) -> None:
+        """Return once a task of `queue` may be dispatched."""
+        while self.room(queue, ahead=ahead) == 0:
+            self._changed.clear()
+            await self._changed.wait()
+
+    @contextmanager
+    def reserve(self, queue: str, *, ahead: int, at_most: int) -> Generator[Reservation]:
+        """Take the room there is for a claim; what it does not turn into leases goes back."""
+        count = min(self.room(queue, ahead=ahead), at_most)
+        self._reserved[queue] = self._reserved.get(queue, 0) + count
+        try:
+            yield Reservation(self, queue, count)
+        finally:
+            self._reserved[queue] -= count
+            self._changed.set()
+
+    def add(self, lease_id: LeaseId, queue: str, count: int) -> None:
+        """Hold `count` permits for a lease, more if it is known already."""
+        known = self._leases.get(lease_id)
+        opened = count + (known.open if known else 0)
+        self._leases[lease_id] = _Held(queue, opened, self._clock.seconds())
+
+    def shrink(self, lease_id: LeaseId, still_open: int) -> None:
+        """Hear how many tasks of a lease are still open. Never raises the number."""
+        held = self._leases.get(lease_id)
+        if held is None or still_open >= held.open:
+            return
+        if still_open <= 0:
+            del self._leases[lease_id]
+        else:
+            held.open = still_open
+        self._changed.set()
+
+    def reconcile(self, rows: Iterable[tuple[LeaseId, str, int]], *, read_at: float) -> None:
+        """Believe the lease rows (id, queue, open tasks) that were read from `read_at` on."""
+        counted = {lease_id: (queue, count) for lease_id, queue, count in rows}
+        for lease_id, held in list(self._leases.items()):
+            if lease_id not in counted and held.granted_at < read_at:
+                del self._leases[lease_id]
+        for lease_id, (queue, count) in counted.items():
+            known = self._leases.get(lease_id)
+            if known is None:
+                self._leases[lease_id] = _Held(queue, count, read_at)
+            else:
+                known.open = min(known.open, count)
+        self._changed.set()

@@ -1,0 +1,54 @@
+"""What can be set of a queen."""
+
+from dataclasses import dataclass
+
+from hive_contracts.errors import ConfigurationError
+
+__all__ = ["QueenSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueenSettings:
+    """How a queen hands out work."""
+
+    lease_seconds: float = 15.0
+    """How long a bundle stays with a worker that says nothing: the bound of every recovery."""
+
+    poll_seconds: float = 1.0
+    """Longest that a missed hint can delay anything."""
+
+    ahead_seconds: float = 0.05
+    """How much known-short work may wait at the workers, so that they never wait for the queen."""
+
+    max_ahead: int = 4000
+    """Most tasks dispatched beyond free slots, however short they are."""
+
+    max_bundle: int = 500
+    """Most tasks in one bundle."""
+
+    term_seconds: float = 5.0
+    """How long the queen that has the singleton duties keeps them without saying so again."""
+
+    event_days: int = 7
+    """For how many days the event log is kept."""
+
+    retry_batch: int = 1000
+    """Most tasks that one sweep or one reap moves."""
+
+    metrics_port: int | None = None
+    """Port for Prometheus on this machine; 0 picks a free one, none serves nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict one another."""
+        if self.lease_seconds <= 0 or self.poll_seconds <= 0:
+            raise ConfigurationError("lease_seconds and poll_seconds are more than 0")
+        if self.poll_seconds * 2 > self.lease_seconds:
+            raise ConfigurationError(
+                f"a lease ({self.lease_seconds} s) must outlast two polls ({self.poll_seconds} s)"
+            )
+        if self.max_bundle < 1 or self.max_ahead < 0 or self.retry_batch < 1:
+            raise ConfigurationError("max_bundle and retry_batch are at least 1, max_ahead 0")
+        if self.event_days < 1:
+            raise ConfigurationError(
+                f"the event log is kept for a day at least, not {self.event_days}"
+            )

@@ -1,0 +1,75 @@
+"""Where a claim reads: the parts of the claim order that may still hold tasks.
+
+Claimed tasks leave dead entries behind in the index until a vacuum takes them, and a held snapshot
+keeps the vacuum from doing so. A claim that begins at the first priority every time reads all of
+them again. So a queue's claimer remembers, for each priority, the last task that it claimed, and the
+next claim begins behind it.
+
+What is submitted with an earlier place than a watermark (a retry, a release, an id that committed
+late) is behind the back of the claim: the watermarks are forgotten when a claim comes back short, when
+the bell rings for a retry or a release, and every second in any case.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from hive_contracts.ids import LeaseId
+
+__all__ = ["ClaimedBundle", "Intervals", "Watermarks"]
+
+LEAST_URGENT: Final = 32767
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBundle:
+    """One lease that a claim made, or the part of it that has one priority."""
+
+    lease_id: LeaseId
+    priority: int
+    size: int
+    kinds: tuple[str, ...]
+    last_run_at: datetime
+    last_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Parts of the claim order, in its order: each begins behind a task and ends with a priority."""
+
+    after_priorities: Sequence[int]
+    after_run_ats: Sequence[datetime]
+    after_ids: Sequence[int]
+    last_priorities: Sequence[int]
+
+
+class Watermarks:
+    """The last task claimed of each priority of one queue."""
+
+    def __init__(self) -> None:
+        self._marks: dict[int, tuple[datetime, int]] = {}
+
+    def intervals(self) -> Intervals:
+        """Return what may still hold tasks: all that is not before a watermark of its priority."""
+        known = sorted(self._marks)
+        begins = [(-1, BEGINNING, 0), *((p, *self._marks[p]) for p in known)]
+        ends = [*(p - 1 for p in known), LEAST_URGENT]
+        parts = [(b, e) for b, e in zip(begins, ends, strict=True) if b[0] <= e]
+        return Intervals(
+            after_priorities=[b[0] for b, _ in parts],
+            after_run_ats=[b[1] for b, _ in parts],
+            after_ids=[b[2] for b, _ in parts],
+            last_priorities=[e for _, e in parts],
+        )
+
+    def advance(self, bundles: Iterable[ClaimedBundle]) -> None:
+        """Remember the last task of each priority that was claimed."""
+        for bundle in bundles:
+            place = (bundle.last_run_at, bundle.last_id)
+            self._marks[bundle.priority] = max(place, self._marks.get(bundle.priority, place))
+
+    def forget(self) -> None:
+        """Begin at the beginning again."""
+        self._marks.clear()

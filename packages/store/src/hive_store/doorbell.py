@@ -1,0 +1,72 @@
+"""Hear at once that tasks were submitted, through LISTEN; a lost connection costs one poll."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from hive_contracts.errors import StoreUnavailableError
+from hive_store.connecting import Connection, connect, translated
+
+__all__ = ["Doorbell"]
+
+CHANNEL: Final = "hive_queued"
+
+
+class Doorbell:
+    """Rings when a transaction that submitted tasks has committed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+        self._rung = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> "AsyncIterator[Doorbell]":
+        """Give a doorbell, and take it down afterwards."""
+        bell = cls(url)
+        try:
+            yield bell
+        finally:
+            await bell.hang_up()
+
+    def ring(self) -> None:
+        """Ring, as a submit does: somebody in this process knows that there is work."""
+        self._rung.set()
+
+    async def listen(self) -> bool:
+        """See to it that the bell is connected; return whether it had to be connected anew.
+
+        Raises:
+            StoreUnavailableError: Postgres does not answer.
+        """
+        if self._connection is not None and not self._connection.is_closed():
+            return False
+        connection = await connect(self._url)
+        with translated(self._url):
+            await connection.add_listener(CHANNEL, lambda *_: self._rung.set())
+        self._connection = connection
+        # What was submitted while nobody listened has rung nowhere.
+        self._rung.set()
+        return True
+
+    async def wait(self, *, seconds: float) -> bool:
+        """Wait until it rings, `seconds` at most; return whether it rang. Stops the ringing."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+        except TimeoutError:
+            return False
+        self._rung.clear()
+        return True
+
+    async def hang_up(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            try:
+                with translated(self._url):
+                    await connection.close(timeout=1)
+            except StoreUnavailableError:
+                connection.terminate()

@@ -1,0 +1,44 @@
+"""What a worker's heartbeat asks of Postgres, on a line of its own: it beats in another thread."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_store.line import Line
+
+__all__ = ["HeartbeatStore"]
+
+
+class HeartbeatStore:
+    """The statements of one worker's heartbeat."""
+
+    def __init__(self, worker_id: WorkerId, line: Line) -> None:
+        self._worker_id = worker_id
+        self._line = line
+
+    async def see(
+        self,
+        *,
+        host: str,
+        pid: int,
+        version: str,
+        queues: Sequence[str],
+        slots: int,
+        is_draining: bool,
+    ) -> None:
+        """Say that the worker lives, and what it serves."""
+        await self._line.fetch(
+            "see_worker", self._worker_id, host, pid, version, list(queues), slots, is_draining
+        )
+
+    async def renew(self, lease_ids: Sequence[LeaseId], *, lease: timedelta) -> set[LeaseId]:
+        """Prolong leases; return those still held."""
+        rows = await self._line.fetch(
+            "renew_leases", self._worker_id, list(lease_ids), lease.total_seconds()
+        )
+        return {LeaseId(row["id"]) for row in rows}
+
+    async def cancel_requests(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
+        """Return those of the tasks that have been called off."""
+        rows = await self._line.fetch("list_cancel_requests", list(task_ids))
+        return [TaskId(row["id"]) for row in rows]

@@ -1,0 +1,92 @@
+"""One connection to Postgres that comes back by itself.
+
+A line carries one statement at a time; who needs two at once opens two lines. It is not a pool: a
+pool sends a reset after every use, one more round trip on a path that has few. After a failure the
+connection is dropped and the next call opens another. Nothing is retried here: whether a statement
+may be sent twice is for its caller to know.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from hive_contracts.errors import StoreUnavailableError
+from hive_store.connecting import Connection, connect, translated
+from hive_store.migrating import check_schema
+from hive_store.statements import statement
+
+__all__ = ["Line", "Row", "open_line"]
+
+Row: TypeAlias = "asyncpg.Record"
+
+
+class Line:
+    """A connection that is opened when it is needed, and again when it was lost."""
+
+    def __init__(self, url: str, *, settings: dict[str, str] | None = None) -> None:
+        self._url = url
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, name: str, *arguments: object) -> Sequence[Row]:
+        """Send the statement `name`; return its rows.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer; the statement may or may not have taken
+                effect.
+            SchemaMismatchError: the schema is not the one this Hive was made for.
+        """
+        async with self._turn:
+            connection = await self._connected()
+            try:
+                with translated(self._url):
+                    return await connection.fetch(statement(name), *arguments)
+            except StoreUnavailableError:
+                await self._drop()
+                raise
+            except asyncio.CancelledError:
+                # The reply is still on its way; a connection that is used again would read it.
+                await self._drop()
+                raise
+
+    async def fetch_value(self, name: str, *arguments: object) -> Any:
+        """Send the statement `name`; return the first column of its first row, or None."""
+        rows = await self.fetch(name, *arguments)
+        return rows[0][0] if rows else None
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            connection = await connect(self._url, settings=self._settings)
+            with translated(self._url):
+                await check_schema(connection)
+            self._connection = connection
+        return self._connection
+
+    async def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Close the connection, if there is one; wait at most a second for the server's farewell."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            try:
+                with translated(self._url):
+                    await connection.close(timeout=1)
+            except StoreUnavailableError:
+                connection.terminate()
+
+
+@asynccontextmanager
+async def open_line(url: str, *, settings: dict[str, str] | None = None) -> AsyncIterator[Line]:
+    """Give a line, and close it afterwards. It connects when it is first used."""
+    line = Line(url, settings=settings)
+    try:
+        yield line
+    finally:
+        await line.close()

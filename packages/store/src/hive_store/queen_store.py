@@ -1,0 +1,210 @@
+"""What a queen asks of Postgres: claim, take back, sweep, reap, recount, and the term."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hive_contracts.ids import LeaseId, QueenId, TaskId
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import TaskState
+from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.line import Line
+
+__all__ = ["Capacity", "OpenCount", "OwnLease", "QueenStore", "ReapedTask", "Swept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What the sweep of due tasks found."""
+
+    count: int
+    next_seconds: float | None
+    """When the next task is due; None if none waits for its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReapedTask:
+    """A task whose lease had lapsed."""
+
+    id: TaskId
+    state: TaskState
+    outcome: OutcomeName
+    attempt: int
+    lease_id: LeaseId
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLease:
+    """A lease that this queen granted."""
+
+    id: LeaseId
+    queue: str
+    open: int
+    size: int
+    is_unaccepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Who lives, and what the living workers can run."""
+
+    queens: int
+    workers: dict[str, int]
+    """By queue: how many workers serve it."""
+
+    slots: dict[str, int]
+    """By queue: how many slots these workers have in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCount:
+    """How many tasks of a queue are in a state that is not the end."""
+
+    queue: str
+    state: TaskState
+    count: int
+    oldest_run_at: Any
+    """For queued tasks: when the one that waits longest fell due."""
+
+
+class QueenStore:
+    """The statements of one queen, over the line that she claims on and a second one for the rest."""
+
+    def __init__(self, queen_id: QueenId, *, claims: Line, upkeep: Line) -> None:
+        self.queen_id = queen_id
+        self._claims = claims
+        self._upkeep = upkeep
+
+    async def claim(
+        self,
+        queue: str,
+        *,
+        limit: int,
+        lease: timedelta,
+        bundle_size: int,
+        worker_count: int,
+        watermarks: Watermarks,
+    ) -> list[ClaimedBundle]:
+        """Lease up to `limit` queued tasks in bundles, behind the watermarks; move the watermarks on.
+
+        A lease whose tasks have several priorities comes back in several parts.
+        """
+        parts = watermarks.intervals()
+        rows = await self._claims.fetch(
+            "claim_tasks",
+            self.queen_id,
+            queue,
+            limit,
+            lease.total_seconds(),
+            bundle_size,
+            max(1, worker_count),
+            parts.after_priorities,
+            parts.after_run_ats,
+            parts.after_ids,
+            parts.last_priorities,
+        )
+        bundles = [
+            ClaimedBundle(
+                lease_id=LeaseId(row["lease_id"]),
+                priority=row["priority"],
+                size=row["size"],
+                kinds=tuple(row["kinds"]),
+                last_run_at=row["last_run_at"],
+                last_id=row["last_id"],
+            )
+            for row in rows
+        ]
+        watermarks.advance(bundles)
+        return bundles
+
+    async def release(self, lease_ids: Sequence[LeaseId], *, reason: str) -> int:
+        """Take back leases that nobody accepted; return how many tasks are queued again."""
+        return len(
+            await self._upkeep.fetch("release_leases", self.queen_id, list(lease_ids), reason)
+        )
+
+    async def own_leases(self) -> list[OwnLease]:
+        """Return the leases that this queen granted and that are still there."""
+        rows = await self._upkeep.fetch("list_own_leases", self.queen_id)
+        return [
+            OwnLease(
+                id=LeaseId(row["id"]),
+                queue=row["queue"],
+                open=row["open"],
+                size=row["size"],
+                is_unaccepted=row["is_unaccepted"],
+            )
+            for row in rows
+        ]
+
+    async def sweep_due(self, *, batch_size: int) -> Swept:
+        """Queue tasks whose time has come."""
+        [row] = await self._upkeep.fetch("release_due_tasks", batch_size)
+        return Swept(row["count"], row["next_seconds"])
+
+    async def reap(self, *, batch_size: int) -> list[ReapedTask]:
+        """End leases that have lapsed; return what became of their tasks."""
+        return [
+            ReapedTask(
+                id=TaskId(row["id"]),
+                state=TaskState(row["state"]),
+                outcome=OutcomeName(row["outcome"]),
+                attempt=row["attempt"],
+                lease_id=LeaseId(row["lease_id"]),
+                queue=row["queue"],
+            )
+            for row in await self._upkeep.fetch("reap_leases", batch_size)
+        ]
+
+    async def see(self, *, host: str, pid: int, version: str) -> None:
+        """Say that this queen lives."""
+        await self._upkeep.fetch("see_queen", self.queen_id, host, pid, version)
+
+    async def leave(self) -> None:
+        """Say that this queen has left, and give up the term if she has it."""
+        await self._upkeep.fetch("resign_term", self.queen_id)
+        await self._upkeep.fetch("leave_as_queen", self.queen_id)
+
+    async def capacity(self, *, living: timedelta) -> Capacity:
+        """Return who was seen within `living`, and what they can run."""
+        rows = await self._upkeep.fetch("count_capacity", living.total_seconds())
+        return Capacity(
+            queens=max(1, rows[0]["queens"]) if rows else 1,
+            workers={row["queue"]: row["workers"] for row in rows},
+            slots={row["queue"]: row["slots"] for row in rows},
+        )
+
+    async def hold_term(self, *, term: timedelta) -> int | None:
+        """Take or keep the term; return its number, or None while another queen has it."""
+        return await self._upkeep.fetch_value("hold_term", self.queen_id, term.total_seconds())
+
+    async def count_open(self) -> list[OpenCount]:
+        """Return how many tasks wait or are leased, by queue and state."""
+        return [
+            OpenCount(row["queue"], TaskState(row["state"]), row["count"], row["oldest_run_at"])
+            for row in await self._upkeep.fetch("count_open_tasks")
+        ]
+
+    async def count_orphans(self) -> int:
+        """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
+        return await self._upkeep.fetch_value("count_orphans")
+
+    async def keep_event_days(self, *, ahead: int, keep: int) -> tuple[int, int]:
+        """Make the log's partitions ahead and drop old ones; return how many of each."""
+        made = await self._upkeep.fetch_value("create_event_days", ahead)
+        return made, await self._upkeep.fetch_value("drop_event_days", keep)
+
+    async def count_stray_events(self) -> int:
+        """Return how many events lie in the default partition, for want of their day's own."""
+        return await self._upkeep.fetch_value("count_stray_events")
+
+    async def oldest_transaction_seconds(self) -> float:
+        """Return how long the oldest open transaction has been open; 0 if there is none."""
+        rows = await self._upkeep.fetch("find_oldest_transaction")
+        return rows[0]["age_seconds"] if rows else 0.0
+
+    async def forget_the_dead(self, *, unseen: timedelta) -> int:
+        """Forget workers and queens not seen for so long; return how many."""
+        return await self._upkeep.fetch_value("forget_the_dead", unseen.total_seconds())

@@ -1,0 +1,16 @@
+-- Keep pieces of output of attempts that are still held.
+--
+-- $1 task_ids   bigint[]
+-- $2 lease_ids  uuid[]    the lease of each
+-- $3 streams    text[]    stdout or stderr
+-- $4 positions  bigint[]  where each piece starts in its stream, in bytes
+-- $5 pieces     bytea[]
+--
+-- returns: the tasks whose pieces were kept
+insert into hive.output (task_id, claim, stream, position, data)
+select t.id, t.claims, g.stream, g.position, g.data
+from unnest($1::bigint[], $2::uuid[], $3::text[], $4::bigint[], $5::bytea[])
+    as g (id, lease_id, stream, position, data)
+  join hive.task t on t.id = g.id and t.lease_id = g.lease_id
+on conflict do nothing
+returning task_id

@@ -1,0 +1,12 @@
+-- How many tasks wait or are leased, by queue: what the gauges show. Reads no ended task.
+--
+-- returns: one row per queue and state; `oldest_run_at` is when the longest waiting queued task fell due
+select queue, 'queued' as state, count(*) as count, min(run_at) as oldest_run_at
+from hive.task where state = 'queued' group by queue
+union all
+select queue, 'scheduled', count(*), null from hive.task where state = 'scheduled' group by queue
+union all
+select t.queue, t.state::text, count(*), null
+from hive.lease l cross join lateral unnest(l.task_ids) as m (id)
+  join hive.task t on t.id = m.id and t.lease_id = l.id
+group by t.queue, t.state

@@ -1,0 +1,103 @@
+-- Write how attempts ended, free their leases, and tell of it: the only way an attempt ends by its worker.
+--
+-- Fenced: a task changes only while it names the lease that the caller names, and the lease row is
+-- there. (The row, not its expiry: a lease that lapsed but was not reaped is still nobody else's.)
+-- Leases are locked by id before any task is touched; the subquery in `ended` forces that order.
+-- The open count is taken from the locked row, in this statement, and the lease goes at 0: neither
+-- "no task names it any more" (never true within the same snapshot) nor an unlocked count will do.
+--
+-- Repeating the statement is harmless: rows that it had changed come back as `is_repeat`.
+--
+-- $1 task_ids        bigint[]            each task once
+-- $2 lease_ids       uuid[]              the lease of each, in the same order
+-- $3 moves           text[]              succeed, fail, retry, release or cancel
+-- $4 outcomes        text[]              how the attempt ended
+-- $5 results         text[]              JSON, or null
+-- $6 errors          text[]              or null
+-- $7 backoff_seconds double precision[]  for retry: how long until it is due again
+-- $8 run_seconds     double precision[]  how long the attempt ran; null if it never began
+-- $9 distinct_leases uuid[]              the leases, each once
+--
+-- returns: one row per task that ended now or had been ended by the same lease before
+-- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), dispatched -> cancelled (cancel), running -> cancelled (cancel)
+-- events:  succeeded, failed, retried, released, cancelled
+with given as materialized (
+  select *
+  from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+              $7::double precision[], $8::double precision[])
+    as g (id, lease_id, move, outcome, result, error, backoff_seconds, run_seconds)
+),
+held as materialized (
+  select id, open, queen_id, worker_id
+  from hive.lease
+  where id = any($9::uuid[])
+  order by id
+  for update
+),
+ended as (
+  update hive.task t
+  set state = (case
+        when g.move in ('retry', 'release') and t.cancel_requested_at is not null then 'cancelled'
+        when g.move = 'succeed' then 'succeeded'
+        when g.move = 'fail' then 'failed'
+        when g.move = 'retry' then 'scheduled'
+        when g.move = 'release' then 'queued'
+        else 'cancelled' end)::hive.task_state,
+      lease_id = null,
+      ended_lease = g.lease_id,
+      finished_at = case
+        when g.move in ('retry', 'release') and t.cancel_requested_at is null then null
+        else clock_timestamp() end,
+      started_at = coalesce(t.started_at, clock_timestamp() - make_interval(secs => g.run_seconds)),
+      run_at = case
+        when g.move = 'retry' then clock_timestamp() + make_interval(secs => g.backoff_seconds)
+        else t.run_at end,
+      failures = t.failures + (g.move in ('retry', 'fail'))::integer,
+      given_back = t.given_back + (g.move = 'release')::integer,
+      worker_id = (select worker_id from held where held.id = g.lease_id),
+      outcome = g.outcome::hive.outcome,
+      result = g.result::jsonb,
+      error = g.error
+  from given g
+  where (select count(*) from held) > 0
+    and t.id = g.id and t.lease_id = g.lease_id
+    and exists (select from held where held.id = g.lease_id)
+  returning t.id, t.ended_lease as lease_id, t.state, t.claims,
+            t.claims - t.given_back + (g.move = 'release')::integer as attempt,
+            t.outcome, t.error, t.worker_id, t.started_at
+),
+closed as materialized (
+  select lease_id, count(*)::integer as count from ended group by lease_id
+),
+released as (
+  delete from hive.lease l
+  using closed c join held on held.id = c.lease_id
+  where l.id = c.lease_id and held.open = c.count
+),
+shrunk as (
+  update hive.lease l
+  set open = held.open - c.count
+  from closed c join held on held.id = c.lease_id
+  where l.id = c.lease_id and held.open > c.count
+),
+kept as (
+  insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at)
+  select id, claims, attempt, outcome, error, worker_id, lease_id, started_at
+  from ended
+  where state in ('scheduled', 'queued')
+),
+told as (
+  insert into hive.event (type, task_id, attempt, reason)
+  select (case state when 'scheduled' then 'retried' when 'queued' then 'released' else state::text end
+         )::hive.event_type,
+         id, attempt, error
+  from ended
+)
+select e.id, e.state::text as state, e.attempt, e.lease_id, held.queen_id,
+       held.open - c.count as open, false as is_repeat
+from ended e
+  join closed c on c.lease_id = e.lease_id
+  join held on held.id = e.lease_id
+union all
+select t.id, t.state::text, t.claims - t.given_back, g.lease_id, null, null, true
+from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id

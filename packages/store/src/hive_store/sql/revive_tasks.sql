@@ -1,0 +1,35 @@
+-- Queue tasks that failed or were cancelled once more, with one further attempt and no losses held against them.
+--
+-- $1 task_ids  bigint[]
+--
+-- returns: the tasks that are queued now
+-- moves:   failed -> queued (revive), cancelled -> queued (revive)
+-- events:  revived
+with over as materialized (
+  select id
+  from hive.task
+  where id = any($1::bigint[]) and state in ('failed', 'cancelled')
+  order by id
+  for update
+),
+kept as (
+  insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at, ended_at)
+  select t.id, t.claims, t.claims - t.given_back, t.outcome, t.error, t.worker_id, t.ended_lease,
+         t.started_at, t.finished_at
+  from hive.task t join over on over.id = t.id
+  where t.ended_lease is not null
+  on conflict do nothing
+),
+changed as (
+  update hive.task t
+  set state = 'queued', run_at = statement_timestamp(), finished_at = null, cancel_requested_at = null,
+      max_attempts = greatest(t.max_attempts, t.failures + 1), losses = 0, outcome = null,
+      result = null, error = null
+  from over
+  where t.id = over.id
+  returning t.id
+),
+told as (
+  insert into hive.event (type, task_id) select 'revived', id from changed
+)
+select id, pg_notify('hive_queued', '') from changed

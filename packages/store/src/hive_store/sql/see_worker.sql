@@ -1,0 +1,16 @@
+-- Say that a worker lives.
+--
+-- $1 worker_id    uuid
+-- $2 host         text
+-- $3 pid          integer
+-- $4 version      text
+-- $5 queues       text[]
+-- $6 slots        integer
+-- $7 is_draining  boolean
+--
+-- returns: nothing
+insert into hive.worker (id, host, pid, version, queues, slots, is_draining)
+values ($1::uuid, $2::text, $3::integer, $4::text, $5::text[], $6::integer, $7::boolean)
+on conflict (id) do update
+set seen_at = clock_timestamp(), is_draining = excluded.is_draining, queues = excluded.queues,
+    slots = excluded.slots

@@ -1,0 +1,35 @@
+-- Write that attempts have started, under leases that have not expired.
+--
+-- $1 task_ids   bigint[]
+-- $2 lease_ids  uuid[]    the lease of each task, in the same order
+--
+-- returns: the tasks whose start is now written, or was already; the others are no longer held
+-- moves:   dispatched -> running (start)
+-- events:  started
+with given as materialized (
+  select * from unnest($1::bigint[], $2::uuid[]) as g (id, lease_id)
+),
+held as materialized (
+  select l.id, l.worker_id
+  from hive.lease l
+  where l.id = any($2::uuid[]) and l.expires_at > statement_timestamp()
+  order by l.id
+  for key share
+),
+started as (
+  update hive.task t
+  set state = 'running', started_at = clock_timestamp(), worker_id = held.worker_id
+  from given g join held on held.id = g.lease_id
+  where (select count(*) from held) > 0
+    and t.id = g.id and t.lease_id = g.lease_id and t.state = 'dispatched'
+  returning t.id, t.claims - t.given_back as attempt
+),
+told as (
+  insert into hive.event (type, task_id, attempt)
+  select 'started', id, attempt from started
+)
+select id from started
+union all
+select t.id
+from given g join held on held.id = g.lease_id
+  join hive.task t on t.id = g.id and t.lease_id = g.lease_id and t.state = 'running'

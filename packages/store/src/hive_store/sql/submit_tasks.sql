@@ -1,0 +1,37 @@
+-- Add tasks: queued if they are due now, scheduled if they are due later.
+--
+-- One statement and one event for any number of tasks. Queens are woken by the trigger on the
+-- table, in the caller's transaction, so that a task that is rolled back wakes nobody.
+--
+-- $1 kinds           text[]
+-- $2 payloads        text[]         JSON
+-- $3 queues          text[]
+-- $4 priorities      smallint[]     0 is most urgent
+-- $5 run_ats         timestamptz[]  null for now
+-- $6 max_attempts    integer[]
+-- $7 max_losses      integer[]
+-- $8 timeouts        interval[]     null for none
+--
+-- returns: the ids, in the order given
+-- births:  queued, scheduled
+-- events:  queued
+with given as (
+  select *
+  from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::timestamptz[], $6::integer[],
+              $7::integer[], $8::interval[])
+    with ordinality as g (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, place)
+),
+added as (
+  insert into hive.task (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, state)
+  select kind, payload::jsonb, queue, priority, coalesce(run_at, statement_timestamp()), max_attempts,
+         max_losses, timeout,
+         (case when run_at > statement_timestamp() then 'scheduled' else 'queued' end)::hive.task_state
+  from given
+  order by place
+  returning id
+),
+told as (
+  insert into hive.event (type, task_ids)
+  select 'queued', array_agg(id) from added having count(*) > 0
+)
+select id from added

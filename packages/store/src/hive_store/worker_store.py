@@ -1,0 +1,160 @@
+"""What a worker asks of Postgres: accept, read, start, keep output, finish, renew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hive_contracts.execution import Stream
+from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import Move, TaskState
+from hive_contracts.tasks import Task
+from hive_store.line import Line
+
+__all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A lease that is now in this worker's hands."""
+
+    lease_id: LeaseId
+    queen_id: QueenId
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedTask:
+    """A task to run, and whether it was called off before it began."""
+
+    task: Task
+    is_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended, ready to be written."""
+
+    task_id: TaskId
+    lease_id: LeaseId
+    move: Move
+    outcome: OutcomeName
+    result: str | None = None
+    error: str | None = None
+    backoff_seconds: float | None = None
+    run_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """An ending that is written."""
+
+    task_id: TaskId
+    state: TaskState
+    attempt: int
+    lease_id: LeaseId
+    queen_id: QueenId | None
+    open: int | None
+    """How many tasks of the lease are still open; None if the ending had been written before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Output on its way to the store."""
+
+    task_id: TaskId
+    lease_id: LeaseId
+    stream: Stream
+    position: int
+    data: bytes
+
+
+class WorkerStore:
+    """The statements of one worker. Accepting and finishing have a line each, so that they overlap."""
+
+    def __init__(self, worker_id: WorkerId, *, accepts: Line, finishes: Line) -> None:
+        self.worker_id = worker_id
+        self._accepts = accepts
+        self._finishes = finishes
+
+    async def accept(self, lease_ids: Sequence[LeaseId], *, lease: timedelta) -> list[Accepted]:
+        """Take leases into hand; return those that were granted."""
+        rows = await self._accepts.fetch(
+            "accept_leases", self.worker_id, list(lease_ids), lease.total_seconds()
+        )
+        return [Accepted(LeaseId(r["id"]), QueenId(r["queen_id"]), r["open"]) for r in rows]
+
+    async def read(self, lease_ids: Sequence[LeaseId]) -> list[LeasedTask]:
+        """Return the tasks of accepted leases, those of one lease in claim order."""
+        rows = await self._accepts.fetch("read_leased_tasks", self.worker_id, list(lease_ids))
+        return [
+            LeasedTask(
+                Task(
+                    id=TaskId(r["id"]),
+                    lease_id=LeaseId(r["lease_id"]),
+                    kind=r["kind"],
+                    queue=r["queue"],
+                    payload=r["payload"],
+                    attempt=r["attempt"],
+                    failures=r["failures"],
+                    max_attempts=r["max_attempts"],
+                    timeout=r["timeout"],
+                    writes_start=r["writes_start"],
+                    enqueued_seconds=r["enqueued_seconds"],
+                ),
+                r["is_cancelled"],
+            )
+            for r in rows
+        ]
+
+    async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> set[TaskId]:
+        """Write that attempts have started; return those that are still held."""
+        rows = await self._finishes.fetch(
+            "start_tasks", [t[0] for t in tasks], [t[1] for t in tasks]
+        )
+        return {TaskId(row["id"]) for row in rows}
+
+    async def append_output(self, pieces: Sequence[Piece]) -> None:
+        """Keep output; pieces of attempts that are no longer held are left out."""
+        await self._finishes.fetch(
+            "append_output",
+            [p.task_id for p in pieces],
+            [p.lease_id for p in pieces],
+            [str(p.stream) for p in pieces],
+            [p.position for p in pieces],
+            [p.data for p in pieces],
+        )
+
+    async def finish(self, endings: Sequence[Ending]) -> list[Finished]:
+        """Write how attempts ended, each task once; return those that were ours to end.
+
+        What is not returned was written by nobody: its lease is gone. Repeating the call with the
+        same endings is harmless.
+        """
+        rows = await self._finishes.fetch(
+            "finish_tasks",
+            [e.task_id for e in endings],
+            [e.lease_id for e in endings],
+            [e.move.value for e in endings],
+            [e.outcome.value for e in endings],
+            [e.result for e in endings],
+            [e.error for e in endings],
+            [e.backoff_seconds for e in endings],
+            [e.run_seconds for e in endings],
+            list({e.lease_id for e in endings}),
+        )
+        return [
+            Finished(
+                task_id=TaskId(r["id"]),
+                state=TaskState(r["state"]),
+                attempt=r["attempt"],
+                lease_id=LeaseId(r["lease_id"]),
+                queen_id=None if r["is_repeat"] else QueenId(r["queen_id"]),
+                open=r["open"],
+            )
+            for r in rows
+        ]
+
+    async def leave(self) -> None:
+        """Say that this worker has left."""
+        await self._accepts.fetch("leave_as_worker", self.worker_id)

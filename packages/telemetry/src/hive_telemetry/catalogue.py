@@ -1,0 +1,123 @@
+"""Every metric that Hive exports: its name, its labels, and what it means.
+
+The code that counts (`hive_telemetry.metrics`) and the page that explains (docs/metrics.md) are
+both made from these declarations. A metric is declared together with the code that feeds it.
+
+Labels are words from small closed sets, or names that people chose (queue, kind). No label is a
+task, a lease or a process: a series that nobody will ever write again is never deleted.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final
+
+__all__ = ["DURATION_BUCKETS_SECONDS", "METRICS", "Declaration", "MetricType"]
+
+
+@unique
+class MetricType(StrEnum):
+    """How a metric is counted. The values are Prometheus's words."""
+
+    COUNTER = "counter"
+    """Only rises while its process lives; look at its rate."""
+
+    GAUGE = "gauge"
+    """A value of now. Absent until it is known, and absent again when it no longer is."""
+
+    HISTOGRAM = "histogram"
+    """How many observations fell below each bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """One metric."""
+
+    name: str
+    type: MetricType
+    labels: tuple[str, ...] = ()
+    help: str
+    """What it means, as a sentence."""
+
+
+DURATION_BUCKETS_SECONDS: Final = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
+    1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0,
+)  # fmt: skip
+"""Upper bounds, from a no-op (1 ms) to an agent's afternoon (4 h)."""
+
+
+def _counter(name: str, help_text: str, *labels: str) -> Declaration:
+    return Declaration(name=name, type=MetricType.COUNTER, labels=labels, help=help_text)
+
+
+def _gauge(name: str, help_text: str, *labels: str) -> Declaration:
+    return Declaration(name=name, type=MetricType.GAUGE, labels=labels, help=help_text)
+
+
+def _histogram(name: str, help_text: str, *labels: str) -> Declaration:
+    return Declaration(name=name, type=MetricType.HISTOGRAM, labels=labels, help=help_text)
+
+
+METRICS: Final = (
+    _gauge("hive_tasks", "Tasks by state, as one queen last counted them.", "queue", "state"),
+    _gauge(
+        "hive_queue_oldest_ready_timestamp_seconds",
+        "When the oldest queued task fell due; absent while none waits. "
+        "Its age is how far the queue is behind.",
+        "queue",
+    ),
+    _counter(
+        "hive_tasks_finished_total",
+        "Tasks that reached their end, by the outcome of their last attempt.",
+        "queue",
+        "kind",
+        "outcome",
+    ),
+    _counter(
+        "hive_task_attempts_total",
+        "Attempts that ended, also those that another follows.",
+        "queue",
+        "kind",
+        "outcome",
+    ),
+    _histogram(
+        "hive_task_queue_wait_seconds",
+        "How long tasks were due before they were leased, by the database's clock.",
+        "queue",
+    ),
+    _histogram(
+        "hive_task_run_seconds",
+        "How long attempts ran in their slots.",
+        "queue",
+        "kind",
+        "outcome",
+    ),
+    _gauge("hive_worker_slots", "Slots of this worker process, busy and free.", "state"),
+    _gauge(
+        "hive_worker_last_heartbeat_timestamp_seconds",
+        "When this worker last renewed its leases.",
+    ),
+    _counter("hive_leases_expired_total", "Leases that ran out and were reaped.", "queue"),
+    _counter(
+        "hive_stale_writes_total",
+        "Writes that named a lapsed lease and therefore changed nothing.",
+    ),
+    _counter("hive_claims_total", "Claims that this queen made, empty ones included."),
+    _counter("hive_claimed_tasks_total", "Tasks that those claims leased."),
+    _gauge("hive_queen_permits", "Permits of this queen, held and free.", "state"),
+    _counter("hive_events_published_total", "Events that this process put on the bus."),
+    _counter(
+        "hive_events_dropped_total",
+        "Events that did not get onto the bus; they are in the log all the same.",
+    ),
+    _gauge(
+        "hive_event_log_default_rows",
+        "Rows in the event log's default partition. Above 0, the partition of a day was missing.",
+    ),
+    _gauge(
+        "hive_oldest_transaction_age_seconds",
+        "Age of the oldest open transaction; the tail of the event log cannot be read past it.",
+    ),
+    _counter("hive_loop_retries_total", "Rounds of a loop that met something away.", "loop"),
+)
+"""Every metric, in the order of the documentation."""

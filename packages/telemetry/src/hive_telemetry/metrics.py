@@ -1,0 +1,139 @@
+"""Hive's metrics, as methods named for what happened.
+
+A `Metrics` has a registry of its own: nothing is global, and two of them in one process do not
+meet. Counting is cheap enough for every flush and is meant to be done once per flush: methods take
+counts and sequences, never one task. Any thread may count.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import CollectorRegistry
+
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import TaskState
+from hive_telemetry.catalogue import DURATION_BUCKETS_SECONDS, METRICS
+from hive_telemetry.instruments import Counter, Gauge, Histogram
+
+__all__ = ["Metrics"]
+
+InstrumentT = TypeVar("InstrumentT", Counter, Gauge, Histogram)
+
+DECLARED: Final = {declared.name: declared for declared in METRICS}
+
+
+class Metrics:
+    """Everything that one process counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._tasks = self._gauge("hive_tasks")
+        self._oldest_ready = self._gauge("hive_queue_oldest_ready_timestamp_seconds")
+        self._finished = self._counter("hive_tasks_finished_total")
+        self._attempts = self._counter("hive_task_attempts_total")
+        self._queue_wait = self._histogram("hive_task_queue_wait_seconds")
+        self._run = self._histogram("hive_task_run_seconds")
+        self._slots = self._gauge("hive_worker_slots")
+        self._heartbeat = self._gauge("hive_worker_last_heartbeat_timestamp_seconds")
+        self._expired = self._counter("hive_leases_expired_total")
+        self._stale = self._counter("hive_stale_writes_total")
+        self._claims = self._counter("hive_claims_total")
+        self._claimed = self._counter("hive_claimed_tasks_total")
+        self._permits = self._gauge("hive_queen_permits")
+        self._published = self._counter("hive_events_published_total")
+        self._dropped = self._counter("hive_events_dropped_total")
+        self._default_rows = self._gauge("hive_event_log_default_rows")
+        self._transaction_age = self._gauge("hive_oldest_transaction_age_seconds")
+        self._loop_retries = self._counter("hive_loop_retries_total")
+
+    def attempts_ended(
+        self, queue: str, kind: str, outcome: OutcomeName, run_seconds: Iterable[float]
+    ) -> None:
+        """Count attempts that ended alike, given how long each ran."""
+        seconds = list(run_seconds)
+        labels = (queue, kind, outcome.value)
+        self._attempts.add(len(seconds), labels)
+        self._run.observe(seconds, labels)
+
+    def tasks_finished(self, queue: str, kind: str, outcome: OutcomeName, count: int = 1) -> None:
+        """Count tasks that reached a terminal state, by the outcome of their last attempt."""
+        self._finished.add(count, (queue, kind, outcome.value))
+
+    def tasks_waited(self, queue: str, seconds: Iterable[float]) -> None:
+        """Count leased tasks by how long each was due before."""
+        self._queue_wait.observe(seconds, (queue,))
+
+    def show_tasks(self, counts: Mapping[tuple[str, TaskState], int]) -> None:
+        """Show how many tasks are in each (queue, state). Empty: this process does not know."""
+        self._tasks.show({(queue, state.value): count for (queue, state), count in counts.items()})
+
+    def show_oldest_ready(self, timestamps: Mapping[str, float]) -> None:
+        """Show, by queue, the Unix time at which its oldest queued task fell due."""
+        self._oldest_ready.show({(queue,): moment for queue, moment in timestamps.items()})
+
+    def show_slots(self, *, busy: int, free: int) -> None:
+        """Show the slots of this worker process."""
+        self._slots.show({("busy",): busy, ("free",): free})
+
+    def show_heartbeat(self, timestamp: float) -> None:
+        """Show the Unix time at which this worker last renewed its leases."""
+        self._heartbeat.show({(): timestamp})
+
+    def leases_expired(self, queue: str, count: int = 1) -> None:
+        """Count leases that ran out and were reaped."""
+        self._expired.add(count, (queue,))
+
+    def stale_writes(self, count: int = 1) -> None:
+        """Count writes that named a lapsed lease and changed nothing."""
+        self._stale.add(count)
+
+    def claimed(self, tasks: int) -> None:
+        """Count one claim that leased so many tasks, 0 included."""
+        self._claims.add()
+        self._claimed.add(tasks)
+
+    def show_permits(self, *, held: int, free: int) -> None:
+        """Show the permits of this queen."""
+        self._permits.show({("held",): held, ("free",): free})
+
+    def events_published(self, count: int) -> None:
+        """Count events that were put on the bus."""
+        self._published.add(count)
+
+    def events_dropped(self, count: int) -> None:
+        """Count events that did not get onto the bus."""
+        self._dropped.add(count)
+
+    def show_event_log_default_rows(self, rows: int) -> None:
+        """Show how many events fell into the default partition."""
+        self._default_rows.show({(): rows})
+
+    def show_oldest_transaction_age(self, seconds: float | None) -> None:
+        """Show the age of the oldest open transaction; None when none is open or it is unknown."""
+        self._transaction_age.show({} if seconds is None else {(): seconds})
+
+    def loop_retried(self, loop: str, count: int = 1) -> None:
+        """Count rounds of `loop` that met something away; 0 makes the loop show."""
+        self._loop_retries.add(count, (loop,))
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return one sample as Prometheus would see it; None if it is not exported."""
+        return self.registry.get_sample_value(name, labels)
+
+    def exposition(self) -> str:
+        """Return everything in Prometheus's text format."""
+        return generate_latest(self.registry).decode()
+
+    def _counter(self, name: str) -> Counter:
+        return self._register(Counter(DECLARED[name]))
+
+    def _gauge(self, name: str) -> Gauge:
+        return self._register(Gauge(DECLARED[name]))
+
+    def _histogram(self, name: str) -> Histogram:
+        return self._register(Histogram(DECLARED[name], DURATION_BUCKETS_SECONDS))
+
+    def _register(self, instrument: InstrumentT) -> InstrumentT:
+        self.registry.register(instrument)
+        return instrument

@@ -1,0 +1,131 @@
+"""An attempt that only writes down what its executor does to it.
+
+It stands where a worker would stand, so that an executor can be tested without one: it holds a task
+and remembers when the start was announced, and keeps the output in the order in which it came. It knows
+nothing of leases and stores; `lose_lease` plays a lease that is gone.
+"""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from uuid import uuid4
+
+from hive_contracts.errors import StaleLeaseError
+from hive_contracts.execution import Stream
+from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.tasks import DEFAULT_QUEUE, Task
+from hive_contracts.wire import encode_json
+
+__all__ = ["RecordingAttempt", "make_task"]
+
+
+def make_task(
+    kind: str,
+    payload: object,
+    *,
+    task_id: int = 1,
+    attempt: int = 1,
+    timeout: timedelta | None = None,
+) -> Task:
+    """Return a task of `kind` as a worker would hold it; JSON can hold `payload`."""
+    return Task(
+        id=TaskId(task_id),
+        lease_id=LeaseId(uuid4()),
+        kind=kind,
+        queue=DEFAULT_QUEUE,
+        payload=encode_json(payload),
+        attempt=attempt,
+        failures=0,
+        max_attempts=1,
+        timeout=timeout,
+        writes_start=False,
+        enqueued_seconds=0.0,
+    )
+
+
+class RecordingAttempt:
+    """One attempt, as its executor sees it, whose every call can be looked at afterwards.
+
+    Satisfies `hive_contracts.execution.Attempt`.
+    """
+
+    def __init__(self, task: Task, *, keep_bytes: int = 4 * 1024 * 1024) -> None:
+        self.chunks: list[tuple[Stream, bytes]] = []
+        """What was written, in order; nothing more once `keep_bytes` are held."""
+
+        self.written_bytes: Counter[Stream] = Counter()
+        """How much was written to each stream, kept or not."""
+
+        self.largest_chunk_bytes = 0
+        self.started = asyncio.Event()
+        """Set once a start has been announced."""
+
+        self.start_calls = 0
+        self.output_before_start = False
+        """Whether any output came before the start was announced: an executor must not."""
+
+        self._task = task
+        self._room_bytes = keep_bytes
+        self._lease_is_lost = False
+        self._waiting: list[asyncio.Event] = []
+
+    @classmethod
+    def of(cls, kind: str, payload: object) -> "RecordingAttempt":
+        """Return the first attempt of a new task."""
+        return cls(make_task(kind, payload))
+
+    @property
+    def task(self) -> Task:
+        """What to do."""
+        return self._task
+
+    def lose_lease(self) -> None:
+        """From now on, announcing the start is refused."""
+        self._lease_is_lost = True
+
+    async def announce_start(self) -> None:
+        """Remember the start.
+
+        Raises:
+            StaleLeaseError: `lose_lease` was called.
+        """
+        self.start_calls += 1
+        # A real start is a round trip: code that relies on it returning at once would be wrong.
+        await asyncio.sleep(0)
+        if self._lease_is_lost:
+            raise StaleLeaseError(self._task.id, self._task.lease_id)
+        self.started.set()
+
+    def write_output(self, stream: Stream, data: bytes) -> None:
+        """Keep `data`, while there is room, and count it."""
+        self.output_before_start |= not self.started.is_set()
+        self.written_bytes[stream] += len(data)
+        self.largest_chunk_bytes = max(self.largest_chunk_bytes, len(data))
+        if kept := data[: self._room_bytes]:
+            self._room_bytes -= len(kept)
+            self.chunks.append((stream, kept))
+        for event in self._waiting:
+            event.set()
+
+    def output(self, stream: Stream = Stream.STDOUT) -> bytes:
+        """Return what was kept of `stream`, in order."""
+        return b"".join(data for kept_of, data in self.chunks if kept_of is stream)
+
+    async def output_containing(
+        self, part: bytes, *, stream: Stream = Stream.STDOUT, within_seconds: float = 10.0
+    ) -> bytes:
+        """Return the output of `stream` as soon as it contains `part`.
+
+        Raises:
+            TimeoutError: it did not in time.
+        """
+        changed = asyncio.Event()
+        self._waiting.append(changed)
+        try:
+            async with asyncio.timeout(within_seconds):
+                while part not in self.output(stream):
+                    changed.clear()
+                    await changed.wait()
+        finally:
+            self._waiting.remove(changed)
+        return self.output(stream)

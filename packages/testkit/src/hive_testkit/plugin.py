@@ -1,0 +1,226 @@
+"""Fixtures: a real Postgres and a real Redis, on Unix sockets in temporary directories.
+
+The session has one of each, started when the first test asks. A test has a database and an empty
+Redis of its own; a test of faults has whole servers of its own, which it may kill and freeze.
+
+HIVE_TEST_DATABASE_URL names a Postgres to use instead of the session's; its role must be allowed to
+create databases.
+
+Everything is imported when it is first used, since every run of pytest loads this module.
+"""
+# ruff: noqa: PLC0415 - see above
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+    from hive_services import EmbeddedPostgres, EmbeddedRedis
+
+__all__ = [
+    "OwnServer",
+    "database",
+    "database_url",
+    "own_postgres",
+    "own_redis",
+    "postgres_server",
+    "postgres_template",
+    "redis_server",
+    "redis_url",
+]
+
+ANOTHER_POSTGRES: Final = "HIVE_TEST_DATABASE_URL"
+
+ResultT = TypeVar("ResultT")
+
+
+class OwnServer:
+    """A server of the test's own, for faults. It runs when the test gets it."""
+
+    def __init__(self, server: "EmbeddedPostgres | EmbeddedRedis") -> None:
+        self._server = server
+
+    @property
+    def url(self) -> str:
+        """The address, which stays the same from start to start."""
+        return self._server.url
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, or None while it does not run."""
+        return self._server.pid
+
+    async def start(self) -> None:
+        """Start the server again, on the data it had."""
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Stop the server in order, also a frozen one."""
+        self.resume()
+        await self._server.stop()
+
+    async def kill(self) -> None:
+        """Kill the server and everything below it with SIGKILL; return once it is gone."""
+        self._signal(signal.SIGKILL)
+        await self._server.wait()
+
+    def pause(self) -> None:
+        """Freeze the server and everything below it: connections stay open, nobody answers."""
+        # The server first, so that it starts no further process while the others are told.
+        if self._server.pid is not None:
+            os.kill(self._server.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        from hive_services.processes import signal_tree
+
+        if self._server.pid is not None:
+            signal_tree(self._server.pid, number)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of the session's Postgres, for a role that may create databases."""
+    if another := os.environ.get(ANOTHER_POSTGRES):
+        yield another
+        return
+    from hive_services import EmbeddedPostgres
+
+    with TemporaryDirectory(prefix="hive-test-") as directory:
+        server = EmbeddedPostgres(Path(directory), durable=False)
+        try:
+            _run_apart(server.start())
+            yield server.url
+        finally:
+            _run_apart(server.stop())
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """Name of a database with Hive's schema and nothing in it, to be copied."""
+    from hive_store import migrate
+
+    # Not one fixed name: several sessions may share a server.
+    name = f"hive_template_{uuid4().hex}"
+    _run_apart(_execute(postgres_server, f"create database {name}"))
+    try:
+        _run_apart(migrate(_with_database(postgres_server, name)))
+        yield name
+    finally:
+        _run_apart(_execute(postgres_server, f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def database_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """URL of a fresh database with Hive's schema."""
+    name = f"hive_test_{uuid4().hex}"
+    _run_apart(_execute(postgres_server, f"create database {name} template {postgres_template}"))
+    try:
+        yield _with_database(postgres_server, name)
+    finally:
+        _run_apart(_execute(postgres_server, f"drop database {name} with (force)"))
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> "AsyncGenerator[Connection[Any]]":
+    """Return a connection to the test's database. The tables are in schema `hive`."""
+    import asyncpg
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """URL of the session's Redis."""
+    from hive_services import EmbeddedRedis
+
+    with TemporaryDirectory(prefix="hive-test-") as directory:
+        server = EmbeddedRedis(Path(directory))
+        try:
+            _run_apart(server.start())
+            yield server.url
+        finally:
+            _run_apart(server.stop())
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """URL of the session's Redis, emptied."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(urlsplit(redis_server).path)
+        connection.sendall(b"FLUSHALL\r\n")
+        answer = connection.recv(100)
+    if answer != b"+OK\r\n":
+        pytest.fail(f"the test's Redis refuses to be emptied: {answer!r}")
+    return redis_server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[OwnServer]:
+    """A running Postgres of the test's own, without Hive's schema.
+
+    What is committed outlives `kill`, as the operating system keeps what the server has written.
+    """
+    from hive_services import EmbeddedPostgres
+
+    with TemporaryDirectory(prefix="hive-test-") as directory:
+        yield from _own(EmbeddedPostgres(Path(directory), durable=False))
+
+
+@pytest.fixture
+def own_redis() -> Iterator[OwnServer]:
+    """A running Redis of the test's own."""
+    from hive_services import EmbeddedRedis
+
+    with TemporaryDirectory(prefix="hive-test-") as directory:
+        yield from _own(EmbeddedRedis(Path(directory)))
+
+
+def _own(embedded: "EmbeddedPostgres | EmbeddedRedis") -> Iterator[OwnServer]:
+    server = OwnServer(embedded)
+    try:
+        _run_apart(server.start())
+        yield server
+    finally:
+        _run_apart(server.stop())
+
+
+def _run_apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    # A loop of its own, in this thread: the servers die with the thread that starts them. With a
+    # factory the runner leaves the thread's current loop, which is the tests', as it is.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(work)
+
+
+async def _execute(url: str, statement: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -1,0 +1,56 @@
+"""One attempt while it runs: what its executor sees of it, and how it is called off."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from hive_contracts.execution import Stream
+from hive_contracts.outcomes import Outcome
+from hive_contracts.tasks import Task
+from hive_worker.output import Output
+
+__all__ = ["RunningAttempt"]
+
+
+class RunningAttempt:
+    """An attempt in a slot. Implements `hive_contracts.execution.Attempt`."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        began_at: float,
+        output_cap_bytes: int,
+        write_start: Callable[["RunningAttempt"], Awaitable[None]],
+    ) -> None:
+        self.task = task
+        self.began_at = began_at
+        """When it got its slot, by the worker's clock."""
+
+        self.is_start_written = False
+        self.output: Output | None = None
+        """What it has written so far; None until it writes."""
+
+        self.verdict: Outcome | None = None
+        """How it ends because it was called off; None while nobody has."""
+
+        self._output_cap_bytes = output_cap_bytes
+        self._write_start = write_start
+        self._runner = asyncio.current_task()
+
+    async def announce_start(self) -> None:
+        """Write, under the lease, that the attempt has started; return once it is durable."""
+        if not self.is_start_written:
+            await self._write_start(self)
+            self.is_start_written = True
+
+    def write_output(self, stream: Stream, data: bytes) -> None:
+        """Keep `data` as output: the head and the tail, up to the cap."""
+        if self.output is None:
+            self.output = Output(self.task, cap_bytes=self._output_cap_bytes)
+        self.output.write(stream, data)
+
+    def call_off(self, verdict: Outcome) -> None:
+        """Stop the attempt; it ends with `verdict`. The first to call it off decides."""
+        if self.verdict is None and self._runner is not None:
+            self.verdict = verdict
+            self._runner.cancel()

@@ -1,0 +1,195 @@
+"""Write what happened: starts, output and outcomes, of all slots together.
+
+Everything that gathers while one flush is under way goes into the next, so the load decides how much
+a statement carries, and an idle worker writes at once. While Postgres is away what is unwritten is
+kept, up to a bound, and then no further task begins. A write that the store does not acknowledge is
+repeated as it was: the statements are fenced by lease and may be repeated.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Never
+
+from hive_bus import Bus
+from hive_contracts.errors import StaleLeaseError, UnstorableValueError
+from hive_contracts.ids import TaskId
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import Move
+from hive_contracts.tasks import Task
+from hive_store.worker_store import Ending, Finished, Piece, WorkerStore
+from hive_telemetry.loops import keep_ticking
+from hive_telemetry.metrics import Metrics
+from hive_worker.attempts import RunningAttempt
+from hive_worker.holdings import Holdings
+from hive_worker.report import Report
+
+__all__ = ["Recorder"]
+
+MOST_ENDINGS: Final = 1000
+MOST_PIECES: Final = 64
+
+
+class Recorder:
+    """Gathers what must be written, and writes it."""
+
+    name = "record"
+
+    def __init__(
+        self,
+        store: WorkerStore,
+        holdings: Holdings,
+        bus: Bus,
+        *,
+        max_unwritten: int,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._holdings = holdings
+        self._bus = bus
+        self._max_unwritten = max_unwritten
+        self._metrics = metrics
+        self._endings: list[tuple[Ending, Task]] = []
+        self._pieces: list[Piece] = []
+        self._starts: list[tuple[RunningAttempt, asyncio.Future[None] | None]] = []
+        self._work = asyncio.Event()
+        self._written = asyncio.Event()
+        self.on_stale: Callable[[TaskId], None] = lambda _task_id: None
+        """Called for an attempt whose late start was refused: its lease is gone."""
+
+    @property
+    def unwritten(self) -> int:
+        """How many outcomes wait to be written."""
+        return len(self._endings)
+
+    def record(self, ending: Ending, attempt: RunningAttempt | None, task: Task) -> None:
+        """Have an ending written soon, after the output that belongs to it."""
+        if attempt is not None and attempt.output is not None:
+            self._pieces.extend(attempt.output.take(is_final=True))
+        self._endings.append((ending, task))
+        self._work.set()
+
+    def write_output(self, pieces: Iterable[Piece]) -> None:
+        """Have pieces of output written soon."""
+        self._pieces.extend(pieces)
+        self._work.set()
+
+    def write_late_start(self, attempt: RunningAttempt) -> None:
+        """Have a start written soon, for an attempt that turned out to be long."""
+        attempt.is_start_written = True
+        self._starts.append((attempt, None))
+        self._work.set()
+
+    async def write_start(self, attempt: RunningAttempt) -> None:
+        """Write a start; return once it is durable.
+
+        Raises:
+            StaleLeaseError: the lease is gone, or has expired.
+        """
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._starts.append((attempt, answer))
+        self._work.set()
+        await answer
+
+    async def wait_for_room(self) -> None:
+        """Return once not too many outcomes are unwritten."""
+        while len(self._endings) >= self._max_unwritten:
+            self._written.clear()
+            await self._written.wait()
+
+    async def wait_until_written(self) -> None:
+        """Return once nothing waits to be written."""
+        while self._endings or self._pieces:
+            self._written.clear()
+            await self._written.wait()
+
+    async def run(self) -> Never:
+        """Write until cancelled."""
+        await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
+
+    async def tick(self) -> None:
+        """Wait for something to write, and write all of it: starts, then output, then endings."""
+        await self._work.wait()
+        self._work.clear()
+        try:
+            await self._write_starts()
+            await self._write_pieces()
+            await self._write_endings()
+        finally:
+            if self._starts or self._pieces or self._endings:
+                self._work.set()
+        self._written.set()
+
+    async def _write_starts(self) -> None:
+        starts = [s for s in self._starts if s[1] is None or not s[1].done()]
+        self._starts = starts
+        if not starts:
+            return
+        held = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in starts])
+        del self._starts[: len(starts)]
+        for attempt, answer in starts:
+            self._answer_start(attempt, answer, is_held=attempt.task.id in held)
+
+    def _answer_start(
+        self, attempt: RunningAttempt, answer: asyncio.Future[None] | None, *, is_held: bool
+    ) -> None:
+        if not is_held:
+            self._metrics.stale_writes()
+        if answer is None:
+            if not is_held:
+                self.on_stale(attempt.task.id)
+        elif answer.done():
+            return
+        elif is_held:
+            answer.set_result(None)
+        else:
+            answer.set_exception(StaleLeaseError(attempt.task.id, attempt.task.lease_id))
+
+    async def _write_pieces(self) -> None:
+        while self._pieces:
+            batch = self._pieces[:MOST_PIECES]
+            await self._store.append_output(batch)
+            del self._pieces[: len(batch)]
+
+    async def _write_endings(self) -> None:
+        while self._endings:
+            batch = self._endings[:MOST_ENDINGS]
+            finished = await self._finish([ending for ending, _ in batch])
+            del self._endings[: len(batch)]
+            self._settle(batch, finished)
+
+    async def _finish(self, endings: Sequence[Ending]) -> list[Finished]:
+        """Write endings; one that Postgres refuses fails alone."""
+        try:
+            return await self._store.finish(endings)
+        except UnstorableValueError as error:
+            if len(endings) == 1:
+                return await self._store.finish([_refused(endings[0], error)])
+        half = len(endings) // 2
+        return [*await self._finish(endings[:half]), *await self._finish(endings[half:])]
+
+    def _settle(self, batch: Sequence[tuple[Ending, Task]], finished: Sequence[Finished]) -> None:
+        """Let go of what is written, count it, and tell of it: hints follow the commit."""
+        for ending, _ in batch:
+            self._holdings.ended(ending.lease_id, ending.task_id)
+        if len(finished) < len(batch):
+            self._metrics.stale_writes(len(batch) - len(finished))
+        report = Report()
+        by_id = {row.task_id: row for row in finished}
+        for ending, task in batch:
+            row = by_id.get(ending.task_id)
+            if row is not None:
+                report.add(ending, task, row)
+        report.count(self._metrics)
+        self._bus.tell(*report.frames())
+        self._written.set()
+
+
+def _refused(ending: Ending, error: UnstorableValueError) -> Ending:
+    return Ending(
+        task_id=ending.task_id,
+        lease_id=ending.lease_id,
+        move=Move.FAIL,
+        outcome=OutcomeName.FAILED,
+        error=f"its result was refused by Postgres: {error}",
+        run_seconds=ending.run_seconds,
+    )

@@ -1,0 +1,91 @@
+"""Look over the running attempts ten times a second: what is due for them, and whether they may go on.
+
+One look for all of them, instead of timers for each: an attempt that ends within 100 ms costs
+nothing here.
+"""
+
+import asyncio
+from typing import Final, Never
+
+from hive_contracts.clocks import Clock
+from hive_contracts.outcomes import Released
+from hive_telemetry.metrics import Metrics
+from hive_worker.proof import Proof
+from hive_worker.recorder import Recorder
+from hive_worker.runner import Runner
+from hive_worker.settings import WorkerSettings
+from hive_worker.slots import Slots
+
+__all__ = ["Watch"]
+
+LOOK_SECONDS: Final = 0.1
+OUTPUT_SECONDS: Final = 1.0
+UNPROVED: Final = Released("its worker could not renew the lease, and stopped it in time")
+
+
+class Watch:
+    """Writes late starts and output, hands back what waits too long, and stops what is unproved."""
+
+    name = "watch"
+
+    def __init__(
+        self,
+        runner: Runner,
+        slots: Slots,
+        recorder: Recorder,
+        proof: Proof,
+        *,
+        settings: WorkerSettings,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._runner = runner
+        self._slots = slots
+        self._recorder = recorder
+        self._proof = proof
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._output_due_at = clock.seconds()
+
+    async def run(self) -> Never:
+        """Look until cancelled."""
+        while True:
+            self.tick()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def tick(self) -> None:
+        """Look once."""
+        if not self._proof.holds:
+            self._stop_everything()
+            return
+        self._write_late_starts()
+        self._write_output()
+        for leased in self._slots.take_overdue(seconds=self._settings.hand_back_seconds):
+            self._runner.give_up(leased.task, Released("no slot of its worker was free"))
+        busy = self._slots.busy
+        self._metrics.show_slots(busy=busy, free=self._slots.count - busy)
+
+    def _stop_everything(self) -> None:
+        for leased in self._slots.take_overdue(seconds=0):
+            self._runner.give_up(leased.task, UNPROVED)
+        self._runner.call_off(list(self._runner.running), UNPROVED)
+
+    def _write_late_starts(self) -> None:
+        limit = self._clock.seconds() - self._settings.late_start_seconds
+        for attempt in self._runner.running.values():
+            if attempt.began_at > limit:
+                break  # they are in the order in which they began
+            if not attempt.is_start_written:
+                self._recorder.write_late_start(attempt)
+
+    def _write_output(self) -> None:
+        now = self._clock.seconds()
+        is_due = now >= self._output_due_at
+        if is_due:
+            self._output_due_at = now + OUTPUT_SECONDS
+        for attempt in self._runner.running.values():
+            if attempt.output is not None and (is_due or attempt.output.is_worth_writing):
+                pieces = attempt.output.take(is_final=False)
+                if pieces:
+                    self._recorder.write_output(pieces)
