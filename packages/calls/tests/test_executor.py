@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
-from hive_contracts.execution import Executor, Stream
+from hive_contracts.execution import Executor
 from hive_contracts.outcomes import Failed, Outcome, Succeeded
 from hive_testkit.attempts import RecordingAttempt, make_task
 
@@ -41,31 +40,6 @@ async def failure(executor: Executor, function: str, *args: Any) -> Failed:
     return outcome
 
 
-@asynccontextmanager
-async def running(
-    executor: Executor, attempt: RecordingAttempt
-) -> AsyncGenerator[asyncio.Task[Outcome]]:
-    """Run `attempt` beside the test; what still runs at the end is cancelled."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(executor.run(attempt))
-        yield task
-        task.cancel()
-
-
-async def cancel(task: asyncio.Task[Outcome]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 class TestWhatIsReturned:
     async def test_the_return_value_of_a_sync_function_is_the_result(self, executor: Executor):
         assert await call(executor, "add", 1, second=2) == Succeeded(3)
@@ -80,24 +54,20 @@ class TestWhatIsReturned:
         assert await call(executor, "Tool.double", 4) == Succeeded(8)
         assert await call(executor, "Tool.name") == Succeeded("Tool")
 
-    @pytest.mark.parametrize(
-        ("function", "reason"),
-        [
-            ("nan", "not JSON compliant"),
-            ("surrogate", "surrogates not allowed"),
-            ("nul", "NUL character"),
-            ("nothing_json_knows", "type object"),
-            ("returns_a_coroutine", "define it with `async def`"),
-        ],
-    )
-    async def test_a_result_that_json_cannot_hold_fails_that_call_alone(
-        self, executor: Executor, function: str, reason: str
-    ):
-        failed = await failure(executor, function)
+    async def test_a_result_that_json_cannot_hold_fails_that_call_alone(self, executor: Executor):
+        reasons = {
+            "nan": "not JSON compliant",
+            "surrogate": "surrogates not allowed",
+            "nul": "NUL character",
+            "nothing_json_knows": "type object",
+            "returns_a_coroutine": "define it with `async def`",
+        }
+        for function, reason in reasons.items():
+            failed = await failure(executor, function)
+            assert reason in failed.error
+            assert f"sample_functions:{function}" in failed.error
+            assert not failed.is_retryable
 
-        assert reason in failed.error
-        assert f"sample_functions:{function}" in failed.error
-        assert not failed.is_retryable
         assert await call(executor, "add", 1, 1) == Succeeded(2)
 
     async def test_a_large_result_arrives_whole(self, executor: Executor):
@@ -240,169 +210,28 @@ class TestWhatIsRaised:
         assert "in async_refuse" in failed.error
         assert "hive_calls" not in failed.error
 
-    @pytest.mark.parametrize(
-        ("function", "error"),
-        [
-            ("leave", "SystemExit: 3"),
-            ("recurse", "RecursionError: maximum recursion depth exceeded"),
-            ("unstorable_message", "ValueError: \\ud800 and \\x00"),
-            ("async_exit", "SystemExit: 3"),
-            ("async_interrupt", "KeyboardInterrupt"),
-            ("async_recurse", "RecursionError: maximum recursion depth exceeded"),
-            ("async_cancels_itself", "CancelledError"),
-        ],
-    )
     async def test_whatever_a_function_raises_fails_its_attempt_and_no_more(
-        self, executor: Executor, function: str, error: str
+        self, executor: Executor
     ):
-        failed = await failure(executor, function)
+        errors = {
+            "leave": "SystemExit: 3",
+            "recurse": "RecursionError: maximum recursion depth exceeded",
+            "unstorable_message": "ValueError: \\ud800 and \\x00",
+            "async_exit": "SystemExit: 3",
+            "async_interrupt": "KeyboardInterrupt",
+            "async_recurse": "RecursionError: maximum recursion depth exceeded",
+            "async_cancels_itself": "CancelledError",
+        }
+        for function, error in errors.items():
+            failed = await failure(executor, function)
+            assert failed.error.startswith(error)
+            assert failed.is_retryable
 
-        assert failed.error.startswith(error)
-        assert failed.is_retryable
+        assert await call(executor, "add", 1, 1) == Succeeded(2)
 
     async def test_wrong_arguments_are_named(self, executor: Executor):
         failed = await failure(executor, "add", 1)
         assert failed.error.startswith("TypeError: add() missing 1 required positional argument")
-
-
-class TestHowChildrenDie:
-    @pytest.mark.parametrize(
-        ("function", "end"),
-        [("vanish", "exited with code 7"), ("crash", "was killed by SIGSEGV")],
-    )
-    async def test_a_child_that_dies_fails_its_attempt_and_is_replaced(
-        self, executor: Executor, function: str, end: str
-    ):
-        failed = await failure(executor, function)
-
-        assert failed.error == f"the child process {end} while running sample_functions:{function}"
-        assert failed.is_retryable
-        assert await call(executor, "add", 1, 1) == Succeeded(2)
-
-    async def test_a_crash_tells_where_it_was(self, executor: Executor):
-        attempt = attempt_at("crash")
-        await executor.run(attempt)
-        assert b"sample_functions.py" in attempt.output(Stream.STDERR)
-
-    async def test_what_a_function_forks_dies_of_sigterm(self, executor: Executor):
-        assert await call(executor, "exit_code_of_a_terminated_fork") == Succeeded(-15)
-
-    async def test_a_child_killed_in_mid_call_says_so(self, executor: Executor):
-        pid = await result(executor, "pid")
-        attempt = attempt_at("block", 30)
-
-        async with running(executor, attempt) as task:
-            await attempt.output_containing(b"blocking")
-            os.kill(pid, signal.SIGKILL)
-            outcome = await task
-
-        assert isinstance(outcome, Failed)
-        assert "killed by SIGKILL while running sample_functions:block" in outcome.error
-
-    async def test_a_child_killed_while_idle_costs_no_attempt(self, executor: Executor):
-        pid = await result(executor, "pid")
-        descriptor = os.pidfd_open(pid)
-        os.kill(pid, signal.SIGKILL)
-        await readable(descriptor)
-        os.close(descriptor)
-
-        assert await result(executor, "pid") != pid
-
-    @pytest.mark.parametrize("function", ["close_every_descriptor", "write_noise"])
-    async def test_a_function_that_breaks_the_socket_is_ended(
-        self, executor: Executor, function: str
-    ):
-        failed = await failure(executor, function)
-
-        assert f"while running sample_functions:{function}" in failed.error
-        assert await call(executor, "add", 1, 1) == Succeeded(2)
-
-    async def test_of_a_function_that_forks_only_one_answers(self, executor: Executor):
-        assert await call(executor, "fork_and_return") == Succeeded(5)
-        assert await call(executor, "add", 1, 1) == Succeeded(2)
-
-
-async def readable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    seen = asyncio.Event()
-    loop.add_reader(descriptor, seen.set)
-    try:
-        async with asyncio.timeout(10):
-            await seen.wait()
-    finally:
-        loop.remove_reader(descriptor)
-
-
-class TestCancellation:
-    async def test_a_cancelled_sync_function_may_tidy_up_and_is_gone(
-        self, executor: Executor, tmp_path: Path
-    ):
-        pid = await result(executor, "pid")
-        attempt = attempt_at("block_and_tidy_up", str(tmp_path / "tidied"))
-
-        async with running(executor, attempt) as task:
-            await attempt.output_containing(b"blocking")
-            await cancel(task)
-
-        assert (tmp_path / "tidied").read_text() == "tidied up"
-        assert not is_running(pid)
-        assert await result(executor, "pid") != pid
-
-    async def test_one_that_swallows_the_stop_is_killed_after_the_grace(
-        self, open_executor: OpenExecutor
-    ):
-        async with open_executor(grace_seconds=0.2) as executor:
-            pid = await result(executor, "pid")
-            attempt = attempt_at("swallow_every_stop")
-            async with asyncio.timeout(5), running(executor, attempt) as task:
-                await attempt.output_containing(b"swallowing")
-                await cancel(task)
-
-            assert not is_running(pid)
-
-    async def test_a_second_cancellation_does_not_leave_the_child_behind(
-        self, open_executor: OpenExecutor
-    ):
-        async with open_executor(grace_seconds=0.3) as executor:
-            pid = await result(executor, "pid")
-            attempt = attempt_at("swallow_every_stop")
-            async with running(executor, attempt) as task:
-                await attempt.output_containing(b"swallowing")
-                task.cancel()
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-                await cancel(task)
-
-            assert not is_running(pid)
-
-    async def test_a_cancelled_async_function_may_tidy_up(
-        self, executor: Executor, tmp_path: Path, begun: tuple[int, int]
-    ):
-        attempt = attempt_at("wait_for_ever", begun[1], str(tmp_path / "tidied"))
-
-        async with running(executor, attempt) as task:
-            await readable(begun[0])
-            await cancel(task)
-
-        assert (tmp_path / "tidied").read_text() == "tidied up"
-
-    async def test_a_called_off_function_cannot_succeed(
-        self, executor: Executor, begun: tuple[int, int]
-    ):
-        attempt = attempt_at("turn_cancellation_into_success", begun[1])
-
-        async with running(executor, attempt) as task:
-            await readable(begun[0])
-            await cancel(task)
-
-
-@pytest.fixture
-def begun() -> Iterator[tuple[int, int]]:
-    """A pipe: an async function writes to its second end, the test waits at the first."""
-    ends = os.pipe()
-    yield ends
-    for end in ends:
-        os.close(end)
 
 
 class TestClosing:
@@ -444,32 +273,3 @@ class TestStarting:
             await executor.run(attempt)
 
         assert spawner.started == []
-
-
-class TestOutput:
-    async def test_what_a_call_prints_is_its_output_and_in_order(self, executor: Executor):
-        words = [f"word {number}" for number in range(2000)]
-        attempt = attempt_at("say", words)
-
-        assert await executor.run(attempt) == Succeeded(2000)
-
-        expected = "".join(f"{word}\n" for word in words) + "no newline at the end"
-        assert attempt.output().decode() == expected
-        assert attempt.output(Stream.STDERR) == b"aside"
-
-    async def test_each_call_gets_its_own_output(self, executor: Executor):
-        first, second = attempt_at("say", ["one"]), attempt_at("say", ["two"])
-        await executor.run(first)
-        await executor.run(second)
-        assert first.output().startswith(b"one\n")
-        assert second.output().startswith(b"two\n")
-
-    async def test_output_arrives_while_the_function_runs(self, executor: Executor):
-        attempt = attempt_at("block", 30)
-        async with running(executor, attempt) as task:
-            await attempt.output_containing(b"blocking")
-            assert not task.done()
-
-    async def test_a_function_may_close_its_stdout(self, executor: Executor):
-        assert await call(executor, "close_stdout") == Succeeded("closed")
-        assert await call(executor, "say", ["again"]) == Succeeded(1)

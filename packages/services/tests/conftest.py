@@ -6,18 +6,20 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
+
 from hive_services import EmbeddedPostgres, EmbeddedRedis
+from hive_testkit.plugin import temporary_directory
 
 SUPERVISOR = """
 import asyncio, sys
 from pathlib import Path
 from hive_services import EmbeddedPostgres, EmbeddedRedis
+from hive_testkit.plugin import temporary_directory
 
 async def main():
     postgres = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
@@ -40,8 +42,8 @@ Supervise = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture
 def empty_dir() -> Iterator[Path]:
     """A directory with a short name, where nothing was ever started."""
-    with TemporaryDirectory(prefix="hive-test-") as directory:
-        yield Path(directory)
+    with temporary_directory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="session")
@@ -53,38 +55,74 @@ def made_dir() -> Iterator[Path]:
         await server.start()
         await server.stop()
 
-    with TemporaryDirectory(prefix="hive-test-") as directory:
+    with temporary_directory() as directory:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            runner.run(make(Path(directory)))
-        yield Path(directory)
+            runner.run(make(directory))
+        yield directory
 
 
 @pytest.fixture
 def data_dir(made_dir: Path, empty_dir: Path) -> Path:
     """A data directory in which Postgres was started and stopped before."""
-    return Path(shutil.copytree(made_dir, empty_dir / "data"))
+    return Path(shutil.copytree(made_dir, empty_dir / "data", copy_function=_copy))
 
 
 @pytest.fixture
-async def postgres(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
+async def postgres_in() -> AsyncIterator[Callable[[Path], EmbeddedPostgres]]:
+    """A function that gives a Postgres for a directory, which is stopped after the test."""
+    async with AsyncExitStack() as servers:
+
+        def make(directory: Path) -> EmbeddedPostgres:
+            server = EmbeddedPostgres(directory, durable=False)
+            servers.push_async_callback(server.stop)
+            return server
+
+        yield make
+
+
+@pytest.fixture
+async def redis_in() -> AsyncIterator[Callable[[Path], EmbeddedRedis]]:
+    """A function that gives a Redis for a directory, which is stopped after the test."""
+    async with AsyncExitStack() as servers:
+
+        def make(directory: Path) -> EmbeddedRedis:
+            server = EmbeddedRedis(directory)
+            servers.push_async_callback(server.stop)
+            return server
+
+        yield make
+
+
+@pytest.fixture
+async def postgres(
+    data_dir: Path, postgres_in: Callable[[Path], EmbeddedPostgres]
+) -> EmbeddedPostgres:
     """A running Postgres."""
-    server = EmbeddedPostgres(data_dir, durable=False)
-    try:
-        await server.start()
-        yield server
-    finally:
-        await server.stop()
+    server = postgres_in(data_dir)
+    await server.start()
+    return server
 
 
 @pytest.fixture
-async def redis(empty_dir: Path) -> AsyncIterator[EmbeddedRedis]:
+async def redis(empty_dir: Path, redis_in: Callable[[Path], EmbeddedRedis]) -> EmbeddedRedis:
     """A running Redis."""
-    server = EmbeddedRedis(empty_dir)
-    try:
-        await server.start()
-        yield server
-    finally:
-        await server.stop()
+    server = redis_in(empty_dir)
+    await server.start()
+    return server
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """A function that returns once a condition holds."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(15):
+            while True:
+                if condition():
+                    return
+                await asyncio.sleep(0.002)
+
+    return wait
 
 
 @pytest.fixture
@@ -112,17 +150,28 @@ def supervise() -> Iterator[Supervise]:
         yield start
 
 
+def _copy(source: str, target: str) -> None:
+    # shutil asks the kernel to copy: 1.0 s for the 1,300 small files of a cluster, this takes 0.16.
+    Path(target).write_bytes(Path(source).read_bytes())
+    shutil.copymode(source, target)
+
+
 def _end(process: "subprocess.Popen[str]") -> None:
     process.kill()
     process.communicate()
 
 
-def await_end_of(pid: int, *, within_seconds: float = 15.0) -> None:
-    """Return once the process `pid`, which need not be a child, has ended."""
-    with suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(pid)
-        try:
-            ready, _, _ = select.select([descriptor], [], [], within_seconds)
-        finally:
-            os.close(descriptor)
-        assert ready, f"process {pid} still runs after {within_seconds} s"
+@pytest.fixture
+def await_end_of() -> Callable[[int], None]:
+    """A function that returns once a process, which need not be a child, has ended."""
+
+    def wait(pid: int) -> None:
+        with suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            try:
+                ready, _, _ = select.select([descriptor], [], [], 15.0)
+            finally:
+                os.close(descriptor)
+            assert ready, f"process {pid} still runs after 15 s"
+
+    return wait

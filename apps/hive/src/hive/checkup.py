@@ -12,7 +12,7 @@ from typing import Any, cast
 from hive import up_state
 from hive.settings import Settings
 from hive.urls import Urls, resolve_urls
-from hive_bus.connection import open_client, translated, without_password
+from hive_bus.connection import open_client, translated
 from hive_contracts.errors import HiveError, UsageError
 from hive_services.inspection import (
     Finding,
@@ -77,11 +77,11 @@ def _data_dir(path: Path) -> Check:
             remedy="run as its owner, or choose another with --data-dir",
         )
     mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
+    if mode & 0o022:
         return Check(
             name=name,
             is_fine=False,
-            found=f"{path} is open to others (mode {mode:o})",
+            found=f"others may write to {path} (mode {mode:o})",
             remedy=f"chmod 700 {path}",
         )
     return Check(name=name, is_fine=True, found=str(path))
@@ -125,13 +125,11 @@ async def _database(urls: Urls) -> list[Check]:
     except HiveError as error:
         return [Check(name="database", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
     try:
-        version = connection.get_server_version()
+        version = await connection.fetchval("show server_version")
         number = await schema_number(connection)
     finally:
         await connection.close()
-    server = Check(
-        name="database", is_fine=True, found=f"Postgres {version.major}.{version.minor} answers"
-    )
+    server = Check(name="database", is_fine=True, found=f"Postgres {version} answers")
     return [server, _schema(number)]
 
 
@@ -153,8 +151,9 @@ async def _redis(urls: Urls) -> Check:
                 info: dict[str, Any] = await cast("Any", client).info("server")
     except HiveError as error:
         return Check(name="redis", is_fine=False, found=str(error), remedy=_reach("REDIS"))
-    where = without_password(urls.redis)
-    return Check(name="redis", is_fine=True, found=f"Redis {info['redis_version']} at {where}")
+    valkey = info.get("valkey_version")
+    server = f"Valkey {valkey}" if valkey else f"Redis {info['redis_version']}"
+    return Check(name="redis", is_fine=True, found=f"{server} answers")
 
 
 def _reach(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import typer
 
-from hive.commands import doctor, down, migrate, up
+from hive.commands import doctor, down, migrate, queen, up, worker
 from hive_contracts.errors import HiveError, UsageError
 
 __all__ = ["app", "main"]
@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(down.down)
+app.command()(queen.queen)
+app.command()(worker.worker)
 app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 

@@ -59,7 +59,7 @@ def _workers(settings: Settings, urls: dict[str, str]) -> list[Program]:
     return [
         Program(
             name=f"worker-{number}",
-            argv=(*HIVE, "worker", "--async"),
+            argv=(*HIVE, "worker", "--async", "--processes", "1"),
             env=settings.for_children() | urls | _port(settings, number),
             log=logs_folder(settings.services.data_dir) / f"worker-{number}.log",
             grace_seconds=settings.worker.grace_seconds + AFTER_DRAIN_SECONDS,

@@ -24,7 +24,7 @@ def read(given: Given, kind: Any) -> object:
         return _convert(given.value, kind, given)
     except ValueError as error:
         raise ConfigurationError(
-            f"{given.key} is {given.value!r}, in {given.origin}; it must be {error}"
+            f"{given.key} is {given.value!r}, from {given.origin}; it must be {error}"
         ) from None
 
 

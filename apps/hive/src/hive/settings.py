@@ -16,9 +16,7 @@ from hive.sections import (
     DatabaseSettings,
     LogSettings,
     RedisSettings,
-    RetrySettings,
     ServicesSettings,
-    WorkerSettings,
 )
 from hive.sources import (
     COMMAND_LINE,
@@ -31,7 +29,9 @@ from hive.sources import (
 )
 from hive_calls.settings import CallSettings
 from hive_contracts.errors import ConfigurationError
+from hive_process.payload import CommandSettings
 from hive_queen.settings import QueenSettings
+from hive_worker.settings import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings", "load", "setting_types"]
 
@@ -41,7 +41,7 @@ SECTIONS: Mapping[str, type] = {
     "services": ServicesSettings,
     "queen": QueenSettings,
     "worker": WorkerSettings,
-    "retry": RetrySettings,
+    "command": CommandSettings,
     "calls": CallSettings,
     "log": LogSettings,
 }
@@ -57,7 +57,7 @@ class Settings:
     redis: RedisSettings = field(default_factory=RedisSettings)
     queen: QueenSettings = field(default_factory=QueenSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
-    retry: RetrySettings = field(default_factory=RetrySettings)
+    command: CommandSettings = field(default_factory=CommandSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
@@ -69,16 +69,6 @@ class Settings:
 
     warnings: tuple[str, ...] = ()
     """What a person should be told about the sources, as sentences."""
-
-    def __post_init__(self) -> None:
-        """Refuse settings of different sections that contradict one another."""
-        needed = 2 * self.worker.heartbeat_seconds + self.worker.lease_margin_seconds
-        if self.queen.lease_seconds <= needed:
-            raise ConfigurationError(
-                f"queen.lease_seconds is {self.queen.lease_seconds:g}; a lease must outlast two"
-                f" heartbeats and the margin, {needed:g} seconds"
-                " (2 x worker.heartbeat_seconds + worker.lease_margin_seconds)"
-            )
 
     def for_children(self) -> dict[str, str]:
         """Return what this process was told by flags, as environment for processes it starts."""
@@ -144,7 +134,7 @@ def _sections(values: Mapping[str, object]) -> dict[str, Any]:
 def _refuse_unknown(given: Given, types: Mapping[str, Any]) -> None:
     if given.key not in types:
         nearest = _nearest(given.key, types)
-        raise ConfigurationError(f"there is no setting {given.key!r}, in {given.origin}{nearest}")
+        raise ConfigurationError(f"there is no setting {given.key!r}, from {given.origin}{nearest}")
 
 
 def _nearest(name: str, known: Any) -> str:

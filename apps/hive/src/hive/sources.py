@@ -31,7 +31,7 @@ FILE_NAME: Final = "hive.toml"
 SHORT_NAMES: Final = {"HIVE_DATA_DIR": "services.data_dir"}
 """Environment variables that people type often, and the keys that they stand for."""
 
-OTHER_NAMES: Final = ("HIVE_CONFIG", "HIVE_TASK_", "HIVE_ATTEMPT", "HIVE_TEST_")
+OTHER_NAMES: Final = ("HIVE_CONFIG", "HIVE_READY_FD", "HIVE_TASK_", "HIVE_ATTEMPT", "HIVE_TEST_")
 """Beginnings of variables that Hive knows and that are no settings."""
 
 

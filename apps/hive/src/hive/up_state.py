@@ -66,9 +66,7 @@ def hold(data_dir: Path) -> Generator[None]:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise ConfigurationError(
-            f"the data directory {data_dir} cannot be used: {error.strerror}"
-        ) from error
+        raise _unusable(data_dir, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,9 +78,18 @@ def hold(data_dir: Path) -> Generator[None]:
 
 
 def logs_folder(data_dir: Path) -> Path:
-    """Return the directory of the logs, which is made if it is missing."""
+    """Return the directory of the logs, which is made if it is missing.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
     folder = data_dir / "logs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        # One by one: `parents` would make the data directory readable by everybody.
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
     return folder
 
 
@@ -112,6 +119,10 @@ def write(data_dir: Path, state: UpState) -> None:
 def remove(data_dir: Path) -> None:
     """Forget the `hive up` in `data_dir`."""
     (data_dir / "up.json").unlink(missing_ok=True)
+
+
+def _unusable(data_dir: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"the data directory {data_dir} cannot be used: {error.strerror}")
 
 
 def _state(found: dict[str, Any]) -> UpState:

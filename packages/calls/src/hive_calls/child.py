@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import CoroutineType, FrameType
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, NoReturn, TextIO
 
 from hive_calls.failures import describe
 from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
@@ -36,13 +36,12 @@ def main() -> None:
     """Serve calls until the worker closes the socket or SIGTERM arrives."""
     faulthandler.enable()
     signal.signal(signal.SIGTERM, _raise_stopped)
-    os.register_at_fork(after_in_child=_forget_how_to_stop)
+    os.register_at_fork(
+        before=_hold_sigterm, after_in_parent=_let_sigterm_in, after_in_child=_become_ordinary
+    )
     try:
         os.set_inheritable(CHANNEL, False)
-        for stream in (sys.stdout, sys.stderr):
-            cast("Any", stream).reconfigure(
-                encoding="utf-8", errors="backslashreplace", line_buffering=True
-            )
+        sys.stdout, sys.stderr = _writing_to(1), _writing_to(2)
         _serve()
     except (_Stopped, ConnectionError):
         return
@@ -52,10 +51,22 @@ def _raise_stopped(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise _Stopped
 
 
-def _forget_how_to_stop() -> None:
-    # What the function forks is its own affair, and dies of SIGTERM as any process does.
+# What the function forks is its own affair, and dies of SIGTERM as any process does. A SIGTERM that
+# comes in the middle of a fork would be lost between the two handlers, so it has to wait.
+
+
+def _hold_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _let_sigterm_in() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _become_ordinary() -> None:
     if signal.getsignal(signal.SIGTERM) is _raise_stopped:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _let_sigterm_in()
 
 
 def _serve() -> None:
@@ -66,6 +77,7 @@ def _serve() -> None:
     sys.path[:] = house["path"]
     pid = os.getpid()
     while (request := read_frame(CHANNEL)) is not None:
+        _mend_streams()
         reply = _answer(decode_json(request), house["modules"])
         _flush(sys.stdout)
         _flush(sys.stderr)
@@ -116,6 +128,25 @@ def _success(result: object, function: str) -> str:
 
 def _failure(error: str, *, is_retryable: bool = True) -> str:
     return encode_json({"error": error, "is_retryable": is_retryable})
+
+
+def _writing_to(descriptor: int) -> TextIO:
+    return open(
+        descriptor,
+        "w",
+        buffering=1,
+        encoding="utf-8",
+        errors="backslashreplace",
+        closefd=False,
+    )
+
+
+def _mend_streams() -> None:
+    # The call before may have closed them.
+    if getattr(sys.stdout, "closed", True):
+        sys.stdout = _writing_to(1)
+    if getattr(sys.stderr, "closed", True):
+        sys.stderr = _writing_to(2)
 
 
 def _flush(stream: TextIO | None) -> None:

@@ -95,7 +95,7 @@ class ChildPool:
     async def _take(self, attempt: Attempt) -> RunningChild:
         while self._idle:
             child = self._idle.pop()
-            if child.is_alive():
+            if child.is_waiting():
                 return child
             self._retire([child])
         return await start_child(self._spawner, modules=self._settings.modules, attempt=attempt)
@@ -150,7 +150,7 @@ class ChildPool:
 
 
 def _what_became(ended: Exit, doing: str) -> Failed | Released:
-    if getattr(ended, "fenced", False):
+    if ended.fenced:
         return Released(f"the worker could not prove its lease while {doing}")
     if ended.signal is not None:
         return Failed(f"the child process was killed by {_name(ended.signal)} while {doing}")

@@ -44,14 +44,15 @@ class RunningChild:
         self.calls = 0
         self.idle_since_seconds = 0.0
 
-    def is_alive(self) -> bool:
-        """Return whether the child still holds its end of the socket."""
+    def is_waiting(self) -> bool:
+        """Return whether the child waits for a request: it has neither gone nor said anything."""
         try:
-            return self._channel.recv(1, socket.MSG_PEEK) != b""
+            self._channel.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return True
         except OSError:
             return False
+        return False
 
     def is_whole(self) -> bool:
         """Return whether the child still has its stdout and stderr: a function may close them."""

@@ -96,17 +96,17 @@ def block(seconds: float) -> None:
 
 
 def block_and_tidy_up(path: str) -> None:
-    print("blocking", flush=True)
     try:
+        print("blocking", flush=True)
         time.sleep(30)
     finally:
         Path(path).write_text("tidied up")
 
 
 def swallow_every_stop() -> None:
-    print("swallowing", flush=True)
     while True:
         try:
+            print("swallowing", flush=True)
             time.sleep(30)
         except BaseException:  # noqa: BLE001
             continue
@@ -122,6 +122,11 @@ def say(words: list[str]) -> int:
 
 def close_stdout() -> str:
     sys.stdout.close()
+    return "closed"
+
+
+def close_stdouts_descriptor() -> str:
+    os.close(1)
     return "closed"
 
 
@@ -149,10 +154,7 @@ def exit_code_of_a_terminated_fork() -> int | None:
 
 
 def leave_a_process_behind() -> int:
-    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
-    process.start()
-    assert process.pid
-    return process.pid
+    return os.posix_spawnp("sleep", ["sleep", "60"], os.environ, setsid=True)
 
 
 def meet(directory: str, name: str, other: str) -> str:

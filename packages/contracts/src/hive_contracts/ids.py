@@ -9,7 +9,7 @@ TaskId = NewType("TaskId", int)
 """Given by Postgres, rising; ids of tasks submitted one after another rise in that order."""
 
 LeaseId = NewType("LeaseId", UUID)
-"""Random and never reused: it is the fencing token. (After a failover, a sequence repeats itself.)"""
+"""Random and never reused: it is the fencing token. A sequence repeats itself after a failover."""
 
 WorkerId = NewType("WorkerId", UUID)
 """Fresh at every start of a worker process, never a host name or a pid."""

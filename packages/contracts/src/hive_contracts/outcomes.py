@@ -127,5 +127,7 @@ def backoff(failures: int, *, base: timedelta, cap: timedelta, jitter: float) ->
         jitter: a random number in [0, 1); the wait is between half of the exponential value and all
             of it, so that tasks that failed together do not return together.
     """
-    doubled = min(base * 2 ** min(failures - 1, 30), cap)
+    factor = 2 ** min(failures - 1, 30)
+    # Compared before it is multiplied: a timedelta overflows.
+    doubled = cap if base > cap / factor else min(base * factor, cap)
     return doubled * (0.5 + jitter / 2)

@@ -41,6 +41,9 @@ class Exit:
     left_behind: int
     """How many processes of its tree outlived it and were killed."""
 
+    fenced: bool = False
+    """Whether the spawner killed it because the worker's lease could no longer be proved."""
+
 
 class Process(Protocol):
     """A started process and all that it starts: its tree."""

@@ -44,7 +44,7 @@ class TaskState(StrEnum):
     """Due, and nobody has it."""
 
     DISPATCHED = "dispatched"
-    """Leased, in a bundle; no start is written. Short in-process tasks may end straight from here."""
+    """Leased, in a bundle; no start is written. Short in-process tasks may end from here."""
 
     RUNNING = "running"
     """A worker has written, under the lease, that the attempt has started."""
@@ -94,7 +94,7 @@ class Move(StrEnum):
     """The lease ran out after the start was written, once too often."""
 
     CANCEL = "cancel"
-    """Somebody called it off. A leased task is ended by its worker or by the reaper, never sooner."""
+    """Somebody called it off. A leased task is ended by its worker or the reaper, never sooner."""
 
     REVIVE = "revive"
     """A person wants it to be tried once more."""

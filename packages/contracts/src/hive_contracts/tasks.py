@@ -77,7 +77,7 @@ class Task:
     max_attempts: int
     timeout: timedelta | None
     writes_start: bool
-    """Whether the start must be in the store before the work begins: after a lapse, or never twice."""
+    """Whether its start must be stored before the work begins (after a lapse, for one)."""
 
     enqueued_seconds: float
     """How long the task was due before it was leased, by the database's clock."""

@@ -79,7 +79,7 @@ def decode_json(text: str | bytes) -> Any:
     """
     try:
         return _json_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessageError(f"not JSON: {error}") from error
 
 
@@ -95,7 +95,7 @@ def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> Pay
             known = ", ".join(sorted(_field_names(into)))
             raise MalformedPayloadError(kind, f"it has no field {unknown[0]!r}; fields: {known}")
         return msgspec.convert(fields, into)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayloadError(kind, str(error)) from error
 
 
@@ -118,7 +118,7 @@ def decode_frame(message: bytes) -> Frame:
     try:
         name, body = _unpack_envelope.decode(message)
         return _unpack_frame[name].decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessageError(f"not a frame: {error}") from error
     except KeyError as error:
         raise MalformedMessageError(f"no frame is called {error}") from error
@@ -137,5 +137,5 @@ def decode_bundle(message: bytes) -> Bundle:
     """
     try:
         return _unpack_bundle.decode(message)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessageError(f"not a bundle: {error}") from error

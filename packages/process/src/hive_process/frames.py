@@ -1,6 +1,6 @@
 """What a worker and its guardian say to one another, as bytes on a stream socket.
 
-    frame   = length (4 bytes, of the whole frame)  kind (1 byte)  number of the tree (8 bytes)  body
+    frame = length (4 bytes, of all of it)  kind (1 byte)  number of the tree (8 bytes)  body
 
     worker to guardian                      guardian to worker
     LAUNCH  program, arguments, ...         READY    it watches
@@ -8,10 +8,10 @@
     PROVE   until when, in seconds          REFUSED  error number, path
                                             ENDED    how
 
-Both ends are of one version of Hive and on one machine, so numbers have the machine's own order. The
-descriptors of a LAUNCH travel beside its bytes (SCM_RIGHTS) and arrive with its first byte or before;
-the frame says how many of those that came are its own. A frame is not a datagram: an environment and
-its arguments may be larger than any datagram.
+Both ends are of one version of Hive and on one machine, so numbers have the machine's own order.
+The descriptors of a LAUNCH travel beside its bytes (SCM_RIGHTS) and arrive with its first byte or
+before; the frame says how many of those that came are its own. It is a stream because arguments and
+environment may be larger than any datagram.
 
 Imported by the guardian, so it needs nothing but the built-in part of the standard library.
 """
@@ -22,6 +22,7 @@ __all__ = [
     "ENDED",
     "LAUNCH",
     "MAX_DESCRIPTORS",
+    "NOT_PROVED",
     "PROVE",
     "READY",
     "REFUSED",
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 LAUNCH, STOP, PROVE, READY, STARTED, REFUSED, ENDED = range(1, 8)
+
+NOT_PROVED = 0
+"""In place of an error number in a REFUSED: no lease is proved, so nothing may start."""
 
 MAX_DESCRIPTORS = 64
 """Most descriptors beside one message; Linux takes 253, and a process may often hold only 1,024."""
@@ -141,9 +145,7 @@ def decode_launch(body: bytes) -> Order:
     for entry in texts[arguments : arguments + variables]:
         name, _, value = entry.partition(b"=")
         env[name] = value
-    return Order(
-        argv=texts[:arguments], env=env, cwd=cwd if has_cwd else None, targets=targets
-    )
+    return Order(argv=texts[:arguments], env=env, cwd=cwd if has_cwd else None, targets=targets)
 
 
 def encode_seconds(kind: int, number: int, seconds: float) -> bytes:

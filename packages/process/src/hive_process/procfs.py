@@ -34,21 +34,16 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 class Status:
     """What `/proc/<pid>/stat` says of a process."""
 
-    __slots__ = ("parent", "session", "started_ticks", "state")
+    __slots__ = ("is_dead", "parent", "session", "started_ticks")
 
-    def __init__(self, *, state: bytes, parent: int, session: int, started_ticks: int) -> None:
-        self.state = state
-        """One letter: R, S, D, T (stopped), Z (dead, not yet waited for), X."""
+    def __init__(self, *, is_dead: bool, parent: int, session: int, started_ticks: int) -> None:
+        self.is_dead = is_dead
+        """Whether it has ended, and only waits to be waited for."""
 
         self.parent = parent
         self.session = session
         self.started_ticks = started_ticks
         """Clock ticks from boot to its start; with its pid, a name that is not reused."""
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it has ended, and only waits to be waited for."""
-        return self.state in b"ZX"
 
 
 def read(path: str) -> bytes:
@@ -75,7 +70,7 @@ def boot_id() -> str:
 
 def pids() -> list[int]:
     """Return every process that this process can see."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
 def status_of(pid: int) -> Status | None:
@@ -87,7 +82,8 @@ def status_of(pid: int) -> Status | None:
     # The name in parentheses may hold spaces and parentheses of its own: what follows does not.
     fields = text[text.rindex(b")") + 2 :].split()
     return Status(
-        state=fields[0],
+        # A process whose first thread has ended shows as a zombie while its other threads go on.
+        is_dead=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
         parent=int(fields[1]),
         session=int(fields[3]),
         started_ticks=int(fields[19]),
@@ -100,7 +96,7 @@ def children_of(pid: int) -> list[int]:
     Exact while `pid` is stopped, or waits for nobody; otherwise one may be missed that is there.
     """
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (pathlib is heavy)
     except _GONE:
         return []
     found: list[int] = []
@@ -113,7 +109,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def guard_of(pid: int) -> str | None:
-    """Return the marker's prefix for trees that `pid` guards, or None if there is no such process."""
+    """Return the marker of the trees that `pid` guards, or None if there is no such process."""
     status = status_of(pid)
     if status is None or status.is_dead:
         return None
@@ -121,7 +117,7 @@ def guard_of(pid: int) -> str | None:
 
 
 def marks_of(pid: int) -> list[bytes]:
-    """Return the markers in the environment of `pid`: none if it has none, is gone, or is not ours."""
+    """Return the markers of `pid`: none if it has none, is gone, or may not be read."""
     try:
         environment = read(f"/proc/{pid}/environ")
     except (*_GONE, PermissionError):

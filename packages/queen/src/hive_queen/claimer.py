@@ -55,7 +55,7 @@ class Claimer:
         self._wake = asyncio.Event()
 
     def wake(self, *, is_behind: bool = False) -> None:
-        """Claim at once; `is_behind` if tasks may have come in with an earlier place than before."""
+        """Claim at once; `is_behind` if tasks may have come in before the watermarks."""
         if is_behind:
             self._watermarks.forget()
         self._wake.set()

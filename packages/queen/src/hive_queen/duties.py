@@ -1,4 +1,4 @@
-"""What one queen does for all: keep the event log's partitions, count what the gauges show, tidy up.
+"""What one queen does for all: keep the event log's partitions, fill the gauges, tidy up.
 
 The right to do so is a term, issued and numbered by the database. Each duty is harmless when two
 queens do it at once, so a term that changes hands in the middle of one breaks nothing.

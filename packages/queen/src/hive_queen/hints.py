@@ -1,9 +1,10 @@
-"""Hear from workers what has ended, so that permits return at once and not at the next reconcile."""
+"""Hear from workers what has ended, so that permits return at once, not at the next recount."""
 
 import asyncio
 from typing import Never
 
-from hive_bus import Bus, Gap
+from hive_bus.bus import Bus
+from hive_bus.gap import Gap
 from hive_contracts.events import LeaseFrame
 from hive_contracts.ids import QueenId
 from hive_queen.pacing import RunTimes
@@ -38,7 +39,7 @@ class Hints:
             async for frame in frames:
                 if isinstance(frame, Gap):
                     self._missed.set()
-                elif isinstance(frame, LeaseFrame):
+                else:
                     self.hear(frame)
         raise AssertionError("a subscription ended")
 

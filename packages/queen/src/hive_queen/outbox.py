@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.errors import BusUnavailableError
-from hive_dispatch import BundleSender
+from hive_dispatch.sender import BundleSender
 from hive_queen.permits import Permits
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import OwnLease, QueenStore

@@ -1,10 +1,10 @@
 """How much to claim at once, and in what bundles: from how long each kind ran of late.
 
-A pure decision. When tasks are long or unknown, only as many are dispatched as there are slots, each
-in a bundle of its own: nothing long sits in Redis while its lease runs out, and an urgent task waits
-behind none. When they are known to be short, some 50 ms of work goes out ahead of free slots, in
-bundles that amortise every statement and message (a window of 16 drains 4,800 no-ops a second, one
-of 2,000 65,000; measured in a prototype on 2 cores).
+A pure decision. When tasks are long or unknown, only as many are dispatched as there are slots,
+each in a bundle of its own: nothing long sits in Redis while its lease runs out, and an urgent task
+waits behind none. When they are known to be short, some 50 ms of work goes out ahead of free slots,
+in bundles that amortise every statement and message (a window of 16 drains 4,800 no-ops a second,
+one of 2,000 65,000; measured in a prototype on 2 cores).
 """
 
 from collections.abc import Iterable, Mapping

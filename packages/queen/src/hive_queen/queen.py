@@ -12,12 +12,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Never
 from uuid import uuid4
 
-from hive_bus import Bus
+from hive_bus.bus import Bus
 from hive_contracts.clocks import BootClock, Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import QueenId
 from hive_contracts.loops import Loop
-from hive_dispatch import BundleSender
+from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
 from hive_queen.duties import Duties

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Never
 
-from hive_bus import Bus
+from hive_bus.bus import Bus
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.events import Event, EventFrame, EventType

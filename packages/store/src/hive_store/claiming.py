@@ -2,12 +2,12 @@
 
 Claimed tasks leave dead entries behind in the index until a vacuum takes them, and a held snapshot
 keeps the vacuum from doing so. A claim that begins at the first priority every time reads all of
-them again. So a queue's claimer remembers, for each priority, the last task that it claimed, and the
-next claim begins behind it.
+them again. So a queue's claimer remembers, for each priority, the last task that it claimed, and
+the next claim begins behind it.
 
 What is submitted with an earlier place than a watermark (a retry, a release, an id that committed
-late) is behind the back of the claim: the watermarks are forgotten when a claim comes back short, when
-the bell rings for a retry or a release, and every second in any case.
+late) is behind the back of the claim: the watermarks are forgotten when a claim comes back short,
+when the bell rings for a retry or a release, and every second in any case.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ class ClaimedBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Parts of the claim order, in its order: each begins behind a task and ends with a priority."""
+    """Parts of the claim order, in order: each begins behind a task and ends with a priority."""
 
     after_priorities: Sequence[int]
     after_run_ats: Sequence[datetime]

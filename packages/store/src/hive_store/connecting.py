@@ -1,5 +1,6 @@
 """Connections to Postgres, set up for Hive's statements, with errors that callers can name."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final, TypeAlias
@@ -7,7 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from hive_contracts.errors import ConfigurationError, StoreUnavailableError
+from hive_contracts.errors import (
+    ConfigurationError,
+    StoreUnavailableError,
+    UnstorableValueError,
+)
 
 __all__ = ["HOT_SETTINGS", "Connection", "connect", "translated"]
 
@@ -15,6 +20,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 CONNECT_SECONDS: Final = 10.0
 COMMAND_SECONDS: Final = 60.0
+PASSWORD_IN_QUERY: Final = re.compile(r"((?:^|&)(?:ssl)?pass(?:word|file)=)[^&]*")
 
 AWAY: Final = (
     OSError,
@@ -41,8 +47,8 @@ HOT_SETTINGS: Final = {
     "plan_cache_mode": "force_custom_plan",
     "jit": "off",
 }
-"""For connections that claim and finish: a plan made while the table was empty, or while statistics
-were stale after a burst, must not read the table (a cached plan claimed in 473 ms instead of 1.3)."""
+"""For connections that claim and finish: a plan made while the table was empty, or on statistics
+from before a burst, must not read the table (a cached plan claimed in 473 ms instead of 1.3)."""
 
 
 async def connect(url: str, *, settings: dict[str, str] | None = None) -> Connection:
@@ -64,18 +70,21 @@ async def connect(url: str, *, settings: dict[str, str] | None = None) -> Connec
 
 @contextmanager
 def translated(url: str = "") -> Generator[None]:
-    """Turn "Postgres is away" and "Postgres refuses us" into errors that callers can name."""
+    """Turn "away", "refuses us" and "refuses the value" into errors that callers can name."""
     try:
         yield
     except (
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,
+        asyncpg.InsufficientPrivilegeError,
         asyncpg.ClientConfigurationError,
     ) as error:
         raise ConfigurationError(f"Postgres at {_without_password(url)}: {error}") from error
     except AWAY as error:
         where = f" at {_without_password(url)}" if url else ""
         raise StoreUnavailableError(f"Postgres{where} did not answer: {_text(error)}") from error
+    except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
+        raise UnstorableValueError(f"Postgres cannot hold a value: {error}") from error
     except asyncpg.InterfaceError as error:
         if "clos" not in str(error) and "connect" not in str(error):
             raise
@@ -87,8 +96,12 @@ def _text(error: BaseException) -> str:
 
 
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    name, _, place = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{name.split(':')[0]}:***@{place}"))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "that URL"
+    query = PASSWORD_IN_QUERY.sub(r"\1***", parts.query)
+    name, at, place = parts.netloc.rpartition("@")
+    user, colon, _ = name.partition(":")
+    netloc = f"{user}:***@{place}" if colon else f"{user}{at}{place}"
+    return urlunsplit(parts._replace(netloc=netloc, query=query))

@@ -1,7 +1,7 @@
 """Hear at once that tasks were submitted, through LISTEN; a lost connection costs one poll."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -23,7 +23,7 @@ class Doorbell:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> "AsyncIterator[Doorbell]":
+    async def open(cls, url: str) -> "AsyncGenerator[Doorbell]":
         """Give a doorbell, and take it down afterwards."""
         bell = cls(url)
         try:
@@ -44,8 +44,13 @@ class Doorbell:
         if self._connection is not None and not self._connection.is_closed():
             return False
         connection = await connect(self._url)
-        with translated(self._url):
-            await connection.add_listener(CHANNEL, lambda *_: self._rung.set())
+        try:
+            with translated(self._url):
+                await connection.add_listener(CHANNEL, self._hear)
+        except BaseException:
+            # Nobody else knows of it: refused, lost or cancelled, it would stay open.
+            connection.terminate()
+            raise
         self._connection = connection
         # What was submitted while nobody listened has rung nowhere.
         self._rung.set()
@@ -60,6 +65,9 @@ class Doorbell:
             return False
         self._rung.clear()
         return True
+
+    def _hear(self, *_: object) -> None:
+        self._rung.set()
 
     async def hang_up(self) -> None:
         """Close the connection, if there is one."""

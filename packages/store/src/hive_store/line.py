@@ -7,7 +7,7 @@ may be sent twice is for its caller to know.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -61,8 +61,13 @@ class Line:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             connection = await connect(self._url, settings=self._settings)
-            with translated(self._url):
-                await check_schema(connection)
+            try:
+                with translated(self._url):
+                    await check_schema(connection)
+            except BaseException:
+                # Nobody else knows of it: refused, lost or cancelled, it would stay open.
+                connection.terminate()
+                raise
             self._connection = connection
         return self._connection
 
@@ -72,7 +77,7 @@ class Line:
             self._connection = None
 
     async def close(self) -> None:
-        """Close the connection, if there is one; wait at most a second for the server's farewell."""
+        """Close the connection, if there is one; its farewell takes a second at most."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             try:
@@ -83,7 +88,7 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(url: str, *, settings: dict[str, str] | None = None) -> AsyncIterator[Line]:
+async def open_line(url: str, *, settings: dict[str, str] | None = None) -> AsyncGenerator[Line]:
     """Give a line, and close it afterwards. It connects when it is first used."""
     line = Line(url, settings=settings)
     try:

@@ -6,18 +6,20 @@ number of programs that start at once migrate one after another; the second find
 
 from dataclasses import dataclass
 from importlib.resources import files
-
-import asyncpg
+from typing import Final
 
 from hive_contracts.errors import SchemaMismatchError
-from hive_store.connecting import connect
+from hive_store.connecting import Connection, connect, translated
 
 __all__ = ["LATEST", "check_schema", "migrate", "schema_number"]
 
-ADVISORY_LOCK = 0x48495645
+LATEST: Final = 1
+"""Number of the schema that this Hive works with: that of the last file of `migrations/`."""
+
+ADVISORY_LOCK: Final = 0x48495645
 """`HIVE` in ASCII; a number that nobody else is likely to lock."""
 
-OLDEST_SERVER = 150000
+OLDEST_SERVER: Final = 150000
 """Postgres 15, as `server_version_num` says it."""
 
 
@@ -39,29 +41,27 @@ def _migrations() -> list[Migration]:
     ]
 
 
-LATEST = _migrations()[-1].number
-"""Number of the schema that this Hive works with."""
-
-
 async def migrate(url: str) -> list[str]:
     """Apply every migration that the database lacks; return their names.
 
     Raises:
-        SchemaMismatchError: the server is older than Postgres 15, or the schema newer than this Hive.
-        StoreUnavailableError: there is no server at `url`, or it refused us.
+        SchemaMismatchError: the server is older than Postgres 15, or the schema newer than Hive.
+        ConfigurationError: the server refuses us, or we may not make the schema.
+        StoreUnavailableError: there is no server at `url`.
     """
     connection = await connect(url)
     try:
         _check_server(connection)
-        await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
-        found = await schema_number(connection)
-        _refuse_newer(found)
-        return [await _apply(connection, m) for m in _migrations() if m.number > found]
+        with translated(url):
+            await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
+            found = await schema_number(connection)
+            _refuse_newer(found)
+            return [await _apply(connection, m) for m in _migrations() if m.number > found]
     finally:
         await connection.close()
 
 
-async def check_schema(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def check_schema(connection: Connection) -> None:
     """Refuse to work on a schema that is not ours.
 
     Raises:
@@ -75,14 +75,14 @@ async def check_schema(connection: "asyncpg.Connection[asyncpg.Record]") -> None
         )
 
 
-async def schema_number(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
-    """Return the number of the last migration applied; 0 for a database that Hive has never seen."""
+async def schema_number(connection: Connection) -> int:
+    """Return the number of the last migration applied; 0 if Hive has never been here."""
     if await connection.fetchval("select to_regclass('hive.migration')") is None:
         return 0
     return await connection.fetchval("select coalesce(max(number), 0) from hive.migration") or 0
 
 
-async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> str:
+async def _apply(connection: Connection, migration: Migration) -> str:
     async with connection.transaction():
         await connection.execute(
             "create schema if not exists hive;"
@@ -98,7 +98,7 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Mi
     return migration.name
 
 
-def _check_server(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+def _check_server(connection: Connection) -> None:
     version = connection.get_server_version()
     if version.major * 10000 < OLDEST_SERVER:
         raise SchemaMismatchError(

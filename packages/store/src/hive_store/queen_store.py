@@ -10,6 +10,7 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.line import Line
+from hive_store.texts import storable_text
 
 __all__ = ["Capacity", "OpenCount", "OwnLease", "QueenStore", "ReapedTask", "Swept"]
 
@@ -70,7 +71,7 @@ class OpenCount:
 
 
 class QueenStore:
-    """The statements of one queen, over the line that she claims on and a second one for the rest."""
+    """The statements of one queen: claims go over one line, and all else over a second."""
 
     def __init__(self, queen_id: QueenId, *, claims: Line, upkeep: Line) -> None:
         self.queen_id = queen_id
@@ -87,7 +88,7 @@ class QueenStore:
         worker_count: int,
         watermarks: Watermarks,
     ) -> list[ClaimedBundle]:
-        """Lease up to `limit` queued tasks in bundles, behind the watermarks; move the watermarks on.
+        """Lease up to `limit` queued tasks in bundles, behind the watermarks, and move these on.
 
         A lease whose tasks have several priorities comes back in several parts.
         """
@@ -121,9 +122,10 @@ class QueenStore:
 
     async def release(self, lease_ids: Sequence[LeaseId], *, reason: str) -> int:
         """Take back leases that nobody accepted; return how many tasks are queued again."""
-        return len(
-            await self._upkeep.fetch("release_leases", self.queen_id, list(lease_ids), reason)
+        rows = await self._upkeep.fetch(
+            "release_leases", self.queen_id, list(lease_ids), storable_text(reason)
         )
+        return sum(TaskState(row["state"]) is TaskState.QUEUED for row in rows)
 
     async def own_leases(self) -> list[OwnLease]:
         """Return the leases that this queen granted and that are still there."""

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from hive_contracts.errors import RefusedTaskError, UnknownTaskError
+from hive_contracts.errors import RefusedTaskError, UnknownTaskError, UnstorableValueError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
@@ -19,7 +19,11 @@ __all__ = ["MAX_PAYLOAD_BYTES", "EndedTask", "OutputPiece", "TaskStore"]
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 MOST_OUTPUT_PIECES: Final = 1000
 MOST_HISTORY: Final = 1000
-NAME: Final = re.compile(r"[^\s\x00]{1,200}")
+NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
+LEAST_URGENT: Final = 32767
+MOST_TIMES: Final = 1_000_000
+LATEST_RUN_AT: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Far ahead of any plan, and before what asyncpg takes for infinity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,14 +118,15 @@ class TaskStore:
         after_stdout: int = 0,
         after_stderr: int = 0,
     ) -> list[OutputPiece]:
-        """Return what an attempt wrote (by default the last one), from a place in each stream on."""
+        """Return what an attempt wrote (by default the last one), from a place in each stream on.
+
+        A piece that lies across that place is cut, so that its position is the place.
+        """
         rows = await self._line.fetch(
             "read_output", task_id, attempt, after_stdout, after_stderr, MOST_OUTPUT_PIECES
         )
-        return [
-            OutputPiece(stream=r["stream"], position=r["position"], data=r["data"], at=r["at"])
-            for r in rows
-        ]
+        after = {"stdout": after_stdout, "stderr": after_stderr}
+        return [_output_piece(row, after=after[row["stream"]]) for row in rows]
 
     async def count(self) -> dict[str, dict[TaskState, int]]:
         """Return how many tasks are in which state, by queue. Reads the whole table."""
@@ -147,19 +152,15 @@ def _checked_payload(task: NewTask) -> str:
             raise RefusedTaskError(
                 f"a {what} is 1 to 200 characters without white space, not {name!r}"
             )
-    if not 0 <= task.priority <= 32767:
+    if not 0 <= task.priority <= LEAST_URGENT:
         raise RefusedTaskError(
-            f"a priority is from 0 (most urgent) to 32767 (least), not {task.priority}"
+            f"a priority is from 0 (most urgent) to {LEAST_URGENT} (least), not {task.priority}"
         )
-    if task.max_attempts is not None and not 1 <= task.max_attempts <= 1_000_000:
-        raise RefusedTaskError(f"max_attempts is at least 1, not {task.max_attempts}")
-    if not 0 <= task.max_losses <= 1_000_000:
-        raise RefusedTaskError(f"max_losses is 0 or more, not {task.max_losses}")
-    if task.timeout is not None and task.timeout <= timedelta(0):
-        raise RefusedTaskError(f"a timeout is longer than nothing, not {task.timeout}")
-    if task.run_at is not None and task.run_at.tzinfo is None:
-        raise RefusedTaskError(f"run_at needs a time zone: {task.run_at.isoformat()}")
-    payload = encode_json(task.payload)
+    _check_limits(task)
+    try:
+        payload = encode_json(task.payload)
+    except UnstorableValueError as error:
+        raise RefusedTaskError(f"the payload of a {task.kind} task: {error}") from error
     size = len(payload.encode())
     if size > MAX_PAYLOAD_BYTES:
         raise RefusedTaskError(
@@ -167,6 +168,23 @@ def _checked_payload(task: NewTask) -> str:
             " Put it into a file, and the file's path into the payload"
         )
     return payload
+
+
+def _check_limits(task: NewTask) -> None:
+    if task.max_attempts is not None and not 1 <= task.max_attempts <= MOST_TIMES:
+        raise RefusedTaskError(f"max_attempts is from 1 to {MOST_TIMES:,}, not {task.max_attempts}")
+    if not 0 <= task.max_losses <= MOST_TIMES:
+        raise RefusedTaskError(f"max_losses is from 0 to {MOST_TIMES:,}, not {task.max_losses}")
+    if task.timeout is not None and task.timeout <= timedelta(0):
+        raise RefusedTaskError(f"a timeout is longer than nothing, not {task.timeout}")
+    if task.run_at is None:
+        return
+    if task.run_at.tzinfo is None:
+        raise RefusedTaskError(f"run_at needs a time zone: {task.run_at.isoformat()}")
+    if task.run_at > LATEST_RUN_AT:
+        raise RefusedTaskError(
+            f"run_at is before {LATEST_RUN_AT:%Y-%m-%d}, not {task.run_at.isoformat()}"
+        )
 
 
 def _record(row: Row) -> TaskRecord:
@@ -207,6 +225,16 @@ def _ended(row: Row) -> EndedTask:
         attempt=row["attempt"],
         result=None if row["result"] is None else decode_json(row["result"]),
         error=row["error"],
+    )
+
+
+def _output_piece(row: Row, *, after: int) -> OutputPiece:
+    seen_bytes = max(0, after - row["position"])
+    return OutputPiece(
+        stream=row["stream"],
+        position=row["position"] + seen_bytes,
+        data=row["data"][seen_bytes:],
+        at=row["at"],
     )
 
 

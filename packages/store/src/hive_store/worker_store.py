@@ -10,6 +10,7 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import Task
 from hive_store.line import Line
+from hive_store.texts import storable_text
 
 __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore"]
 
@@ -70,7 +71,7 @@ class Piece:
 
 
 class WorkerStore:
-    """The statements of one worker. Accepting and finishing have a line each, so that they overlap."""
+    """The statements of one worker. Accepts and finishes have a line each, so that they overlap."""
 
     def __init__(self, worker_id: WorkerId, *, accepts: Line, finishes: Line) -> None:
         self.worker_id = worker_id
@@ -126,11 +127,15 @@ class WorkerStore:
         )
 
     async def finish(self, endings: Sequence[Ending]) -> list[Finished]:
-        """Write how attempts ended, each task once; return those that were ours to end.
+        """Write how attempts ended; return those that were ours to end.
 
-        What is not returned was written by nobody: its lease is gone. Repeating the call with the
-        same endings is harmless.
+        What is not returned was not written: its lease is gone. Repeating the call with the same
+        endings is harmless. Of two endings of one task under one lease, the first counts.
         """
+        firsts: dict[tuple[TaskId, LeaseId], Ending] = {}
+        for ending in endings:
+            firsts.setdefault((ending.task_id, ending.lease_id), ending)
+        endings = list(firsts.values())
         rows = await self._finishes.fetch(
             "finish_tasks",
             [e.task_id for e in endings],
@@ -138,7 +143,7 @@ class WorkerStore:
             [e.move.value for e in endings],
             [e.outcome.value for e in endings],
             [e.result for e in endings],
-            [e.error for e in endings],
+            [storable_text(e.error) for e in endings],
             [e.backoff_seconds for e in endings],
             [e.run_seconds for e in endings],
             list({e.lease_id for e in endings}),

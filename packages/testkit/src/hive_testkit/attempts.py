@@ -1,8 +1,8 @@
 """An attempt that only writes down what its executor does to it.
 
-It stands where a worker would stand, so that an executor can be tested without one: it holds a task
-and remembers when the start was announced, and keeps the output in the order in which it came. It knows
-nothing of leases and stores; `lose_lease` plays a lease that is gone.
+It stands where a worker would stand, so that an executor can be tested without one: it holds a
+task, remembers that the start was announced, and keeps the output in the order in which it came. It
+knows nothing of leases and stores; `lose_lease` plays a lease that is gone.
 """
 
 import asyncio

@@ -12,9 +12,11 @@ Everything is imported when it is first used, since every run of pytest loads th
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -39,9 +41,13 @@ __all__ = [
     "postgres_template",
     "redis_server",
     "redis_url",
+    "temporary_directory",
 ]
 
 ANOTHER_POSTGRES: Final = "HIVE_TEST_DATABASE_URL"
+IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the directories made in it are private
+ROOM_BYTES: Final = 4 << 30
+"""A container's is often 64 MiB, and servers that write a lot need some GiB."""
 
 ResultT = TypeVar("ResultT")
 
@@ -94,6 +100,18 @@ class OwnServer:
             signal_tree(self._server.pid, number)
 
 
+@contextmanager
+def temporary_directory() -> Generator[Path]:
+    """Yield an empty directory with a short name, in memory if there is room.
+
+    A data directory has 1,300 files: making one takes 1.3 s on disk, and 0.5 s in memory.
+    """
+    has_room = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES
+    place = IN_MEMORY if has_room and os.access(IN_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="hive-test-", dir=place) as directory:
+        yield Path(directory)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of the session's Postgres, for a role that may create databases."""
@@ -102,8 +120,8 @@ def postgres_server() -> Iterator[str]:
         return
     from hive_services import EmbeddedPostgres
 
-    with TemporaryDirectory(prefix="hive-test-") as directory:
-        server = EmbeddedPostgres(Path(directory), durable=False)
+    with temporary_directory() as directory:
+        server = EmbeddedPostgres(directory, durable=False)
         try:
             _run_apart(server.start())
             yield server.url
@@ -154,8 +172,8 @@ def redis_server() -> Iterator[str]:
     """URL of the session's Redis."""
     from hive_services import EmbeddedRedis
 
-    with TemporaryDirectory(prefix="hive-test-") as directory:
-        server = EmbeddedRedis(Path(directory))
+    with temporary_directory() as directory:
+        server = EmbeddedRedis(directory)
         try:
             _run_apart(server.start())
             yield server.url
@@ -183,8 +201,8 @@ def own_postgres() -> Iterator[OwnServer]:
     """
     from hive_services import EmbeddedPostgres
 
-    with TemporaryDirectory(prefix="hive-test-") as directory:
-        yield from _own(EmbeddedPostgres(Path(directory), durable=False))
+    with temporary_directory() as directory:
+        yield from _own(EmbeddedPostgres(directory, durable=False))
 
 
 @pytest.fixture
@@ -192,8 +210,8 @@ def own_redis() -> Iterator[OwnServer]:
     """A running Redis of the test's own."""
     from hive_services import EmbeddedRedis
 
-    with TemporaryDirectory(prefix="hive-test-") as directory:
-        yield from _own(EmbeddedRedis(Path(directory)))
+    with temporary_directory() as directory:
+        yield from _own(EmbeddedRedis(directory))
 
 
 def _own(embedded: "EmbeddedPostgres | EmbeddedRedis") -> Iterator[OwnServer]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from hive_contracts.errors import UnavailableError
 from hive_contracts.outcomes import Released
-from hive_dispatch import BundleReceiver
+from hive_dispatch.receiver import BundleReceiver
 from hive_store import WorkerStore
 from hive_telemetry.logs import logger
 from hive_worker.recorder import Recorder

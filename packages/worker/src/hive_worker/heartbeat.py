@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -52,6 +52,7 @@ class Heartbeat:
         proof: Proof,
         *,
         running: Callable[[], Iterable[TaskId]],
+        queues: Sequence[str],
         is_draining: Callable[[], bool],
         on_beat: Callable[[Beat], None],
         settings: WorkerSettings,
@@ -63,6 +64,7 @@ class Heartbeat:
         self._holdings = holdings
         self._proof = proof
         self._running = running
+        self._queues = queues
         self._is_draining = is_draining
         self._on_beat = on_beat
         self._settings = settings
@@ -131,7 +133,7 @@ class Heartbeat:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=self._version,
-            queues=self._settings.queues,
+            queues=self._queues,
             slots=self._settings.slots,
             is_draining=self._is_draining(),
         )

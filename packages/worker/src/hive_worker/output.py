@@ -1,9 +1,9 @@
 """What an attempt writes: the head and the tail, in pieces on their way to the store.
 
-The first half of the cap is kept as it comes. After that only the last half is, in memory, until the
-attempt ends; what lies between is lost, and the jump in the pieces' positions says how much. However
-much a program prints, an attempt costs its worker the cap, and the store one row per piece and
-never one per line.
+The first half of the cap is kept as it comes. After that only the last half is, in memory, until
+the attempt ends; what lies between is lost, and the jump in the pieces' positions says how much.
+However much a program prints, an attempt costs its worker the cap, and the store one row per piece
+and never one per line.
 """
 
 from collections import deque

@@ -1,16 +1,16 @@
 """Write what happened: starts, output and outcomes, of all slots together.
 
-Everything that gathers while one flush is under way goes into the next, so the load decides how much
-a statement carries, and an idle worker writes at once. While Postgres is away what is unwritten is
-kept, up to a bound, and then no further task begins. A write that the store does not acknowledge is
-repeated as it was: the statements are fenced by lease and may be repeated.
+Everything that gathers while one flush is under way goes into the next, so the load decides how
+much a statement carries, and an idle worker writes at once. While Postgres is away what is
+unwritten is kept, up to a bound, and then no further task begins. A write that the store does not
+acknowledge is repeated as it was: the statements are fenced by lease and may be repeated.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Never
 
-from hive_bus import Bus
+from hive_bus.bus import Bus
 from hive_contracts.errors import StaleLeaseError, UnstorableValueError
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName

@@ -24,6 +24,8 @@ NEWEST_WEIGHT: Final = 0.1
 class Slots:
     """A backlog and the slots that empty it."""
 
+    name = "slots"
+
     def __init__(
         self,
         count: int,
@@ -50,7 +52,7 @@ class Slots:
 
     @property
     def room(self) -> int:
-        """How many more tasks could begin now, or very soon because those ahead are known to be short."""
+        """How many more tasks could begin now, or soon, those ahead being known to be short."""
         if not self._is_taking:
             return 0
         free = self.count - self.busy - len(self._backlog)

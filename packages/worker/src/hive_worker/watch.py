@@ -1,4 +1,4 @@
-"""Look over the running attempts ten times a second: what is due for them, and whether they may go on.
+"""Look over the running attempts ten times a second: what is due, and may they go on?
 
 One look for all of them, instead of timers for each: an attempt that ends within 100 ms costs
 nothing here.

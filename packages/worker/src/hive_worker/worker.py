@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from hive_bus import Bus
+from hive_bus.bus import Bus
 from hive_contracts.clocks import BootClock, Clock
 from hive_contracts.events import CancelRequest
 from hive_contracts.execution import Tools
 from hive_contracts.ids import WorkerId
 from hive_contracts.loops import Loop
 from hive_contracts.outcomes import Cancelled, Released
-from hive_dispatch import BundleReceiver
+from hive_dispatch.receiver import BundleReceiver
 from hive_store import HOT_SETTINGS, WorkerStore, open_line
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
@@ -107,6 +107,7 @@ class Worker:
             self._holdings,
             self.proof,
             running=lambda: tuple(self._runner.running),
+            queues=settings.queues,
             is_draining=lambda: self.drain.has_begun,
             on_beat=self._take_in,
             settings=settings,

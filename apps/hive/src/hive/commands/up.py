@@ -8,6 +8,7 @@ import typer
 from hive.options import Json, Options, with_options
 
 if TYPE_CHECKING:
+    from hive.settings import Settings
     from hive.up_state import UpState
 
 __all__ = ["up"]
@@ -43,18 +44,16 @@ def up(
         if any(process.pid is None for process in state.processes):
             raise typer.Exit(1)
     else:
-        _stay_up(options, json=json)
+        _stay_up(settings, json=json)
 
 
-def _stay_up(options: Options, *, json: bool) -> None:
+def _stay_up(settings: "Settings", *, json: bool) -> None:
     import asyncio  # noqa: PLC0415
 
     from hive.local_plan import local_plan  # noqa: PLC0415
     from hive.parenthood import announce_ready  # noqa: PLC0415
     from hive.printing import say  # noqa: PLC0415
     from hive.supervisor import Supervisor  # noqa: PLC0415
-
-    settings = options.settings()
 
     def on_up(state: "UpState") -> None:
         _show(state, settings.services.data_dir, json=json)

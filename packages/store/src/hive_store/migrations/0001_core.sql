@@ -43,7 +43,8 @@ create table hive.task (
   constraint a_priority_is_from_0_most_urgent_to_32767 check (priority >= 0),
   constraint a_queue_has_a_name_of_at_most_200_characters check (length(queue) between 1 and 200),
   constraint a_kind_has_a_name_of_at_most_200_characters check (length(kind) between 1 and 200),
-  constraint a_payload_is_stored_in_at_most_1_mebibyte check (pg_column_size(payload) <= 1048576),
+  -- A document of 1 MiB of JSON, which is the limit for submitters, takes up to 6 MiB as jsonb.
+  constraint a_payload_is_stored_in_at_most_8_mebibytes check (pg_column_size(payload) <= 8388608),
   constraint a_task_has_at_least_one_attempt check (max_attempts >= 1),
   constraint losses_that_end_a_task_are_not_negative check (max_losses >= 0),
   constraint a_timeout_is_positive check (timeout > interval '0'),

@@ -6,7 +6,9 @@
 -- The open count is taken from the locked row, in this statement, and the lease goes at 0: neither
 -- "no task names it any more" (never true within the same snapshot) nor an unlocked count will do.
 --
--- Repeating the statement is harmless: rows that it had changed come back as `is_repeat`.
+-- Repeating the statement is harmless: rows that it had changed come back as `is_repeat`, with the
+-- state and the attempt of the first reply. The outcome is compared too, because the reaper writes
+-- the lease under which it ended a task as well: a late success is no repeat of that loss.
 --
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
@@ -14,7 +16,7 @@
 -- $4 outcomes        text[]              how the attempt ended
 -- $5 results         text[]              JSON, or null
 -- $6 errors          text[]              or null
--- $7 backoff_seconds double precision[]  for retry: how long until it is due again
+-- $7 backoff_seconds double precision[]  for retry: how long until it is due again; null for at once
 -- $8 run_seconds     double precision[]  how long the attempt ran; null if it never began
 -- $9 distinct_leases uuid[]              the leases, each once
 --
@@ -50,10 +52,10 @@ ended as (
         else clock_timestamp() end,
       started_at = coalesce(t.started_at, clock_timestamp() - make_interval(secs => g.run_seconds)),
       run_at = case
-        when g.move = 'retry' then clock_timestamp() + make_interval(secs => g.backoff_seconds)
+        when g.move = 'retry' then clock_timestamp() + make_interval(secs => coalesce(g.backoff_seconds, 0))
         else t.run_at end,
       failures = t.failures + (g.move in ('retry', 'fail'))::integer,
-      given_back = t.given_back + (g.move = 'release')::integer,
+      given_back = t.given_back + (g.move = 'release' and t.cancel_requested_at is null)::integer,
       worker_id = (select worker_id from held where held.id = g.lease_id),
       outcome = g.outcome::hive.outcome,
       result = g.result::jsonb,
@@ -63,7 +65,7 @@ ended as (
     and t.id = g.id and t.lease_id = g.lease_id
     and exists (select from held where held.id = g.lease_id)
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
-            t.claims - t.given_back + (g.move = 'release')::integer as attempt,
+            t.claims - t.given_back + (t.state = 'queued')::integer as attempt,
             t.outcome, t.error, t.worker_id, t.started_at
 ),
 closed as materialized (
@@ -99,5 +101,14 @@ from ended e
   join closed c on c.lease_id = e.lease_id
   join held on held.id = e.lease_id
 union all
-select t.id, t.state::text, t.claims - t.given_back, g.lease_id, null, null, true
+select t.id,
+       case
+         when g.move in ('retry', 'release') and t.state <> 'cancelled'
+           then case g.move when 'retry' then 'scheduled' else 'queued' end
+         else t.state::text end,
+       coalesce(
+         (select a.attempt from hive.attempt a where a.task_id = t.id and a.lease_id = g.lease_id),
+         t.claims - t.given_back),
+       g.lease_id, null, null, true
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
+where t.outcome = g.outcome::hive.outcome

@@ -42,7 +42,7 @@ changed as (
       worker_id = m.worker_id,
       goes_alone = true,
       losses = t.losses + (m.is_charged or m.is_exhausted)::integer,
-      given_back = t.given_back + (not m.is_charged and not m.is_exhausted)::integer,
+      given_back = t.given_back + (not m.is_charged and not m.is_exhausted and not m.is_cancelled)::integer,
       finished_at = case when m.is_cancelled or m.is_exhausted then clock_timestamp() end,
       outcome = (case when m.is_cancelled then 'cancelled' when m.was = 'running' then 'lost' else 'released' end
                 )::hive.outcome,

@@ -19,6 +19,6 @@ changed as (
 select (select count(*)::integer from changed) as count,
        (select extract(epoch from run_at - statement_timestamp())::double precision
         from hive.task
-        where state = 'scheduled' and run_at > statement_timestamp()
+        where state = 'scheduled' and run_at > statement_timestamp() and run_at < 'infinity'
         order by run_at
         limit 1) as next_seconds

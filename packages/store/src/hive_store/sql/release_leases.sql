@@ -19,10 +19,12 @@ changed as (
   set state = (case when t.cancel_requested_at is null then 'queued' else 'cancelled' end)::hive.task_state,
       finished_at = case when t.cancel_requested_at is not null then clock_timestamp() end,
       outcome = (case when t.cancel_requested_at is null then 'released' else 'cancelled' end)::hive.outcome,
-      lease_id = null, ended_lease = t.lease_id, given_back = t.given_back + 1, error = $3::text
+      lease_id = null, ended_lease = t.lease_id, error = $3::text,
+      given_back = t.given_back + (t.cancel_requested_at is null)::integer
   from held h cross join lateral unnest(h.task_ids) as m (id)
   where t.id = m.id and t.lease_id = h.id
-  returning t.id, t.state, t.claims, t.claims - t.given_back + 1 as attempt, t.ended_lease as lease_id
+  returning t.id, t.state, t.claims, t.ended_lease as lease_id,
+            t.claims - t.given_back + (t.state = 'queued')::integer as attempt
 ),
 removed as (
   delete from hive.lease l using held where l.id = held.id

@@ -1,0 +1,61 @@
+"""`hive worker`: run tasks."""
+
+from typing import Annotated
+
+import typer
+
+from hive.options import Options, with_options
+
+__all__ = ["worker"]
+
+
+@with_options
+def worker(
+    options: Options,
+    queues: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Queues to serve.")
+    ] = None,
+    *,
+    async_mode: Annotated[
+        bool,
+        typer.Option("--async/--sync", help="Many tasks at once, or one after another."),
+    ] = True,
+    slots: Annotated[
+        int | None, typer.Option("--slots", help="Most tasks that a process runs at once.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="How many worker processes to run.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="MODULE", help="Let `call` tasks call its functions."),
+    ] = None,
+) -> None:
+    """Run tasks, until told to stop: then finish what runs, and give back the rest.
+
+    --sync runs one task after another, straight from Postgres: it needs no queen and no Redis, and
+    is there for debugging and to compare with.
+    """
+    settings = options.settings(
+        worker__queues=",".join(queues) if queues else None,
+        worker__slots=slots,
+        worker__processes=processes,
+        calls__modules=_with_default_modules(allow),
+    )
+    if settings.worker.processes > 1:
+        from hive.multiplying import run_copies  # noqa: PLC0415
+
+        raise typer.Exit(run_copies(settings.worker.processes, settings, is_async=async_mode))
+    import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.wiring import run_sync_worker, run_worker  # noqa: PLC0415
+
+    uvloop.run((run_worker if async_mode else run_sync_worker)(settings))
+
+
+def _with_default_modules(allow: list[str] | None) -> str | None:
+    if not allow:
+        return None
+    from hive_calls.settings import DEMONSTRATION  # noqa: PLC0415
+
+    return ",".join([DEMONSTRATION, *allow])

@@ -1,0 +1,143 @@
+"""Put a queen or a worker together from the settings, run it, and stop it when a signal says so.
+
+first SIGTERM or SIGINT    leave in good order
+second                     leave at once; nothing of any task is left running
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import version
+from typing import Final
+
+from hive.parenthood import announce_ready
+from hive.settings import Settings
+from hive.urls import resolve_urls
+from hive_contracts.errors import ServiceUnavailableError
+from hive_contracts.execution import Tools
+from hive_process.spawner import GuardedSpawner
+from hive_process.sweep import sweep_abandoned
+from hive_queen import open_queen
+from hive_telemetry.logs import LogFormat, configure, logger
+from hive_telemetry.metrics import Metrics
+from hive_telemetry.serving import serve
+from hive_worker import open_sync_worker, open_worker
+
+__all__ = ["run_queen", "run_sync_worker", "run_worker"]
+
+VERSION: Final = version("hive-orchestrator")
+
+
+async def run_queen(settings: Settings) -> None:
+    """Reign until a signal says otherwise."""
+    urls = resolve_urls(settings)
+    with _observed(settings, role="queen", port=settings.queen.metrics_port) as metrics:
+        async with open_queen(
+            database_url=urls.database,
+            redis_url=urls.redis,
+            redis_prefix=settings.redis.prefix,
+            settings=settings.queen,
+            metrics=metrics,
+            version=VERSION,
+        ) as queen:
+            asking = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                reigning = group.create_task(queen.run(), name="queen")
+                with _signals(asking.set):
+                    announce_ready()
+                    await asking.wait()
+                reigning.cancel()
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until a signal says otherwise, then drain."""
+    urls = resolve_urls(settings)
+    with _observed(settings, role="worker", port=settings.worker.metrics_port) as metrics:
+        async with (
+            _tools(settings) as (tools, spawner),
+            open_worker(
+                database_url=urls.database,
+                redis_url=urls.redis,
+                redis_prefix=settings.redis.prefix,
+                tools=tools,
+                settings=settings.worker,
+                metrics=metrics,
+                version=VERSION,
+            ) as worker,
+        ):
+            worker.proof.on_move = spawner.prove_until
+            with _signals(worker.drain.ask):
+                async with asyncio.TaskGroup() as group:
+                    guarding = group.create_task(_guard(spawner), name="guardian")
+                    announce_ready()
+                    await worker.run()
+                    guarding.cancel()
+
+
+async def run_sync_worker(settings: Settings) -> None:
+    """Work one task at a time, straight from Postgres, until a signal says otherwise."""
+    urls = resolve_urls(settings)
+    with _observed(settings, role="worker", port=settings.worker.metrics_port) as metrics:
+        async with (
+            _tools(settings) as (tools, spawner),
+            open_sync_worker(
+                database_url=urls.database,
+                redis_url=urls.redis,
+                redis_prefix=settings.redis.prefix,
+                tools=tools,
+                settings=settings.worker,
+                metrics=metrics,
+                version=VERSION,
+            ) as worker,
+        ):
+            worker.proof.on_move = spawner.prove_until
+            with _signals(worker.stop):
+                announce_ready()
+                await worker.run()
+
+
+@contextmanager
+def _observed(settings: Settings, *, role: str, port: int | None) -> Generator[Metrics]:
+    """Give metrics, served if a port is set, and have logs written as the settings say."""
+    configure(role=role, level=settings.log.level, format=LogFormat(settings.log.format))
+    metrics = Metrics()
+    if port is None:
+        yield metrics
+        return
+    with serve(metrics, port=port) as chosen:
+        logger(__name__).info("metrics are served", url=f"http://127.0.0.1:{chosen}/metrics")
+        yield metrics
+
+
+@asynccontextmanager
+async def _tools(settings: Settings) -> AsyncGenerator[tuple[Tools, GuardedSpawner]]:
+    """Give what executors need; kill first what a worker that died here has left behind."""
+    killed = await asyncio.to_thread(sweep_abandoned)
+    if killed:
+        logger(__name__).warning("killed what a dead worker left behind", pids=list(killed))
+    async with GuardedSpawner.open() as spawner:
+        tools = Tools(
+            spawner=spawner,
+            settings=(settings.command, settings.calls),
+            slots=settings.worker.slots,
+        )
+        yield tools, spawner
+
+
+async def _guard(spawner: GuardedSpawner) -> None:
+    """End the worker if its guardian dies: nothing that it starts would be safe any more."""
+    await spawner.wait_until_lost()
+    raise ServiceUnavailableError("the guardian process died; this worker must not go on without")
+
+
+@contextmanager
+def _signals(on_signal: Callable[[], None]) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,252 @@
+"""What goes over the wire comes back the same, and what Postgres cannot hold never sets out."""
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hive_contracts.bundles import Bundle
+from hive_contracts.errors import (
+    MalformedMessageError,
+    MalformedPayloadError,
+    UnstorableValueError,
+)
+from hive_contracts.events import (
+    CancelRequest,
+    Cursor,
+    Event,
+    EventFrame,
+    EventType,
+    LeaseChange,
+    LeaseFrame,
+)
+from hive_contracts.ids import LeaseId, QueenId, TaskId
+from hive_contracts.wire import (
+    decode_bundle,
+    decode_frame,
+    decode_json,
+    decode_payload,
+    encode_bundle,
+    encode_frame,
+    encode_json,
+)
+
+texts = st.text(st.characters(codec="utf-8"))
+task_ids = st.integers(1, 2**63 - 1).map(TaskId)
+lease_ids = st.uuids().map(LeaseId)
+seconds = st.floats(0, 1e9)
+cursors = st.builds(Cursor, st.integers(0, 2**62), st.integers(0, 2**63 - 1))
+events = st.builds(
+    Event,
+    type=st.sampled_from(EventType),
+    task_ids=st.lists(task_ids, max_size=5).map(tuple),
+    attempts=st.lists(st.integers(1, 99), max_size=5).map(tuple),
+    reason=st.none() | texts,
+    at=st.none() | st.datetimes(timezones=st.just(UTC)),
+    cursor=st.none() | cursors,
+)
+changes = st.builds(
+    LeaseChange, lease_id=lease_ids, queen_id=st.uuids().map(QueenId), open=st.integers(0, 9999)
+)
+frames = st.one_of(
+    st.builds(EventFrame, st.lists(events, max_size=4).map(tuple)),
+    st.builds(
+        LeaseFrame,
+        changes=st.lists(changes, max_size=4).map(tuple),
+        run_seconds=st.dictionaries(texts, st.tuples(st.integers(0, 9999), seconds), max_size=3),
+    ),
+    st.builds(CancelRequest, st.lists(task_ids, max_size=5).map(tuple)),
+)
+bundles = st.builds(Bundle, lease_id=lease_ids, queue=texts, size=st.integers(1, 10_000))
+storable_texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+storable = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | storable_texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(storable_texts, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    argv: list[str]
+    cwd: str | None = None
+    env: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@given(frames)
+def test_every_frame_survives_the_wire(frame: Any) -> None:
+    assert decode_frame(encode_frame(frame)) == frame
+
+
+@given(bundles)
+def test_every_bundle_survives_the_wire(bundle: Bundle) -> None:
+    assert decode_bundle(encode_bundle(bundle)) == bundle
+
+
+@given(storable)
+def test_every_storable_value_survives_json(value: Any) -> None:
+    assert decode_json(encode_json(value)) == value
+
+
+@given(storable)
+def test_json_means_to_others_what_it_means_to_us(value: Any) -> None:
+    assert json.loads(encode_json(value)) == value
+
+
+def wrapped(value: Any) -> list[Any]:
+    """Where a value can hide."""
+    return [value, [None, value], {"a": {"b": [1, value]}}, Inner(value), [Inner(Inner([value]))]]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("depth", range(5))
+def test_a_number_that_json_does_not_know_is_refused_not_made_null(
+    number: float, depth: int
+) -> None:
+    with pytest.raises(UnstorableValueError, match="not JSON compliant"):
+        encode_json(wrapped(number)[depth])
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\\\0", "\\\\u0000 \0"])
+@pytest.mark.parametrize("depth", range(5))
+def test_a_nul_is_refused_wherever_it_is(text: str, depth: int) -> None:
+    with pytest.raises(UnstorableValueError, match="NUL"):
+        encode_json(wrapped(text)[depth])
+    with pytest.raises(UnstorableValueError, match="NUL"):
+        encode_json({text: 1})
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\\\u0000", "null", "\\", 'x"\\u0000'])
+def test_a_text_that_only_looks_like_a_nul_is_kept(text: str) -> None:
+    for value in (text, {text: None}):
+        assert decode_json(encode_json(value)) == value
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\udfff", ["x", {"\udc80": 1}]])
+def test_a_lone_surrogate_is_refused(value: object) -> None:
+    with pytest.raises(UnstorableValueError, match="surrogates not allowed"):
+        encode_json(value)
+
+
+def test_a_big_number_is_kept_and_a_monstrous_one_refused() -> None:
+    assert decode_json(encode_json({"n": 10**30})) == {"n": 10**30}
+    with pytest.raises(UnstorableValueError, match="digits"):
+        encode_json({"n": 10**5000})
+
+
+def test_what_json_has_no_word_for_is_refused() -> None:
+    for value in (object(), {(1, 2): 3}, {None: 1}):
+        with pytest.raises(UnstorableValueError):
+            encode_json(value)
+
+
+def test_a_value_without_an_end_is_refused() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    with pytest.raises(UnstorableValueError, match="recursion"):
+        encode_json(circle)
+
+
+def test_dataclasses_are_kept_as_objects() -> None:
+    value = Inner([Inner(None), Inner({"x": Inner(1.5)})])
+    assert decode_json(encode_json(value)) == {
+        "value": [{"value": None}, {"value": {"x": {"value": 1.5}}}]
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1,", "NaN", '{"a":}', b"\xff", '"\\ud800"', "1e999", "[" * 100_000]
+)
+def test_what_is_not_json_is_refused_with_a_reason(text: str | bytes) -> None:
+    with pytest.raises(MalformedMessageError, match=r"^not JSON: \w+"):
+        decode_json(text)
+
+
+def test_a_payload_becomes_the_type_of_its_kind() -> None:
+    payload = decode_payload("command", '{"argv":["true"],"cwd":"/"}', Wanted)
+    assert payload == Wanted(["true"], "/")
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ('{"argv":["true"],"cwdd":"/"}', "no field 'cwdd'; fields: argv, cwd, env"),
+        ("{}", "missing required field `argv`"),
+        ('{"argv":"true"}', r"\$.argv"),
+        ('{"argv":["a", 1]}', r"\$.argv\[1\]"),
+        ("[]", "Expected `object`"),
+        ("nonsense", "malformed"),
+        (b"\xff", "malformed"),
+        ("[" * 100_000, "Expected `object`"),
+        ('{"argv":' + "[" * 100_000, "recursion"),
+    ],
+)
+def test_a_payload_that_does_not_fit_is_refused_with_the_field_named(
+    payload: str | bytes, reason: str
+) -> None:
+    with pytest.raises(
+        MalformedPayloadError, match=f"^the payload does not suit kind 'command': .*{reason}"
+    ):
+        decode_payload("command", payload, Wanted)
+
+
+NESTED = b"\x91" * 100_000 + b"\xc0"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\xc1",
+        b"GET / HTTP/1.1",
+        msgspec.msgpack.encode(["EventFrame"]),
+        msgspec.msgpack.encode(["EventFrame", {"events": [{"type": "exploded", "task_ids": []}]}]),
+        msgspec.msgpack.encode(["CancelRequest", {"task_ids": ["one"]}]),
+        msgspec.msgpack.encode(["CancelRequest", {}]),
+        msgspec.msgpack.encode([7, {}]),
+        b"\x92\xadCancelRequest\x82\xa8task_ids\x90\xa1x" + NESTED,
+        NESTED,
+    ],
+)
+def test_a_message_that_is_no_frame_is_refused(message: bytes) -> None:
+    with pytest.raises(MalformedMessageError, match=r"^not a frame: "):
+        decode_frame(message)
+
+
+def test_a_frame_of_an_unknown_kind_is_named() -> None:
+    with pytest.raises(MalformedMessageError, match=r"^no frame is called 'Surprise'$"):
+        decode_frame(msgspec.msgpack.encode(["Surprise", {}]))
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_do_worse_than_be_refused(message: bytes) -> None:
+    for decode in (decode_frame, decode_bundle, decode_json):
+        with suppress(MalformedMessageError):
+            decode(message)
+
+
+@pytest.mark.parametrize("message", [b"", b"x", msgspec.msgpack.encode({"queue": "q"}), NESTED])
+def test_a_message_that_is_no_bundle_is_refused(message: bytes) -> None:
+    with pytest.raises(MalformedMessageError, match=r"^not a bundle: "):
+        decode_bundle(message)
+
+
+def test_a_frame_of_a_newer_hive_with_one_more_field_is_still_read() -> None:
+    message = msgspec.msgpack.encode(["CancelRequest", {"task_ids": [1], "why": "new"}])
+    assert decode_frame(message) == CancelRequest((TaskId(1),))

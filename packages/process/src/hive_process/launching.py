@@ -1,0 +1,114 @@
+"""How the guardian starts one process.
+
+`os.posix_spawn` and nothing else: it borrows the caller's memory instead of copying its tables, so
+its cost does not grow with the caller, and it reports what the kernel says of the program. Between
+it and the program's first instruction no Python runs.
+
+Imported by the guardian, so it needs nothing but the built-in part of the standard library.
+"""
+
+import errno
+import fcntl
+import os
+import signal
+
+from hive_process.frames import Order
+
+__all__ = ["Launcher"]
+
+_DEV_NULL = 0
+"""The guardian's own standard input is /dev/null, and stands in for what a launch leaves out."""
+
+
+class Launcher:
+    """Starts processes in sessions of their own, with no signal blocked and none ignored."""
+
+    def __init__(self) -> None:
+        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._ignored = [
+            number
+            for number in signal.valid_signals()
+            if signal.getsignal(number) is signal.SIG_IGN
+        ]
+
+    def launch(self, order: Order, descriptors: list[int]) -> int:
+        """Start `order` with `descriptors` in the places that it names; return the pid.
+
+        Raises:
+            OSError: the program or the directory cannot be used; `filename` says which.
+        """
+        raised: list[int] = []
+        try:
+            sources = _out_of_the_way(descriptors, order.targets, raised)
+            files = dict(zip(order.targets, sources, strict=True))
+            for target in (0, 1, 2):
+                files.setdefault(target, _DEV_NULL)
+            actions = [(os.POSIX_SPAWN_DUP2, ours, target) for target, ours in files.items()]
+            return self._launch_in(order, actions)
+        finally:
+            for descriptor in raised:
+                os.close(descriptor)
+
+    def _launch_in(self, order: Order, actions: list[tuple[int, int, int]]) -> int:
+        if order.cwd is None:
+            return self._spawn(order, actions)
+        # A single thread may change its directory for a moment: nobody else looks.
+        os.chdir(order.cwd)
+        try:
+            return self._spawn(order, actions)
+        finally:
+            os.fchdir(self._home)
+
+    def _spawn(self, order: Order, actions: list[tuple[int, int, int]]) -> int:
+        program = _find_program(order.argv[0], order.env)
+        try:
+            return os.posix_spawn(
+                program,
+                order.argv,
+                order.env,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=self._ignored,
+            )
+        except FileNotFoundError as error:
+            # The file is there: what is missing is the interpreter that its first line names.
+            number = errno.ENOEXEC if os.path.exists(program) else errno.ENOENT  # noqa: PTH110
+            raise OSError(number, os.strerror(number), program) from error
+        except ValueError as error:
+            raise OSError(errno.EINVAL, str(error), program) from error
+
+
+def _out_of_the_way(
+    descriptors: list[int], targets: tuple[int, ...], raised: list[int]
+) -> list[int]:
+    """Return `descriptors`, with copies of those that a target might overwrite too early."""
+    above = max(targets, default=0) + 1
+    sources: list[int] = []
+    for descriptor in descriptors:
+        if descriptor >= above:
+            sources.append(descriptor)
+        else:
+            copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above)
+            raised.append(copy)
+            sources.append(copy)
+    return sources
+
+
+def _find_program(name: bytes, env: dict[bytes, bytes]) -> bytes:
+    """Return the path of `name` on the child's own PATH, as a shell would find it.
+
+    Raises:
+        OSError: there is none, or none that may be executed.
+    """
+    if b"/" in name:
+        return name
+    forbidden = None
+    for directory in env.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
+        path = directory + b"/" + name if directory else name
+        if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
+            return path
+        if forbidden is None and os.path.isfile(path):  # noqa: PTH113
+            forbidden = path
+    number = errno.ENOENT if forbidden is None else errno.EACCES
+    raise OSError(number, os.strerror(number), forbidden or name)

@@ -1,0 +1,299 @@
+"""The trees of processes that one guardian has started, and how each is brought to its end.
+
+A tree is over when its main process and everything that came of it are dead. Because the guardian
+is a subreaper, whoever loses its parent becomes the guardian's own child, whatever it did to hide:
+so one look at the guardian's children after a main process has ended tells whether it left any.
+
+Whose is an orphan? Its session tells, else the marker in its environment (`procfs`). One that has
+shed both (`setsid env -i ...`) may be of any tree that lived when it was first seen: it is a
+*stray*, and is killed with the last of them.
+
+A tree is killed in rounds: stop whatever is found, look again until nothing new is found, and only
+then kill, so that no process can have a child behind the back of the one who looks. What slips
+through is an orphan soon, and meets the next round.
+
+Imported by the guardian, so it needs nothing but the built-in part of the standard library.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+
+from hive_process import procfs
+from hive_process.frames import Ending
+
+__all__ = ["LEFTOVER_GRACE_SECONDS", "Tree", "Trees"]
+
+LEFTOVER_GRACE_SECONDS = 1.0
+"""How long what outlives its main process has, from SIGTERM to SIGKILL."""
+
+_ROUND_SECONDS = 0.1
+"""Between two rounds, if nothing else brings the next one about."""
+
+_MOST_LOOKS = 64
+"""Most looks for new processes in one round, before the guardian turns to its other duties."""
+
+
+class Tree:
+    """One started process and all that came of it."""
+
+    __slots__ = (
+        "is_fenced",
+        "is_killing",
+        "kill_at",
+        "killed_with_it",
+        "number",
+        "orphans",
+        "outlived",
+        "pid",
+        "usage",
+    )
+
+    def __init__(self, number: int, pid: int) -> None:
+        self.number = number
+        self.pid = pid
+        self.usage: tuple[int, float, int] | None = None
+        """Once the main process has ended: its status, CPU seconds and peak memory in bytes."""
+
+        self.orphans: set[int] = set()
+        """Living processes of the tree that have become the guardian's children."""
+
+        self.outlived: set[int] = set()
+        """Processes that were found alive after the main process had ended by itself."""
+
+        self.killed_with_it: set[int] = set()
+        """Processes that were killed while the main process lived: they did not outlive it."""
+
+        self.kill_at: float | None = None
+        """When the next round of killing is due; None while the tree may live."""
+
+        self.is_killing = False
+        self.is_fenced = False
+
+    def ending(self) -> Ending:
+        """Return how the tree, of which nothing is left, ended."""
+        if self.usage is None:
+            raise AssertionError(f"the main process {self.pid} has not ended")
+        status, cpu_seconds, peak_memory_bytes = self.usage
+        return Ending(
+            status=status,
+            cpu_seconds=cpu_seconds,
+            peak_memory_bytes=peak_memory_bytes,
+            left_behind=len(self.outlived),
+            # One that ended by itself just before the kill has told the truth about its end.
+            is_fenced=self.is_fenced and status == -signal.SIGKILL,
+        )
+
+
+class Trees:
+    """Every tree of this guardian that is not yet over."""
+
+    def __init__(self, mark: bytes) -> None:
+        self._prefix = mark + b":"
+        self._trees: dict[int, Tree] = {}
+        self._by_session: dict[int, Tree] = {}
+        self._running: dict[int, Tree] = {}
+        self._ended: dict[int, Tree] = {}
+        self._orphans: dict[int, Tree] = {}
+        self._strays: dict[int, set[int]] = {}
+        thread = os.getpid()
+        # Kept open: this file is read after every end, and opening it costs more than reading it.
+        self._children = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+    def __bool__(self) -> bool:
+        return bool(self._trees)
+
+    def plant(self, number: int, pid: int) -> None:
+        """Watch over the process `pid`, which has just been started in a session of its own."""
+        tree = Tree(number, pid)
+        self._trees[number] = self._by_session[pid] = self._running[pid] = tree
+
+    def next_deadline(self) -> float | None:
+        """Return when `kill_due` has something to do, or None."""
+        deadlines = [tree.kill_at for tree in self._trees.values() if tree.kill_at is not None]
+        return min(deadlines, default=None)
+
+    def reap(self) -> None:
+        """Wait for every process that has ended."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if tree := self._running.pop(pid, None):
+                exit_code = os.waitstatus_to_exitcode(status)
+                cpu_seconds = usage.ru_utime + usage.ru_stime
+                tree.usage = exit_code, cpu_seconds, usage.ru_maxrss * 1024
+                self._ended[tree.number] = tree
+            elif tree := self._orphans.pop(pid, None):
+                tree.orphans.discard(pid)
+            else:
+                self._strays.pop(pid, None)
+
+    def take_finished(self, now: float) -> list[Tree]:
+        """Return the trees of which nothing is left, and begin to end what others left behind."""
+        if not self._ended:
+            return []
+        self._adopt()
+        finished: list[Tree] = []
+        for tree in list(self._ended.values()):
+            self._take_strays_of(tree)
+            if not tree.orphans:
+                self._forget(tree)
+                finished.append(tree)
+            elif tree.is_killing:
+                self._kill_round(tree, now)
+            else:
+                self._end_leftovers(tree, now)
+        return finished
+
+    def stop(self, number: int, *, grace_seconds: float, now: float) -> None:
+        """Ask the tree to end, and see to it after the grace."""
+        tree = self._trees.get(number)
+        if tree is None or tree.is_killing:
+            return
+        deadline = now + max(0.0, grace_seconds)
+        tree.kill_at = deadline if tree.kill_at is None else min(deadline, tree.kill_at)
+        if grace_seconds > 0:
+            self._adopt()
+            _ask_to_end(_walk(self._roots(tree)))
+        else:
+            self._kill_round(tree, now)
+
+    def kill_due(self, now: float) -> None:
+        """Kill the trees whose grace has passed."""
+        for tree in list(self._trees.values()):
+            if tree.kill_at is not None and tree.kill_at <= now:
+                self._kill_round(tree, now)
+
+    def fence(self, now: float) -> None:
+        """Kill every tree, because the worker's leases are no longer proved."""
+        self.reap()
+        for tree in list(self._trees.values()):
+            tree.is_fenced |= tree.usage is None
+            self._kill_round(tree, now)
+
+    def kill_everything(self) -> bool:
+        """Kill every process below this one, known or not; return whether there was any."""
+        self.reap()
+        _kill(self._read_children)
+        return bool(self._read_children())
+
+    def _roots(self, tree: Tree) -> list[int]:
+        return [tree.pid, *tree.orphans] if tree.usage is None else list(tree.orphans)
+
+    def _end_leftovers(self, tree: Tree, now: float) -> None:
+        leftovers = _walk(tree.orphans)
+        tree.outlived.update(leftovers)
+        if tree.kill_at is None:
+            tree.kill_at = now + LEFTOVER_GRACE_SECONDS
+            _ask_to_end(leftovers)
+
+    def _kill_round(self, tree: Tree, now: float) -> None:
+        tree.is_killing = True
+        tree.kill_at = now + _ROUND_SECONDS
+
+        def roots() -> list[int]:
+            self._adopt()
+            return self._roots(tree)
+
+        killed = _kill(roots)
+        if tree.usage is None:
+            tree.killed_with_it |= killed
+        else:
+            tree.outlived |= killed - tree.killed_with_it
+
+    def _forget(self, tree: Tree) -> None:
+        del self._ended[tree.number], self._trees[tree.number], self._by_session[tree.pid]
+        for candidates in self._strays.values():
+            candidates.discard(tree.number)
+
+    def _take_strays_of(self, tree: Tree) -> None:
+        mine = [pid for pid, candidates in self._strays.items() if candidates == {tree.number}]
+        for pid in mine:
+            del self._strays[pid]
+            self._give(pid, tree)
+
+    def _give(self, pid: int, tree: Tree) -> None:
+        self._orphans[pid] = tree
+        tree.orphans.add(pid)
+
+    def _adopt(self) -> None:
+        """Find out whose the orphans are that have come to this process since the last look."""
+        children = self._read_children()
+        known = len(self._running) + len(self._orphans)
+        if len(children) == known:
+            return
+        for pid in children:
+            if pid not in self._running and pid not in self._orphans:
+                self._place(pid)
+
+    def _place(self, pid: int) -> None:
+        status = procfs.status_of(pid)
+        if status is None or status.is_dead:
+            return
+        if tree := self._by_session.get(status.session) or self._marked(pid):
+            self._strays.pop(pid, None)
+            self._give(pid, tree)
+        else:
+            self._strays.setdefault(pid, set(self._trees))
+
+    def _marked(self, pid: int) -> Tree | None:
+        for mark in procfs.marks_of(pid):
+            number = mark.removeprefix(self._prefix)
+            if number != mark and number.isdigit():
+                return self._trees.get(int(number))
+        return None
+
+    def _read_children(self) -> list[int]:
+        # Exact, because none of them can go away while the only one who waits for them reads.
+        os.lseek(self._children, 0, os.SEEK_SET)
+        return list(map(int, procfs.read_all(self._children).split()))
+
+
+def _walk(roots: Iterable[int]) -> list[int]:
+    """Return `roots` and all their living descendants, parents first."""
+    found: dict[int, None] = {}
+    waiting = list(roots)
+    while waiting:
+        pid = waiting.pop()
+        if pid in found:
+            continue
+        status = procfs.status_of(pid)
+        if status is None or status.is_dead:
+            continue
+        found[pid] = None
+        waiting += procfs.children_of(pid)
+    return list(found)
+
+
+def _ask_to_end(pids: Iterable[int]) -> None:
+    """SIGTERM, and SIGCONT so that a stopped process gets to see it."""
+    for pid in pids:
+        _signal(pid, signal.SIGTERM)
+        _signal(pid, signal.SIGCONT)
+
+
+def _kill(roots: Callable[[], Iterable[int]]) -> set[int]:
+    """Kill `roots` and all their descendants; return those that were found alive."""
+    stopped: set[int] = set()
+    for _ in range(_MOST_LOOKS):
+        fresh = [pid for pid in _walk(roots()) if pid not in stopped]
+        if not fresh:
+            break
+        for pid in fresh:
+            _signal(pid, signal.SIGSTOP)
+        stopped.update(fresh)
+    for pid in stopped:
+        _signal(pid, signal.SIGKILL)
+    return stopped
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        # Gone, or a program with rights of its own (sudo): those are not ours to end.
+        return
