@@ -42,6 +42,7 @@ docs: setup ## Redraw what docs/ derives from code
 	$(BIN)/python tools/draw_lifecycle.py
 	$(BIN)/python tools/draw_configuration.py
 	$(BIN)/python tools/draw_metrics.py
+	$(BIN)/python tools/draw_architecture.py
 
 lock: setup ## Compile requirements.lock anew from what the members ask for
 	$(BIN)/python tools/requirements.py | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock -

@@ -32,7 +32,7 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
         [sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=True
     )
     assert "loaded: []" in done.stdout
-    for name in ("up", "down", "doctor", "migrate"):
+    for name in ("up", "down", "queen", "worker", "doctor", "migrate"):
         assert f"\n  {name} " in done.stdout
 
 

@@ -200,3 +200,16 @@ async def test_a_url_that_is_not_of_redis_is_a_configuration_error(url: str) -> 
         async with Bus.open(url):
             pass
     assert "s3cret" not in str(caught.value)
+
+
+async def test_a_cancellation_is_never_swallowed(bus: Bus) -> None:
+    async def publish_for_ever() -> None:
+        while True:
+            await bus.publish(cancel(1))
+
+    for ticks in range(60):
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            task = group.create_task(publish_for_ever())
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            task.cancel()

@@ -8,7 +8,10 @@ from arq import constants
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from hive_dispatch.connection import open_client
+
+def arq_client(url: str) -> Any:
+    client_class: Any = ArqRedis  # redis-py leaves its options untyped
+    return client_class.from_url(url)
 
 
 def names_of(function: Any) -> list[str]:
@@ -16,10 +19,11 @@ def names_of(function: Any) -> list[str]:
 
 
 def test_the_methods_that_we_override_or_call_have_the_parameters_that_we_know() -> None:
+    poll = Worker._poll_iteration  # pyright: ignore[reportPrivateUsage] - it is what we rely on
     assert names_of(Worker.main) == ["self"]
-    assert names_of(Worker._poll_iteration) == ["self"]
+    assert names_of(poll) == ["self"]
     assert names_of(Worker.start_jobs) == ["self", "job_ids"]
-    for coroutine in (Worker.main, Worker._poll_iteration, Worker.start_jobs):
+    for coroutine in (Worker.main, poll, Worker.start_jobs):
         assert inspect.iscoroutinefunction(coroutine)
 
 
@@ -35,6 +39,9 @@ class WatchedWorker(Worker):
     """arq's worker as it is, with its calls of `start_jobs` written down."""
 
     asked: list[bytes]
+
+    async def poll(self) -> None:
+        await self._poll_iteration()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         self.asked.extend(job_ids)
@@ -70,15 +77,15 @@ async def test_a_poll_starts_jobs_through_start_jobs_and_hands_them_the_bytes(
     async def take(_ctx: dict[Any, Any], data: object) -> None:
         seen.append(data)
 
-    async with open_client(redis_url) as client:
+    async with arq_client(redis_url) as client:
         await put(client, "one")
         polled = worker(client, take)
-        await polled._poll_iteration()
+        await polled.poll()
         assert polled.asked == [b"one"]
         assert list(polled.tasks) == ["one"]
         await asyncio.wait(polled.tasks.values())
         assert seen == [b"the bundle"]
-        await polled._poll_iteration()
+        await polled.poll()
         assert polled.tasks == {}
         assert await client.keys("*") == [b"q:health-check"]
 
@@ -89,10 +96,10 @@ async def test_a_poll_takes_no_more_than_there_is_place_for(redis_url: str) -> N
     async def wait(_ctx: dict[Any, Any], _data: object) -> None:
         await go_on.wait()
 
-    async with open_client(redis_url) as client:
+    async with arq_client(redis_url) as client:
         await put(client, "one", "two")
         polled = worker(client, wait)
-        await polled._poll_iteration()
+        await polled.poll()
         assert (polled.job_counter, polled.max_jobs, len(polled.tasks)) == (1, 1, 1)
         go_on.set()
         await asyncio.wait(polled.tasks.values())
@@ -100,11 +107,11 @@ async def test_a_poll_takes_no_more_than_there_is_place_for(redis_url: str) -> N
 
 
 async def test_a_poll_takes_nothing_once_picking_is_switched_off(redis_url: str) -> None:
-    async with open_client(redis_url) as client:
+    async with arq_client(redis_url) as client:
         await put(client, "one")
         polled = worker(client)
         polled.allow_pick_jobs = False
-        await polled._poll_iteration()
+        await polled.poll()
         assert polled.asked == []
 
 
@@ -114,9 +121,9 @@ async def test_a_job_that_expired_ends_without_its_function_and_leaves_the_queue
     async def never(_ctx: dict[Any, Any], _data: object) -> None:
         raise AssertionError
 
-    async with open_client(redis_url) as client:
+    async with arq_client(redis_url) as client:
         await client.zadd("q", {"gone": 1})
         polled = worker(client, never)
-        await polled._poll_iteration()
+        await polled.poll()
         await asyncio.wait(polled.tasks.values())
         assert await client.zcard("q") == 0

@@ -9,14 +9,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.errors import ConfigurationError, StoreUnavailableError
 from hive_contracts.ids import LeaseId
-from hive_dispatch.connection import open_client
 from hive_dispatch.keys import bell_key, queue_key
 from hive_dispatch.receiver import BundleReceiver
 from hive_dispatch.sender import BundleSender
+
+
+def redis_client(url: str) -> Any:
+    client_class: Any = Redis  # redis-py leaves its options untyped
+    return client_class.from_url(url)
 
 
 def bundle(queue: str = "default", size: int = 1) -> Bundle:
@@ -74,10 +79,16 @@ async def running(*receivers: BundleReceiver) -> AsyncGenerator[None]:
                 task.cancel()
 
 
-async def until_asleep_at_the_bell(client: Any, count: int = 1) -> None:
+async def until_asleep_at_the_bell(client: Any) -> None:
     async with asyncio.timeout(10):
-        while (await client.info("clients"))["blocked_clients"] < count:
+        while not (await client.info("clients"))["blocked_clients"]:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
+
+
+async def until_lapsed(client: Any) -> None:
+    async with asyncio.timeout(10):
+        while await client.keys("arq:job:*"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_a_bundle_arrives_as_it_was_sent(redis_url: str) -> None:
@@ -91,7 +102,7 @@ async def test_a_receiver_is_woken_far_sooner_than_it_would_poll(redis_url: str)
     accepted, seconds = Accepted(), list[float]()
     async with (
         BundleSender(redis_url) as sender,
-        open_client(redis_url) as client,
+        redis_client(redis_url) as client,
         running(receiver(redis_url, accepted.accept)),
     ):
         for number in range(1, 51):
@@ -157,7 +168,7 @@ async def test_nothing_is_taken_while_there_is_no_room(redis_url: str) -> None:
     full = receiver(redis_url, accepted.accept, wait_for_room=wait_for_room)
     async with (
         BundleSender(redis_url) as sender,
-        open_client(redis_url) as client,
+        redis_client(redis_url) as client,
         running(full),
     ):
         await asked.wait()
@@ -168,17 +179,17 @@ async def test_nothing_is_taken_while_there_is_no_room(redis_url: str) -> None:
         await accepted.wait(1)
 
 
-async def test_no_more_bundles_than_allowed_are_accepted_at_once_and_the_next_follow_at_once(
+async def test_as_many_bundles_as_allowed_are_accepted_at_once_and_the_next_follow_at_once(
     redis_url: str,
 ) -> None:
-    at_once, most, gate = 0, 0, asyncio.Semaphore(0)
-    accepted = Accepted()
+    accepted, three = Accepted(), asyncio.Barrier(3)
+    at_once = most = 0
 
     async def accept(each: Bundle) -> None:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await gate.acquire()
+        await three.wait()
         at_once -= 1
         await accepted.accept(each)
 
@@ -187,8 +198,6 @@ async def test_no_more_bundles_than_allowed_are_accepted_at_once_and_the_next_fo
         running(receiver(redis_url, accept, max_bundles=3)),
     ):
         await sender.send([bundle() for _ in range(30)], ttl_seconds=30)
-        for _ in range(30):
-            gate.release()
         # Ten rounds of three, none of which may wait for a poll.
         await accepted.wait(30, seconds=3)
     assert most == 3
@@ -199,7 +208,7 @@ async def test_after_stop_taking_bundles_stay_for_others(redis_url: str) -> None
     stopped = receiver(redis_url, mine.accept)
     async with (
         BundleSender(redis_url) as sender,
-        open_client(redis_url) as client,
+        redis_client(redis_url) as client,
         running(stopped),
     ):
         await until_asleep_at_the_bell(client)
@@ -230,22 +239,18 @@ async def test_a_stopped_receiver_finishes_what_it_has_begun(redis_url: str) -> 
 
 async def test_an_unread_bundle_vanishes_when_its_lease_has_lapsed(redis_url: str) -> None:
     accepted, late = Accepted(), bundle()
-    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
         await sender.send([bundle(), bundle()], ttl_seconds=0.05)
-        async with asyncio.timeout(5):
-            while await client.keys("arq:job:*"):
-                await asyncio.sleep(0.01)
+        await until_lapsed(client)
         async with running(receiver(redis_url, accepted.accept)):
             await sender.send([late], ttl_seconds=15)
             assert await accepted.wait(1) == [late]
 
 
 async def test_ids_of_lapsed_bundles_do_not_pile_up_where_nobody_serves(redis_url: str) -> None:
-    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
         await sender.send([bundle() for _ in range(100)], ttl_seconds=0.05)
-        async with asyncio.timeout(5):
-            while await client.keys("arq:job:*"):
-                await asyncio.sleep(0.01)
+        await until_lapsed(client)
         await sender.send([bundle()], ttl_seconds=15)
         assert await client.zcard(queue_key("hive", "default")) == 1
         assert await client.llen(bell_key("hive", "default")) <= 16
@@ -253,7 +258,7 @@ async def test_ids_of_lapsed_bundles_do_not_pile_up_where_nobody_serves(redis_ur
 
 async def test_what_is_accepted_leaves_nothing_of_itself_in_redis(redis_url: str) -> None:
     accepted = Accepted()
-    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
         async with running(receiver(redis_url, accepted.accept)):
             await sender.send([bundle() for _ in range(20)], ttl_seconds=15)
             await accepted.wait(20)
@@ -297,7 +302,7 @@ async def test_a_bundle_that_is_not_understood_is_counted_and_left_to_lapse(
 ) -> None:
     accepted, sent = Accepted(), bundle()
     old = receiver(redis_url, accepted.accept)
-    async with BundleSender(redis_url) as sender, open_client(redis_url) as client, running(old):
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client, running(old):
         await client.psetex("arq:job:newer", 60_000, b"\xffnot a bundle")
         await client.zadd(queue_key("hive", "default"), {"newer": 1})
         await sender.send([sent], ttl_seconds=15)
@@ -306,7 +311,7 @@ async def test_a_bundle_that_is_not_understood_is_counted_and_left_to_lapse(
 
 
 async def test_bundles_of_many_queues_go_out_in_one_round_trip(redis_url: str) -> None:
-    async with BundleSender(redis_url) as sender, open_client(redis_url) as client:
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
         await sender.check_epoch()
         before = (await client.info("stats"))["total_reads_processed"]
         await sender.send([bundle(f"queue-{number % 5}") for number in range(20)], ttl_seconds=15)
@@ -318,3 +323,30 @@ async def test_bundles_of_many_queues_go_out_in_one_round_trip(redis_url: str) -
 def test_a_url_that_is_not_of_redis_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError):
         BundleSender("postgres://x/")
+
+
+async def test_a_cancellation_of_a_sender_is_never_swallowed(redis_url: str) -> None:
+    async def send_for_ever(sender: BundleSender) -> None:
+        while True:
+            await sender.send([bundle()], ttl_seconds=1)
+
+    async with BundleSender(redis_url) as sender:
+        for ticks in range(60):
+            async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+                task = group.create_task(send_for_ever(sender))
+                for _ in range(ticks):
+                    await asyncio.sleep(0)
+                task.cancel()
+
+
+async def test_a_cancellation_of_a_receiver_is_never_swallowed_and_leaves_nothing_open(
+    redis_url: str,
+) -> None:
+    accepted = Accepted()
+    async with BundleSender(redis_url) as sender:
+        await sender.send([bundle() for _ in range(1000)], ttl_seconds=30)
+        for ticks in range(0, 1500, 25):
+            async with asyncio.timeout(5), running(receiver(redis_url, accepted.accept)):
+                for _ in range(ticks):
+                    await asyncio.sleep(0)
+    assert accepted.bundles

@@ -1,14 +1,15 @@
 """Redis is killed, flushed, frozen; senders say so, receivers go on when it is back."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.errors import BusUnavailableError
 from hive_contracts.ids import LeaseId
-from hive_dispatch.connection import open_client
 from hive_dispatch.receiver import BundleReceiver
 from hive_dispatch.sender import BundleSender
 from hive_testkit.plugin import OwnServer
@@ -68,10 +69,11 @@ async def test_the_first_look_at_the_epoch_finds_redis_without_memory_of_us(redi
 async def test_after_a_flush_later_bundles_arrive_and_each_sender_hears_of_it_once(
     redis_url: str,
 ) -> None:
+    client_class: Any = Redis  # redis-py leaves its options untyped
     async with (
         BundleSender(redis_url) as one,
         BundleSender(redis_url) as two,
-        open_client(redis_url) as client,
+        client_class.from_url(redis_url) as client,
         Serving(redis_url) as serving,
     ):
         await one.check_epoch()
@@ -138,7 +140,7 @@ async def test_an_accept_under_way_is_not_disturbed_when_redis_is_killed(
         ended.set()
 
     serving = BundleReceiver(
-        own_redis.url, "hive", "default", accept=accept, wait_for_room=room, max_bundles=1
+        own_redis.url, "hive", "default", accept=accept, wait_for_room=room, max_bundles=2
     )
     async with BundleSender(own_redis.url) as sender, asyncio.TaskGroup() as group:
         task = group.create_task(serving.run())

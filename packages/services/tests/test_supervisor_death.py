@@ -1,10 +1,12 @@
 """Nothing runs after its supervisor is gone, whoever the supervisor was."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +18,7 @@ from hive_testkit.plugin import temporary_directory
 
 PostgresIn = Callable[[Path], EmbeddedPostgres]
 Supervise = Callable[..., "subprocess.Popen[str]"]
+Until = Callable[[Callable[[], object]], Awaitable[None]]
 AwaitEnd = Callable[[int], None]
 
 NOBODY = 65534
@@ -54,18 +57,36 @@ def outside_path() -> Iterator[str]:
         yield str(directory)
 
 
-async def test_servers_die_with_a_killed_supervisor_and_the_next_one_starts(
-    data_dir: Path, supervise: Supervise, await_end_of: AwaitEnd, postgres_in: PostgresIn
+def test_servers_die_with_a_killed_supervisor(
+    data_dir: Path, supervise: Supervise, await_end_of: AwaitEnd
 ) -> None:
     supervisor = supervise(data_dir)
-    postgres_pid, redis_pid, url = servers_of(supervisor)
-    supervisor.send_signal(signal.SIGKILL)
-    supervisor.wait()
-    # The next one comes at once, while the old servers are still on their way down.
-    successor = postgres_in(data_dir)
-    await successor.start()
+    postgres_pid, redis_pid, _ = servers_of(supervisor)
+    supervisor.kill()
     await_end_of(postgres_pid)
     await_end_of(redis_pid)
+
+
+async def test_the_next_supervisor_waits_until_the_old_server_is_down(
+    data_dir: Path, supervise: Supervise, postgres_in: PostgresIn, until: Until
+) -> None:
+    supervisor = supervise(data_dir)
+    postgres_pid, _, url = servers_of(supervisor)
+    # Frozen, it stays on its way down for as long as we like.
+    os.kill(postgres_pid, signal.SIGSTOP)
+    try:
+        supervisor.kill()
+        supervisor.wait()
+        successor = postgres_in(data_dir)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(successor.start())
+            lock = data_dir / "postgres.lock"
+            await until(lambda: lock.read_text() == f"{os.getpid()}\n")
+            assert successor.pid is None
+            os.kill(postgres_pid, signal.SIGCONT)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(postgres_pid, signal.SIGCONT)
     assert successor.url == url
     connection = await asyncpg.connect(url)
     await connection.close()

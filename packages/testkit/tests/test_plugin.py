@@ -1,4 +1,4 @@
-"""The fixtures give every test a database and a Redis of its own, and servers that can be broken."""
+"""The fixtures: a database and a Redis for every test, and servers that can be broken."""
 
 import asyncio
 import socket

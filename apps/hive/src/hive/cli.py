@@ -11,7 +11,20 @@ from typing import Final, cast
 
 import typer
 
-from hive.commands import doctor, down, migrate, queen, up, worker
+from hive.commands import (
+    demo,
+    doctor,
+    down,
+    logs,
+    migrate,
+    queen,
+    run,
+    show,
+    status,
+    submit,
+    up,
+    worker,
+)
 from hive_contracts.errors import HiveError, UsageError
 
 __all__ = ["app", "main"]
@@ -35,6 +48,14 @@ app.command()(queen.queen)
 app.command()(worker.worker)
 app.command()(doctor.doctor)
 app.command()(migrate.migrate)
+app.command(
+    epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
+)(run.run)
+app.command()(submit.submit)
+app.command()(status.status)
+app.command()(show.show)
+app.command()(logs.logs)
+app.command()(demo.demo)
 
 
 def main() -> None:

@@ -5,14 +5,14 @@ differ in who waits: `publish` waits for Redis and says when it is away, `tell` 
 """
 
 from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 
 from hive_bus.beside import beside
 from hive_bus.channels import channel_of
-from hive_bus.connection import open_client, translated
+from hive_bus.connection import asking, close, open_client
 from hive_bus.subscription import INBOX_FRAMES, Subscription
 from hive_bus.teller import Message, Teller
 from hive_contracts.events import Frame
@@ -52,11 +52,13 @@ class Bus:
             ConfigurationError: the URL cannot be read.
         """
         client = open_client(url)
-        async with aclosing(client):
-            bus = cls(url, prefix, client, capacity)
-            teller = bus._teller
+        bus = cls(url, prefix, client, capacity)
+        teller = bus._teller
+        try:
             async with beside(teller.run(), name="tell the bus", stop=teller.close):
                 yield bus
+        finally:
+            await close(client)
 
     @property
     def dropped(self) -> int:
@@ -114,7 +116,7 @@ class Bus:
             BusUnavailableError: none does; the message names the URL, without its password.
         """
         client: Any = self._client  # redis-py leaves what INFO returns untyped
-        with translated(self._url):
+        async with asking(self._url):
             info: dict[str, Any] = await client.info("server")
         name = info.get("server_name", "redis")
         return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
@@ -126,5 +128,5 @@ class Bus:
         pipeline: Any = self._client.pipeline(transaction=False)
         for channel, data in messages:
             pipeline.execute_command("PUBLISH", channel, data)
-        with translated(self._url):
+        async with asking(self._url):
             await pipeline.execute()

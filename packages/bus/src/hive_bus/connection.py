@@ -1,8 +1,9 @@
 """Clients of Redis with time limits, so that a frozen server is found, and errors to name."""
 
+import asyncio
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
-__all__ = ["ANSWER_SECONDS", "open_client", "translated", "without_password"]
+__all__ = ["asking", "close", "open_client", "without_password"]
 
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 2.0
@@ -35,6 +36,9 @@ PASSWORD_IN_QUERY: Final = re.compile(r"(?<=[?&]password=)[^&]*")
 def open_client(url: str) -> Redis:
     """Return a client of the Redis at `url`; it connects when it is first used.
 
+    Use it within `asking`: it has no time limit of its own, because redis-py's `socket_timeout` is
+    made of `asyncio.wait_for`, which in Python 3.11 swallows a cancellation now and then.
+
     Raises:
         ConfigurationError: the URL cannot be read.
     """
@@ -45,8 +49,7 @@ def open_client(url: str) -> Redis:
         return client_class.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            # Telling Redis who we are costs a round trip, on which a frozen server is waited for.
+            # Telling Redis who we are costs a round trip at every connection.
             lib_name=None,
             lib_version=None,
             **keepalive,
@@ -56,14 +59,26 @@ def open_client(url: str) -> Redis:
         raise ConfigurationError(f"{shown!r} is no Redis URL: {error}") from error
 
 
-@contextmanager
-def translated(url: str) -> Generator[None]:
-    """Turn whatever says that Redis does not serve us into `BusUnavailableError`."""
+async def close(client: Redis) -> None:
+    """Close every connection of `client`, whether or not Redis takes notice."""
+    with suppress(*AWAY):
+        await client.aclose()
+
+
+@asynccontextmanager
+async def asking(url: str, *, seconds: float | None = ANSWER_SECONDS) -> AsyncGenerator[None]:
+    """Turn whatever says that Redis does not serve us into `BusUnavailableError`.
+
+    Args:
+        url: where it is; the error names it.
+        seconds: how long the body may take; None for as long as it likes.
+    """
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
     except AWAY as error:
         # redis-py quotes the whole command, frame and all, when a pipeline is refused.
-        reason = (str(error) or type(error).__name__)[:REASON_CHARACTERS]
+        reason = (str(error) or f"nothing came within {seconds} s")[:REASON_CHARACTERS]
         raise BusUnavailableError(
             f"Redis at {without_password(url)} did not answer: {reason}"
         ) from error

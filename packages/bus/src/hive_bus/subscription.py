@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from hive_bus.backoff import Backoff
 from hive_bus.channels import channel_of
-from hive_bus.connection import open_client, translated
+from hive_bus.connection import asking, close, open_client
 from hive_bus.gap import Gap
 from hive_bus.inbox import Inbox
 from hive_bus.narrowing import narrow
@@ -82,18 +82,18 @@ class Subscription(Generic[FrameT]):
         try:
             while True:
                 try:
-                    with translated(self._url):
-                        await self._listen()
+                    await self._listen()
                 except BusUnavailableError as error:
                     self._note_loss(error)
                 await asyncio.sleep(self._backoff.next_seconds())
         finally:
-            await self._client.aclose()
+            await close(self._client)
 
     async def _listen(self) -> None:
         client: Any = self._client  # redis-py leaves the messages of a subscription untyped
-        async with client.pubsub() as pubsub:
-            await pubsub.subscribe(*self._channels)
+        async with asking(self._url, seconds=None), client.pubsub() as pubsub:
+            async with asking(self._url):
+                await pubsub.subscribe(*self._channels)
             unconfirmed = len(self._channels)
             while True:
                 message = await self._hear(pubsub)

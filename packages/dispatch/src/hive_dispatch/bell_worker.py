@@ -16,7 +16,7 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
-from hive_dispatch.connection import translated
+from hive_dispatch.connection import ANSWER_SECONDS, asking
 from hive_dispatch.keys import FUNCTION, bell_key, queue_key
 
 __all__ = ["BellWorker", "Parcel"]
@@ -24,7 +24,10 @@ __all__ = ["BellWorker", "Parcel"]
 POLL_SECONDS: Final = 0.5
 """How long a worker waits at the bell; a stroke that was lost costs no more than this."""
 
-FAREWELL_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 10.0
+"""A look costs arq some 0.4 ms for each bundle that it starts; on a far network, a hundred more."""
+
+FAREWELL_SECONDS: Final = 1.0
 
 
 class Parcel:
@@ -103,10 +106,10 @@ class BellWorker(Worker):
         while self.allow_pick_jobs:
             await self._wait_for_room()
             await self._wait_for_place()
-            with translated("hand over bundles"):
-                # Where there was something there may be more: the bell is for those with nothing
-                # to do. Otherwise every bundle would cost a stroke to hear, under load as well.
-                if self._started_last or await self._hear_bell():
+            # Where there was something there may be more: the bell is for those with nothing to do.
+            # Otherwise every bundle would cost a stroke to hear, under load as well.
+            if self._started_last or await self._hear_bell():
+                async with asking("hand over bundles", seconds=LOOK_SECONDS):
                     await self._poll_iteration()
             self.looks += 1
 
@@ -118,9 +121,10 @@ class BellWorker(Worker):
     async def _hear_bell(self) -> bool:
         """Wait at the bell; return whether to look, which is no only when told to stop."""
         client: Any = self.pool  # redis-py's types do not tell its two kinds of client apart
-        stroke = await client.blpop([self._bell], timeout=POLL_SECONDS)
-        if stroke is not None and not self.allow_pick_jobs:
-            await client.lpush(self._bell, "1")
+        async with asking("ring", seconds=POLL_SECONDS + ANSWER_SECONDS):
+            stroke = await client.blpop([self._bell], timeout=POLL_SECONDS)
+            if stroke is not None and not self.allow_pick_jobs:
+                await client.lpush(self._bell, "1")
         return self.allow_pick_jobs
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
@@ -137,17 +141,16 @@ class BellWorker(Worker):
     async def put_down(self) -> None:
         """Wait for arq's own tasks, and retrieve what they raised; `take` must be about to return.
 
-        They are not cancelled, unless Redis keeps them: arq shields the end of a job, and what is
-        shielded would go on alone.
+        They are not cancelled: arq shields the end of a job, and what is shielded would go on
+        alone. When Redis keeps them waiting, its connections are broken off.
         """
         tasks = list(self.tasks.values())
         if tasks:
-            done, pending = await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)
-            for task in pending:
-                task.cancel()
+            _, pending = await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)
             if pending:
-                done |= (await asyncio.wait(pending))[0]
-            for task in done:
+                await self.pool.aclose()
+                await asyncio.wait(pending)
+            for task in tasks:
                 _ = task.cancelled() or task.exception()
 
 

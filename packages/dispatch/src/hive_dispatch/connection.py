@@ -1,22 +1,25 @@
 """Clients of Redis with time limits, so that a frozen server is found, and errors to name."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from arq.connections import ArqRedis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
-__all__ = ["ANSWER_SECONDS", "open_client", "translated"]
+__all__ = ["ANSWER_SECONDS", "SessionPool", "asking", "open_client"]
 
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 2.0
-"""A server that takes longer to answer counts as away; a wait at the bell must be shorter."""
+"""A server that takes longer to answer counts as away."""
 
 REASON_CHARACTERS: Final = 300
 
@@ -27,8 +30,59 @@ A connection lost between WATCH and EXEC comes out as a `WatchError`.
 """
 
 
+class SessionPool(ConnectionPool):
+    """A pool that stays closed once it is closed, and never minds how Redis takes it.
+
+    redis-py's own connects again for whoever asks. What arq still does when its worker has been
+    given up would then wait, for ever, for a server that is frozen.
+    """
+
+    is_closed = False
+
+    async def ensure_connection(self, connection: AbstractConnection) -> None:
+        """Connect `connection`, unless the pool is closed."""
+        if self.is_closed:
+            raise RedisConnectionError("the connections to it are closed")
+        await super().ensure_connection(connection)
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Break off whatever is under way, and refuse what comes."""
+        self.is_closed = True
+        with suppress(*AWAY):
+            await super().disconnect(inuse_connections)
+
+
+class SessionPipeline(Pipeline):
+    """A pipeline that gives its connection back also when it is cancelled while it gives it back.
+
+    redis-py's own says UNWATCH first, and forgets the connection when that is cancelled.
+    """
+
+    async def reset(self) -> None:
+        """Forget every command, and give the connection back."""
+        try:
+            await super().reset()
+        finally:
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                pool: Any = self.connection_pool  # typed as the pool of the blocking client
+                await pool.release(connection)
+
+
+class SessionClient(ArqRedis):
+    """arq's client, with pipelines of ours."""
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Return an empty pipeline."""
+        pool: Any = self.connection_pool  # typed as a pool of either client
+        return SessionPipeline(pool, self.response_callbacks, transaction, shard_hint)
+
+
 def open_client(url: str) -> ArqRedis:
     """Return a client of the Redis at `url`; it connects when it is first used.
+
+    Use it within `asking`: it has no time limit of its own, because redis-py's `socket_timeout` is
+    made of `asyncio.wait_for`, which in Python 3.11 swallows a cancellation now and then.
 
     Raises:
         ConfigurationError: the URL cannot be read.
@@ -36,31 +90,34 @@ def open_client(url: str) -> ArqRedis:
     try:
         # A unix socket has no keepalive, and redis-py refuses the option there.
         keepalive = {} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}
-        client_class: Any = ArqRedis  # redis-py leaves its options untyped
-        return client_class.from_url(
+        pool_class: Any = SessionPool  # redis-py leaves its options untyped
+        pool = pool_class.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            # Telling Redis who we are costs a round trip, on which a frozen server is waited for
-            # while the pool is locked.
+            # Telling Redis who we are costs a round trip at every connection.
             lib_name=None,
             lib_version=None,
             **keepalive,
         )
     except ValueError as error:
         raise ConfigurationError(f"the Redis URL cannot be read: {error}") from error
+    client = SessionClient(pool)
+    client.auto_close_connection_pool = True
+    return client
 
 
-@contextmanager
-def translated(action: str) -> Generator[None]:
+@asynccontextmanager
+async def asking(action: str, *, seconds: float = ANSWER_SECONDS) -> AsyncGenerator[None]:
     """Turn whatever says that Redis does not serve us into `BusUnavailableError`.
 
     Args:
-        action: what Redis was to do, as a verb: "take bundles".
+        action: what Redis is to do, as a verb: "take bundles".
+        seconds: how long the body may take.
     """
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
     except AWAY as error:
         # redis-py quotes the whole command, bundle and all, when a pipeline is refused.
-        reason = (str(error) or type(error).__name__)[:REASON_CHARACTERS]
+        reason = (str(error) or f"nothing came within {seconds} s")[:REASON_CHARACTERS]
         raise BusUnavailableError(f"Redis did not {action}: {reason}") from error

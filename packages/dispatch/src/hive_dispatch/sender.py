@@ -23,7 +23,7 @@ from arq.utils import timestamp_ms
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.wire import encode_bundle
-from hive_dispatch.connection import open_client, translated
+from hive_dispatch.connection import asking, open_client
 from hive_dispatch.keys import bell_key, epoch_key, queue_key
 
 __all__ = ["BundleSender"]
@@ -88,14 +88,15 @@ class BundleSender:
         self._remove_what_lapsed(pipeline)
         by_queue: dict[str, list[str]] = {}
         for bundle in bundles:
-            job_id = f"{self._prefix}:{self._id}:{next(self._numbers):x}"
+            # Padded, because arq takes the jobs of one millisecond in the order of their ids.
+            job_id = f"{self._prefix}:{self._id}:{next(self._numbers):010x}"
             by_queue.setdefault(bundle.queue, []).append(job_id)
             pipeline.execute_command(
                 "PSETEX", job_key_prefix + job_id, round(ttl_seconds * 1000), encode_bundle(bundle)
             )
         for queue, job_ids in by_queue.items():
             self._enqueue(pipeline, queue, job_ids, ttl_seconds)
-        with translated("take bundles"):
+        async with asking("take bundles"):
             await pipeline.execute()
 
     def _enqueue(self, pipeline: Any, queue: str, job_ids: list[str], ttl_seconds: float) -> None:
@@ -136,7 +137,7 @@ class BundleSender:
         pipeline: Any = self._client.pipeline(transaction=False)
         pipeline.execute_command("SET", key, uuid4().hex, "NX")
         pipeline.execute_command("GET", key)
-        with translated("show its epoch"):
+        async with asking("show its epoch"):
             _, epoch = await pipeline.execute()
         has_forgotten = epoch != self._epoch
         self._epoch = epoch

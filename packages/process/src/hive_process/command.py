@@ -27,26 +27,21 @@ What is not:
 """
 
 import asyncio
-import errno
 import os
-import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from functools import partial
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
-from hive_contracts.execution import Attempt, Stream, Tools
-from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
+from hive_contracts.execution import Attempt, Tools
+from hive_contracts.outcomes import Failed, Outcome, Released
 from hive_contracts.spawning import Exit, Launch, Process, Spawner
 from hive_contracts.wire import decode_payload
+from hive_process.endings import outcome_of, refusal_of
 from hive_process.payload import CommandPayload, CommandSettings
-from hive_process.pipes import InputPipe, OutputPipe
+from hive_process.pipes import Pipes
 
 __all__ = ["CommandExecutor", "CommandPayload", "CommandSettings"]
-
-_ENVIRONMENT_HAS_CHANGED: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""Refusals that say something of the machine at this moment, and nothing of the program."""
 
 
 class CommandExecutor:
@@ -75,30 +70,59 @@ class CommandExecutor:
 
         Raises:
             StaleLeaseError: the lease was gone before anything was started.
-            ServiceUnavailableError: the guardian died under the process; what is left of it is
-                found by the sweep, and until then nothing true can be said of its end.
+            ServiceUnavailableError: the guardian died under the process. What carried its mark has
+                been swept away, but nothing true can be said of how the process ended.
         """
         try:
-            payload = decode_payload("command", attempt.task.payload, CommandPayload)
+            payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
-        with ExitStack() as pipes:
+        with ExitStack() as stack:
             try:
-                output = [pipes.enter_context(_output(attempt, stream)) for stream in Stream]
-                stdin = pipes.enter_context(_input(payload))
+                pipes = stack.enter_context(Pipes(attempt.write_output, payload.stdin))
             except OSError as error:
-                return Released(f"no pipe could be made: {error.strerror}")
+                return Released(f"the worker could not make a pipe: {error.strerror}")
             await attempt.announce_start()
-            launch = self._launch(attempt, payload, output, stdin)
+            return await self._run(self._launch(attempt, payload, pipes), payload, pipes)
+
+    async def _run(self, launch: Launch, payload: CommandPayload, pipes: Pipes) -> Outcome:
+        try:
+            process = await self._spawner.spawn(launch)
+        except OSError as error:
+            return refusal_of(error, payload)
+        except ServiceUnavailableError as error:
+            return Released(str(error))
+        pipes.begin()
+        ended = await self._wait_or_stop(process, pipes)
+        await pipes.finish()
+        return outcome_of(ended, payload)
+
+    def _launch(self, attempt: Attempt, payload: CommandPayload, pipes: Pipes) -> Launch:
+        task = attempt.task
+        names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
+        return Launch(
+            argv=payload.words,
+            env=self._env | payload.env | names,
+            cwd=payload.cwd,
+            files=pipes.files,
+        )
+
+    async def _wait_or_stop(self, process: Process, pipes: Pipes) -> Exit:
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            await self._stop(process)
+            pipes.read_rest()
+            raise
+
+    async def _stop(self, process: Process) -> None:
+        """Stop the tree, and return once nothing of it is left, however often this is cancelled."""
+        ending = process.stop(grace_seconds=self._grace_seconds)
+        while True:
             try:
-                process = await self._spawner.spawn(launch)
-            except OSError as error:
-                return _refusal(error, payload)
-            except ServiceUnavailableError as error:
-                return Released(str(error))
-            for pipe in (*output, *filter(None, (stdin,))):
-                pipe.begin()
-            ended = await self._end_of(process)
-            for pipe in output:
-                await pipe.finish()
-        return _outcome(ended, payload)
+                await ending
+            except asyncio.CancelledError:
+                # The stop has been asked for; what remains is to wait for it.
+                ending = process.wait()
+            else:
+                return

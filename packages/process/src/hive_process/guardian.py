@@ -211,6 +211,8 @@ def main(descriptor: int, worker_pid: int) -> None:
     """Be the guardian of `worker_pid`, which holds the other end of `descriptor`."""
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
+    # What the worker could pass on by accident (descriptors that it inherited itself) ends here.
+    os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
     child_signals = open_child_signals()
     become_subreaper()
     call_this_process(b"hive-guardian")

@@ -7,17 +7,24 @@ slowed down by its own full pipe.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["MOST_AT_ONCE_BYTES", "InputPipe", "OutputPipe"]
+from hive_contracts.execution import Stream
+
+__all__ = ["MOST_AT_ONCE_BYTES", "InputPipe", "OutputPipe", "Pipes"]
 
 MOST_AT_ONCE_BYTES: Final = 64 * 1024
 """Most that is read or written at one go: what a pipe holds on Linux."""
 
 _MOST_LAST_PIECES: Final = 32
-"""Most pieces of what a pipe still holds after the last process that could write to it has died."""
+"""Most pieces to read without waiting: a pipe holds 1 MiB at most, unless root has enlarged it."""
+
+_LAST_SECONDS: Final = 1.0
+"""Longest wait for the end of a pipe after the tree that wrote to it is dead."""
 
 
 class OutputPipe:
@@ -47,17 +54,26 @@ class OutputPipe:
         self._close_far_end()
         self._loop.add_reader(self._near_end, self._read)
 
-    async def finish(self, *, within_seconds: float = 1.0) -> bool:
-        """Read what is left, up to the end; return whether it was reached in time."""
+    def read_rest(self) -> None:
+        """Read what the pipe holds now, without waiting for more."""
         for _ in range(_MOST_LAST_PIECES):
             if self._ended.is_set() or not self._read():
-                break
+                return
+
+    async def finish(self, *, within_seconds: float = _LAST_SECONDS) -> None:
+        """Read up to the end, for a bounded time.
+
+        Once the tree is dead the end is there; only a descriptor that was handed to somebody else
+        can hold it up.
+        """
+        self.read_rest()
+        if self._ended.is_set():
+            return
         try:
             async with asyncio.timeout(within_seconds):
                 await self._ended.wait()
         except TimeoutError:
-            return False
-        return True
+            return
 
     def _read(self) -> bool:
         """Pass one piece on; return whether there may be another at once."""
@@ -136,3 +152,51 @@ class InputPipe:
         if self._has_far_end:
             self._has_far_end = False
             os.close(self.far_end)
+
+
+class Pipes:
+    """The pipes of one process: its output, and its input if it has any."""
+
+    def __init__(self, write: Callable[[Stream, bytes], None], stdin: str | None) -> None:
+        with ExitStack() as stack:
+            self._out = stack.enter_context(OutputPipe(partial(write, Stream.STDOUT)))
+            self._err = stack.enter_context(OutputPipe(partial(write, Stream.STDERR)))
+            self._in: InputPipe | None = None
+            if stdin is not None:
+                data = stdin.encode(errors="surrogateescape")
+                self._in = stack.enter_context(InputPipe(data))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def files(self) -> Mapping[int, int]:
+        """Descriptors of the process, and ours that stand for them."""
+        outputs = {1: self._out.far_end, 2: self._err.far_end}
+        return outputs if self._in is None else {0: self._in.far_end, **outputs}
+
+    def begin(self) -> None:
+        """Read and write from here on: the process has its ends."""
+        self._out.begin()
+        self._err.begin()
+        if self._in is not None:
+            self._in.begin()
+
+    def read_rest(self) -> None:
+        """Read what the process has printed, without waiting for more."""
+        self._out.read_rest()
+        self._err.read_rest()
+
+    async def finish(self) -> None:
+        """Read what the process has printed, up to the end or for a bounded time."""
+        await self._out.finish()
+        await self._err.finish()

@@ -38,6 +38,7 @@ class Tree:
     """One started process and all that came of it."""
 
     __slots__ = (
+        "asked",
         "is_fenced",
         "is_killing",
         "kill_at",
@@ -63,6 +64,9 @@ class Tree:
 
         self.killed_with_it: set[int] = set()
         """Processes that were killed while the main process lived: they did not outlive it."""
+
+        self.asked: set[int] = set()
+        """Processes that have had their SIGTERM: a second one often means something else."""
 
         self.kill_at: float | None = None
         """When the next round of killing is due; None while the tree may live."""
@@ -134,9 +138,8 @@ class Trees:
 
     def take_finished(self, now: float) -> list[Tree]:
         """Return the trees of which nothing is left, and begin to end what others left behind."""
-        if not self._ended:
+        if not self._ended or not self._adopt():
             return []
-        self._adopt()
         finished: list[Tree] = []
         for tree in list(self._ended.values()):
             self._take_strays_of(tree)
@@ -157,8 +160,7 @@ class Trees:
         deadline = now + max(0.0, grace_seconds)
         tree.kill_at = deadline if tree.kill_at is None else min(deadline, tree.kill_at)
         if grace_seconds > 0:
-            self._adopt()
-            _ask_to_end(_walk(self._roots(tree)))
+            self._ask_to_end(tree, _walk(self._roots(tree)))
         else:
             self._kill_round(tree, now)
 
@@ -182,6 +184,9 @@ class Trees:
         return bool(self._read_children())
 
     def _roots(self, tree: Tree) -> list[int]:
+        """Return the living processes from which all others of `tree` descend."""
+        self._adopt()
+        self._take_strays_of(tree)
         return [tree.pid, *tree.orphans] if tree.usage is None else list(tree.orphans)
 
     def _end_leftovers(self, tree: Tree, now: float) -> None:
@@ -189,17 +194,20 @@ class Trees:
         tree.outlived.update(leftovers)
         if tree.kill_at is None:
             tree.kill_at = now + LEFTOVER_GRACE_SECONDS
-            _ask_to_end(leftovers)
+        self._ask_to_end(tree, leftovers)
+
+    def _ask_to_end(self, tree: Tree, pids: list[int]) -> None:
+        """SIGTERM, and SIGCONT so that a stopped process gets to see it."""
+        for pid in pids:
+            if pid not in tree.asked:
+                _signal(pid, signal.SIGTERM)
+                _signal(pid, signal.SIGCONT)
+        tree.asked.update(pids)
 
     def _kill_round(self, tree: Tree, now: float) -> None:
         tree.is_killing = True
         tree.kill_at = now + _ROUND_SECONDS
-
-        def roots() -> list[int]:
-            self._adopt()
-            return self._roots(tree)
-
-        killed = _kill(roots)
+        killed = _kill(lambda: self._roots(tree))
         if tree.usage is None:
             tree.killed_with_it |= killed
         else:
@@ -220,25 +228,36 @@ class Trees:
         self._orphans[pid] = tree
         tree.orphans.add(pid)
 
-    def _adopt(self) -> None:
-        """Find out whose the orphans are that have come to this process since the last look."""
-        children = self._read_children()
-        known = len(self._running) + len(self._orphans)
-        if len(children) == known:
-            return
-        for pid in children:
-            if pid not in self._running and pid not in self._orphans:
-                self._place(pid)
+    def _adopt(self) -> bool:
+        """Find out whose the orphans are that have come here; return whether all are known.
 
-    def _place(self, pid: int) -> None:
+        One that has died since the last `reap` may have had a child meanwhile, which is an orphan
+        by now and not in the list that was read: so its death calls for another look.
+        """
+        for _ in range(_MOST_LOOKS):
+            children = self._read_children()
+            if len(children) == len(self._running) + len(self._orphans):
+                return True
+            unknown = [
+                pid for pid in children if pid not in self._running and pid not in self._orphans
+            ]
+            placed = [self._place(pid) for pid in unknown]
+            if all(placed):
+                return True
+            self.reap()
+        return False
+
+    def _place(self, pid: int) -> bool:
+        """Find out whose the orphan `pid` is; return False if it has died."""
         status = procfs.status_of(pid)
         if status is None or status.is_dead:
-            return
+            return False
         if tree := self._by_session.get(status.session) or self._marked(pid):
             self._strays.pop(pid, None)
             self._give(pid, tree)
         else:
             self._strays.setdefault(pid, set(self._trees))
+        return True
 
     def _marked(self, pid: int) -> Tree | None:
         for mark in procfs.marks_of(pid):
@@ -267,13 +286,6 @@ def _walk(roots: Iterable[int]) -> list[int]:
         found[pid] = None
         waiting += procfs.children_of(pid)
     return list(found)
-
-
-def _ask_to_end(pids: Iterable[int]) -> None:
-    """SIGTERM, and SIGCONT so that a stopped process gets to see it."""
-    for pid in pids:
-        _signal(pid, signal.SIGTERM)
-        _signal(pid, signal.SIGCONT)
 
 
 def _kill(roots: Callable[[], Iterable[int]]) -> set[int]:

@@ -1,4 +1,4 @@
-"""How many `/bin/true` a second, with stdout and stderr captured: the guarded spawner against a plain loop.
+"""How many `/bin/true` a second, output captured: the guarded spawner against a plain loop.
 
     python packages/process/tests/bench/spawn.py [--count 2000] [--rounds 7] [--flight 8]
 
@@ -14,6 +14,8 @@ import select
 import statistics
 import sys
 import time
+
+import uvloop
 
 from hive_contracts.execution import Stream, Tools
 from hive_contracts.spawning import Launch
@@ -149,11 +151,7 @@ def main() -> None:
     parser.add_argument("--flight", type=int, default=8)
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     chosen = parser.parse_args()
-    factory = None
-    if chosen.loop == "uvloop":
-        import uvloop
-
-        factory = uvloop.new_event_loop
+    factory = uvloop.new_event_loop if chosen.loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(rounds(chosen.count, chosen.rounds, chosen.flight))
 

@@ -4,6 +4,8 @@ The right to do so is a term, issued and numbered by the database. Each duty is 
 queens do it at once, so a term that changes hands in the middle of one breaks nothing.
 """
 
+import math
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, Never
 
@@ -48,20 +50,19 @@ class Duties:
         if await self._store.hold_term(term=term) is None:
             self._show_nothing()
             return self._settings.term_seconds / 2
-        if self._is_due("partitions", PARTITIONS_SECONDS):
-            await self._keep_partitions()
-        if self._is_due("gauges", GAUGES_SECONDS):
-            await self._show_gauges()
-        if self._is_due("tidy", TIDY_SECONDS):
-            await self._tidy()
+        # The partitions last: a reader of the log can make that fail, and it is then tried again.
+        await self._if_due("gauges", GAUGES_SECONDS, self._show_gauges)
+        await self._if_due("tidy", TIDY_SECONDS, self._tidy)
+        await self._if_due("partitions", PARTITIONS_SECONDS, self._keep_partitions)
         return self._settings.term_seconds / 3
 
-    def _is_due(self, duty: str, every_seconds: float) -> bool:
+    async def _if_due(
+        self, duty: str, every_seconds: float, do: Callable[[], Awaitable[None]]
+    ) -> None:
         now = self._clock.seconds()
-        if now - self._done_at.get(duty, -every_seconds) < every_seconds:
-            return False
-        self._done_at[duty] = now
-        return True
+        if now - self._done_at.get(duty, -math.inf) >= every_seconds:
+            await do()
+            self._done_at[duty] = now
 
     async def _keep_partitions(self) -> None:
         made, dropped = await self._store.keep_event_days(

@@ -61,16 +61,16 @@ class Outbox:
         """
         try:
             is_forgotten = await self._sender.check_epoch() or not self._is_open.is_set()
+            again = [
+                Bundle(lease_id=lease.id, queue=lease.queue, size=lease.size)
+                for lease in leases
+                if lease.is_unaccepted and (is_forgotten or not self._permits.holds(lease.id))
+            ]
+            await self._sender.send(again, ttl_seconds=self._settings.lease_seconds)
         except BusUnavailableError:
+            # Also if only the send failed: the epoch is known by now and would not ask for another.
             self._is_open.clear()
             raise
-        again = [
-            Bundle(lease_id=lease.id, queue=lease.queue, size=lease.size)
-            for lease in leases
-            if lease.is_unaccepted and (is_forgotten or not self._permits.holds(lease.id))
-        ]
-        if again:
-            await self._sender.send(again, ttl_seconds=self._settings.lease_seconds)
         self._is_open.set()
 
     async def _take_back(self, bundles: Sequence[Bundle]) -> None:

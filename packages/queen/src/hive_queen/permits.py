@@ -6,7 +6,7 @@ number of its tasks that are still open, and every report is that number itself,
 a hint heard twice, or late, changes nothing.
 
 A hint may be lost. `reconcile` replaces what is known by what the lease rows say, but leaves alone
-what was granted after the rows were read.
+what was granted after the rows were read, and does not bring back what has ended since.
 """
 
 import asyncio
@@ -47,6 +47,7 @@ class Permits:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leases: dict[LeaseId, _Held] = {}
+        self._over: set[LeaseId] = set()
         self._reserved: dict[str, int] = {}
         self._size = 0
         self._size_by_queue: Mapping[str, int] = {}
@@ -105,10 +106,9 @@ class Permits:
             self._changed.set()
 
     def add(self, lease_id: LeaseId, queue: str, count: int) -> None:
-        """Hold `count` permits for a lease, more if it is known already."""
-        known = self._leases.get(lease_id)
-        opened = count + (known.open if known else 0)
-        self._leases[lease_id] = _Held(queue, opened, self._clock.seconds())
+        """Hold `count` permits for a lease, unless a reconcile has seen it first."""
+        if lease_id not in self._leases and lease_id not in self._over:
+            self._leases[lease_id] = _Held(queue, count, self._clock.seconds())
 
     def shrink(self, lease_id: LeaseId, still_open: int) -> None:
         """Hear how many tasks of a lease are still open. Never raises the number."""
@@ -117,6 +117,7 @@ class Permits:
             return
         if still_open <= 0:
             del self._leases[lease_id]
+            self._over.add(lease_id)
         else:
             held.open = still_open
         self._changed.set()
@@ -129,8 +130,10 @@ class Permits:
                 del self._leases[lease_id]
         for lease_id, (queue, count) in counted.items():
             known = self._leases.get(lease_id)
-            if known is None:
-                self._leases[lease_id] = _Held(queue, count, read_at)
-            else:
+            if known is not None:
                 known.open = min(known.open, count)
+            elif lease_id not in self._over:
+                self._leases[lease_id] = _Held(queue, count, read_at)
+        # The next rows are read later than this, when none of these is there any more.
+        self._over.clear()
         self._changed.set()

@@ -2,7 +2,8 @@
 
 The reaper waits until it has been in touch with Postgres for one whole lease time. After an outage
 longer than a lease every lease on the server has lapsed, also those of workers that are alive and
-about to renew; they get the chance to do so first.
+about to renew; they get the chance to do so first. The same holds when the queen herself has slept
+for a lease time, perhaps with the whole machine.
 """
 
 from collections import Counter
@@ -48,6 +49,7 @@ class Reaper:
         self._metrics = metrics
         self._clock = clock
         self._in_touch_since: float | None = None
+        self._in_touch_at = clock.seconds()
 
     async def run(self) -> Never:
         """Sweep for ever."""
@@ -62,15 +64,18 @@ class Reaper:
         except UnavailableError:
             self._in_touch_since = None
             raise
+        self._in_touch_at = self._clock.seconds()
         if self._in_touch_since is None:
-            self._in_touch_since = self._clock.seconds()
+            self._in_touch_since = self._in_touch_at
         if reaped:
             self._tell(reaped)
         return 0 if len({task.lease_id for task in reaped}) == LEASES_AT_ONCE else self._pause()
 
     def _is_in_touch_for_a_lease(self) -> bool:
-        since = self._in_touch_since
-        return since is not None and self._clock.seconds() - since >= self._settings.lease_seconds
+        now, lease_seconds = self._clock.seconds(), self._settings.lease_seconds
+        if now - self._in_touch_at >= lease_seconds:
+            self._in_touch_since = None
+        return self._in_touch_since is not None and now - self._in_touch_since >= lease_seconds
 
     def _pause(self) -> float:
         return min(self._settings.poll_seconds, self._settings.lease_seconds / 4)

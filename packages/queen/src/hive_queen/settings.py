@@ -33,7 +33,7 @@ class QueenSettings:
     """For how many days the event log is kept."""
 
     retry_batch: int = 1000
-    """Most tasks that one sweep or one reap moves."""
+    """Most tasks that one sweep moves."""
 
     metrics_port: int | None = None
     """Port for Prometheus on this machine; 0 picks a free one, none serves nothing."""

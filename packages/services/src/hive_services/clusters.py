@@ -5,7 +5,6 @@ renamed once everything is on disk; so a directory under its final name is compl
 """
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -62,8 +61,7 @@ class Cluster:
                 user's.
             ServiceUnavailableError: making it failed; the message ends with the programs' words.
         """
-        # Whatever was being made when somebody pulled the plug.
-        shutil.rmtree(self.home.staging, ignore_errors=True)
+        self.home.remove_stagings()
         if self._is_empty():
             await self._make(said)
         self._check_version()
@@ -124,7 +122,7 @@ class Cluster:
             pid_file.unlink()
 
     async def _make(self, said: LogTail) -> None:
-        staging = self.home.staging
+        staging = self.home.fresh_staging()
         if self.identity.owner != os.geteuid():
             let_through(self.home.root)
         make_private_directory(staging, self.identity.owner)

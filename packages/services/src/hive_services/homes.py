@@ -2,7 +2,7 @@
 
     <data directory>/
       postgres/       the data itself
-      postgres.new/   a data directory in the making; renamed once it is whole
+      postgres.new-*/ a data directory in the making; renamed once it is whole
       postgres.lock   held while somebody supervises the service; holds their process id
       postgres.log    what the server says; postgres.log.1 is what it said before
       postgres.run/   its socket
@@ -19,6 +19,8 @@ when its user logs out, and the server stays.)
 import hashlib
 import os
 import re
+import secrets
+import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,10 +56,17 @@ class Home:
         """The server's own directory."""
         return self.root / self.service
 
-    @property
-    def staging(self) -> Path:
-        """Where `data` is made."""
-        return self.root / f"{self.service}.new"
+    def fresh_staging(self) -> Path:
+        """Return a place to make `data` in, which was never used before.
+
+        What made the last one may still be on its way out, and tidies its own directory up.
+        """
+        return self.root / f"{self.service}.new-{secrets.token_hex(4)}"
+
+    def remove_stagings(self) -> None:
+        """Remove what was being made when somebody pulled the plug, as far as it can be."""
+        for abandoned in self.root.glob(f"{self.service}.new-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
 
     @property
     def lock(self) -> Path:

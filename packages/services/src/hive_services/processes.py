@@ -88,7 +88,7 @@ def spawn(
         stdin: a descriptor, or one of subprocess' constants.
     """
     name = death_signal.name.removeprefix("SIG")
-    bound = (find_tool("setpriv"), "--pdeathsig", "CONT", "--")
+    bound = (find_tool("setpriv"), "--pdeathsig", name, "--")
     guard = ("/bin/sh", "-c", ONLY_FOR_ITS_PARENT, str(os.getpid()))
     log.touch(mode=0o600)
     with log.open("ab") as output:
@@ -125,13 +125,13 @@ def signal_tree(pid: int, number: signal.Signals) -> None:
             continue
 
 
-def processes_in(directories: Sequence[Path]) -> list[psutil.Process]:
-    """Return the processes that work in one of `directories`, as the servers do in their data."""
-    wanted = {str(directory) for directory in directories}
+def processes_in(directory: Path) -> list[psutil.Process]:
+    """Return the processes that work in `directory`, as the servers do in their data."""
+    wanted = str(directory)
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         try:
-            if process.cwd() in wanted:
+            if process.cwd() == wanted:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

@@ -165,13 +165,12 @@ class EmbeddedServer(ABC):
         # We hold the lock, so nobody supervises what still works in the directory: it is a killed
         # supervisor's server on its way down. It is not ended here, as it may also be a Postgres
         # that somebody started by hand.
-        places = (self._home.data, self._home.staging)
-        leftovers = processes_in(places)
+        leftovers = processes_in(self._home.data)
         try:
             async with asyncio.timeout(LEFTOVER_SECONDS):
                 while leftovers:
                     await asyncio.sleep(POLL_SECONDS)
-                    leftovers = processes_in(places)
+                    leftovers = processes_in(self._home.data)
         except TimeoutError:
             pids = ", ".join(str(process.pid) for process in leftovers)
             raise ServiceUnavailableError(

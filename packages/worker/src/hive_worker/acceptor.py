@@ -10,6 +10,7 @@ from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId, TaskId
 from hive_store.worker_store import LeasedTask, WorkerStore
+from hive_telemetry.logs import logger
 from hive_telemetry.metrics import Metrics
 from hive_worker.holdings import Holdings
 
@@ -28,6 +29,7 @@ class Acceptor:
         *,
         put: Callable[[list[LeasedTask]], None],
         lease: timedelta,
+        margin_seconds: float,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -35,10 +37,17 @@ class Acceptor:
         self._holdings = holdings
         self._put = put
         self._lease = lease
+        self._margin_seconds = margin_seconds
         self._metrics = metrics
         self._clock = clock
         self._waiting: dict[LeaseId, asyncio.Future[None]] = {}
+        self._is_asking = False
         self._arrived = asyncio.Event()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether tasks may come out of a bundle that is being accepted."""
+        return self._is_asking or bool(self._waiting)
 
     async def accept(self, bundle: Bundle) -> None:
         """Accept a bundle's lease and let its tasks wait for slots; a stale bundle does nothing.
@@ -64,6 +73,7 @@ class Acceptor:
         waiting, self._waiting = self._waiting, {}
         if not waiting:
             return
+        self._is_asking = True
         try:
             await self._accept(list(waiting))
         except UnavailableError as error:
@@ -72,16 +82,23 @@ class Acceptor:
                 # Somebody waits for each; but who was cancelled has stopped to look.
                 answer.exception()
             return
+        finally:
+            self._is_asking = False
         for answer in waiting.values():
             answer.set_result(None)
 
     async def _accept(self, lease_ids: list[LeaseId]) -> None:
         # What is in hand is not taken twice: a bundle that comes again would run its tasks again.
         fresh = [lease_id for lease_id in lease_ids if not self._holdings.holds(lease_id)]
+        sent_at = self._clock.seconds()
         granted = await self._store.accept(fresh, lease=self._lease) if fresh else []
         if not granted:
             return
         tasks = await self._store.read([accepted.lease_id for accepted in granted])
+        if self._clock.seconds() - sent_at > self._margin_seconds:
+            # A heartbeat sent since has proved other leases for longer than these will last.
+            logger(__name__).warning("bundles were accepted too slowly", leases=len(granted))
+            return
         held: dict[LeaseId, set[TaskId]] = {}
         waits: dict[str, list[float]] = {}
         for leased in tasks:

@@ -26,6 +26,9 @@ class RunningAttempt:
         self.began_at = began_at
         """When it got its slot, by the worker's clock."""
 
+        self.is_start_on_its_way = False
+        """Whether a late start waits to be written; announcing the start still waits for it."""
+
         self.is_start_written = False
         self.output: Output | None = None
         """What it has written so far; None until it writes."""
@@ -54,3 +57,7 @@ class RunningAttempt:
         if self.verdict is None and self._runner is not None:
             self.verdict = verdict
             self._runner.cancel()
+
+    def end(self) -> None:
+        """Hear that it is over: its slot runs another now, which nobody means to call off."""
+        self._runner = None

@@ -1,10 +1,10 @@
-"""Leave in good order: take nothing more, finish what runs, give back the rest, and sign off.
+"""Leave in good order: take nothing more, finish what runs, give back the rest.
 
     first SIGTERM    nothing new is taken; what waits for a slot goes back at once, uncounted;
                      what runs may finish within the grace
     after the grace, or at a second SIGTERM
                      what still runs is stopped, its whole tree, and goes back, uncounted
-    then             every outcome is written, and the worker signs off
+    then             every outcome is written, and the worker may sign off
 
 A worker that cannot write any more, because Postgres is away, leaves when its leases have lapsed in
 any case: from then on what it holds belongs to others.
@@ -14,11 +14,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from hive_contracts.errors import UnavailableError
 from hive_contracts.outcomes import Released
 from hive_dispatch.receiver import BundleReceiver
-from hive_store import WorkerStore
 from hive_telemetry.logs import logger
+from hive_worker.acceptor import Acceptor
 from hive_worker.recorder import Recorder
 from hive_worker.runner import Runner
 from hive_worker.settings import WorkerSettings
@@ -36,18 +35,18 @@ class Drain:
     def __init__(
         self,
         receivers: Sequence[BundleReceiver],
+        acceptor: Acceptor,
         slots: Slots,
         runner: Runner,
         recorder: Recorder,
-        store: WorkerStore,
         *,
         settings: WorkerSettings,
     ) -> None:
         self._receivers = receivers
+        self._acceptor = acceptor
         self._slots = slots
         self._runner = runner
         self._recorder = recorder
-        self._store = store
         self._settings = settings
         self._is_wanted = asyncio.Event()
         self._is_urgent = asyncio.Event()
@@ -59,7 +58,7 @@ class Drain:
 
     def ask(self) -> None:
         """Begin to leave; asked again, leave at once."""
-        (self._is_urgent if self._is_wanted.is_set() else self._is_wanted).set()
+        (self._is_urgent if self.has_begun else self._is_wanted).set()
 
     async def wait_until_asked(self) -> None:
         """Return once the worker is to leave."""
@@ -77,30 +76,27 @@ class Drain:
             await self._look()
         try:
             async with asyncio.timeout(self._settings.lease_seconds):
+                while self._acceptor.is_busy:
+                    await self._look()
                 await self._recorder.wait_until_written()
-                await self._store.leave()
-        except (TimeoutError, UnavailableError) as error:
+        except TimeoutError:
             logger(__name__).warning(
-                "left without writing everything",
-                error=str(error),
-                unwritten=self._recorder.unwritten,
+                "left without writing everything", unwritten=self._recorder.unwritten
             )
 
     async def _let_finish(self) -> None:
         """Wait for running attempts until the grace is over or somebody is in a hurry."""
+        # Once in any case: a receiver may be in the middle of taking something.
+        await self._look()
         try:
             async with asyncio.timeout(self._settings.grace_seconds):
                 while self._runner.running and not self._is_urgent.is_set():
                     await self._look()
         except TimeoutError:
             logger(__name__).info("the grace is over", running=len(self._runner.running))
-        self._give_back_waiting()
 
     async def _look(self) -> None:
-        self._give_back_waiting()
+        """Give back what waits, also what was accepted in the last moment; then pause."""
         await asyncio.sleep(LOOK_SECONDS)
-
-    def _give_back_waiting(self) -> None:
-        """Give back what waits, also what a receiver accepted in the last moment."""
         for leased in self._slots.take_overdue(seconds=0):
             self._runner.give_up(leased.task, DRAINING)

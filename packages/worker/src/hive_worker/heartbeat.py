@@ -83,11 +83,15 @@ class Heartbeat:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._show_progress(), name="heartbeat progress")
+            beating = loop.run_in_executor(None, lambda: asyncio.run(self._beat_for_ever(loop)))
             try:
-                await asyncio.to_thread(lambda: asyncio.run(self._beat_for_ever(loop)))
+                await asyncio.shield(beating)
+                raise RuntimeError("the heartbeat's thread ended")
             finally:
                 self._is_over.set()
                 self._nudge()
+                # A thread cannot be cancelled: it is over when its beat is.
+                await asyncio.wait([beating])
 
     async def _show_progress(self) -> None:
         while True:

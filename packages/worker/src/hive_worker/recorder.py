@@ -12,7 +12,6 @@ from typing import Final, Never
 
 from hive_bus.bus import Bus
 from hive_contracts.errors import StaleLeaseError, UnstorableValueError
-from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
 from hive_contracts.tasks import Task
@@ -53,7 +52,7 @@ class Recorder:
         self._starts: list[tuple[RunningAttempt, asyncio.Future[None] | None]] = []
         self._work = asyncio.Event()
         self._written = asyncio.Event()
-        self.on_stale: Callable[[TaskId], None] = lambda _task_id: None
+        self.on_stale: Callable[[RunningAttempt], None] = lambda _attempt: None
         """Called for an attempt whose late start was refused: its lease is gone."""
 
     @property
@@ -75,7 +74,7 @@ class Recorder:
 
     def write_late_start(self, attempt: RunningAttempt) -> None:
         """Have a start written soon, for an attempt that turned out to be long."""
-        attempt.is_start_written = True
+        attempt.is_start_on_its_way = True
         self._starts.append((attempt, None))
         self._work.set()
 
@@ -120,23 +119,25 @@ class Recorder:
         self._written.set()
 
     async def _write_starts(self) -> None:
-        starts = [s for s in self._starts if s[1] is None or not s[1].done()]
-        self._starts = starts
-        if not starts:
+        self._starts = [s for s in self._starts if s[1] is None or not s[1].done()]
+        batch = list(self._starts)
+        if not batch:
             return
-        held = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in starts])
-        del self._starts[: len(starts)]
-        for attempt, answer in starts:
+        held = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in batch])
+        del self._starts[: len(batch)]
+        for attempt, answer in batch:
             self._answer_start(attempt, answer, is_held=attempt.task.id in held)
 
     def _answer_start(
         self, attempt: RunningAttempt, answer: asyncio.Future[None] | None, *, is_held: bool
     ) -> None:
-        if not is_held:
+        if is_held:
+            attempt.is_start_written = True
+        else:
             self._metrics.stale_writes()
         if answer is None:
             if not is_held:
-                self.on_stale(attempt.task.id)
+                self.on_stale(attempt)
         elif answer.done():
             return
         elif is_held:
@@ -151,11 +152,14 @@ class Recorder:
             del self._pieces[: len(batch)]
 
     async def _write_endings(self) -> None:
-        while self._endings:
-            batch = self._endings[:MOST_ENDINGS]
-            finished = await self._finish([ending for ending, _ in batch])
-            del self._endings[: len(batch)]
-            self._settle(batch, finished)
+        # One batch, and only what had ended before the output was written: the output of an attempt
+        # that has ended since is not stored yet, and would be refused once its ending is.
+        batch = self._endings[:MOST_ENDINGS]
+        if not batch:
+            return
+        finished = await self._finish([ending for ending, _ in batch])
+        del self._endings[: len(batch)]
+        self._settle(batch, finished)
 
     async def _finish(self, endings: Sequence[Ending]) -> list[Finished]:
         """Write endings; one that Postgres refuses fails alone."""
@@ -174,9 +178,9 @@ class Recorder:
         if len(finished) < len(batch):
             self._metrics.stale_writes(len(batch) - len(finished))
         report = Report()
-        by_id = {row.task_id: row for row in finished}
+        written = {(row.task_id, row.lease_id): row for row in finished}
         for ending, task in batch:
-            row = by_id.get(ending.task_id)
+            row = written.get((ending.task_id, ending.lease_id))
             if row is not None:
                 report.add(ending, task, row)
         report.count(self._metrics)

@@ -1,13 +1,25 @@
-"""Run one attempt through its executor, to an outcome that can be written."""
+"""Run one attempt through its executor, to an outcome that can be written.
+
+An executor is a guest. Whatever it raises, returns or cancels, the attempt ends with an outcome
+that says so, and its neighbours in the worker go on: one faulty executor must not cost the leases
+of every task that runs beside it. (Loops of Hive's own are held to the opposite: what they do not
+understand ends the process.) Only what is meant for the whole process passes: `SystemExit`, and the
+cancellation that ends the worker.
+
+An attempt is cancelled at most once, by whoever calls it off first: its time-out, a person, a lost
+lease, a drain. A second cancellation would interrupt an executor that is killing its processes.
+"""
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
-from hive_contracts.errors import StaleLeaseError, UnknownKindError, UnstorableValueError
+from hive_contracts.errors import StaleLeaseError, UnstorableValueError, UsageError
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import (
     Cancelled,
@@ -24,12 +36,15 @@ from hive_contracts.states import Move
 from hive_contracts.tasks import Task
 from hive_contracts.wire import encode_json
 from hive_store.worker_store import Ending, LeasedTask
+from hive_telemetry.logs import logger
 from hive_worker.attempts import RunningAttempt
 from hive_worker.executors import Executors
 from hive_worker.holdings import Holdings
 from hive_worker.settings import WorkerSettings
 
-__all__ = ["Records", "Runner"]
+__all__ = ["GONE", "Records", "Runner"]
+
+GONE: Final = Released("its lease is gone")
 
 
 class Records(Protocol):
@@ -75,7 +90,10 @@ class Runner:
             return
         if not self._holdings.holds(task.lease_id):
             return
-        await self._records.wait_for_room()
+        if task.id in self.running:
+            # An earlier attempt, under a lease that is gone, has not come to its end.
+            self.give_up(task, Released("an earlier attempt of it is still being stopped here"))
+            return
         attempt = RunningAttempt(
             task,
             began_at=self._clock.seconds(),
@@ -85,10 +103,8 @@ class Runner:
         self.running[task.id] = attempt
         try:
             outcome = await self._outcome(attempt)
-        except StaleLeaseError:
-            self._holdings.drop(task.lease_id)
-            return
         finally:
+            attempt.end()
             del self.running[task.id]
         run_seconds = self._clock.seconds() - attempt.began_at
         self._records.record(self._ending(task, outcome, run_seconds), attempt, task)
@@ -113,50 +129,47 @@ class Runner:
 
     async def _outcome(self, attempt: RunningAttempt) -> Outcome:
         """Return how the attempt ended. Being called off is an outcome; the worker's end is not."""
+        slot = asyncio.current_task()
         try:
             outcome = await self._executed(attempt)
         except asyncio.CancelledError:
-            if attempt.verdict is None:
+            if attempt.verdict is not None:
+                outcome = attempt.verdict
+            elif slot is not None and slot.cancelling():
                 raise
-            outcome = attempt.verdict
+            else:
+                # Nobody asked for it: without this the slot would be gone, and nobody would know.
+                outcome = Failed("its executor was cancelled from within")
         if attempt.verdict is None:
             return outcome
-        self._forgive_cancellation()
-        # It may have succeeded in the very moment it was called off; that is then what happened.
-        return outcome if isinstance(outcome, Succeeded) else attempt.verdict
-
-    @staticmethod
-    def _forgive_cancellation() -> None:
-        """Let the slot live on: the cancellation was the attempt's alone."""
-        slot = asyncio.current_task()
         while slot is not None and slot.cancelling():
             slot.uncancel()
+        # It may have succeeded in the very moment it was called off; that is then what happened.
+        return outcome if isinstance(outcome, Succeeded) else attempt.verdict
 
     async def _executed(self, attempt: RunningAttempt) -> Outcome:
         task = attempt.task
         try:
+            await self._records.wait_for_room()
             executor = await self._executors.of_kind(task.kind)
-        except UnknownKindError as error:
-            return Failed(f"{error} (by this worker)", is_retryable=False)
-        if task.writes_start:
-            await attempt.announce_start()
-        if task.timeout is None:
-            return await executor.run(attempt)
-        limit = asyncio.timeout(task.timeout.total_seconds())
-        try:
-            async with limit:
-                return await executor.run(attempt)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return TimedOut(task.timeout)
+            if task.writes_start:
+                await attempt.announce_start()
+            with _timed(attempt):
+                return _checked(await executor.run(attempt), kind=task.kind)
+        except StaleLeaseError:
+            return GONE
+        except UsageError as error:
+            return Failed(str(error), is_retryable=False)
+        except Exception as error:  # noqa: BLE001 - the border to code that is not ours
+            logger(__name__).exception("an executor raised", kind=task.kind, task=task.id)
+            return Failed(f"its executor raised {type(error).__name__}: {error}")
 
     def _ending(self, task: Task, outcome: Outcome, run_seconds: float | None) -> Ending:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
         except UnstorableValueError as error:
-            outcome, result = Failed(f"its result was refused: {error}", is_retryable=False), None
+            outcome, result = _refused(outcome, error), None
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
         return Ending(
             task_id=task.id,
@@ -178,6 +191,36 @@ class Runner:
         ).total_seconds()
 
 
+@contextmanager
+def _timed(attempt: RunningAttempt) -> Generator[None]:
+    """Call the attempt off when it has run for as long as it may."""
+    limit = attempt.task.timeout
+    if limit is None:
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(
+        limit.total_seconds(), attempt.call_off, TimedOut(limit)
+    )
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _checked(outcome: object, *, kind: str) -> Outcome:
+    """Return `outcome` if it is one: executors come from anywhere."""
+    if isinstance(outcome, Outcome):
+        return outcome
+    return Failed(f"the executor of {kind!r} returned {outcome!r}, which is no outcome")
+
+
+def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed:
+    refusal = f"its result was refused: {error}"
+    if isinstance(outcome, Failed):
+        return replace(outcome, error=f"{outcome.error} ({refusal})", result=None)
+    return Failed(refusal, is_retryable=False)
+
+
 def _result_of(outcome: Outcome) -> str | None:
     match outcome:
         case Succeeded():
@@ -191,15 +234,12 @@ def _result_of(outcome: Outcome) -> str | None:
 def _error_of(outcome: Outcome) -> str | None:
     match outcome:
         case Failed():
-            return _storable(outcome.error)
+            return outcome.error
         case TimedOut():
             return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
         case Released():
-            return _storable(outcome.reason)
-        case _:
+            return outcome.reason
+        case Succeeded() | Cancelled():
             return None
-
-
-def _storable(text: str) -> str:
-    """Return `text` as Postgres can store it: no NUL, no lone surrogate."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+        case _:
+            assert_never(outcome)

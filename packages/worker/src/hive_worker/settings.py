@@ -62,6 +62,11 @@ class WorkerSettings:
             raise ConfigurationError(
                 f"slots ({self.slots}) and processes ({self.processes}) are at least 1"
             )
+        if self.heartbeat_seconds <= 0 or self.lease_margin_seconds < 0:
+            raise ConfigurationError(
+                f"heartbeat_seconds ({self.heartbeat_seconds}) is more than 0,"
+                f" lease_margin_seconds ({self.lease_margin_seconds}) not less"
+            )
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ConfigurationError(
                 f"a lease ({self.lease_seconds} s) must outlast two heartbeats"

@@ -76,7 +76,7 @@ class Watch:
         for attempt in self._runner.running.values():
             if attempt.began_at > limit:
                 break  # they are in the order in which they began
-            if not attempt.is_start_written:
+            if not attempt.is_start_written and not attempt.is_start_on_its_way:
                 self._recorder.write_late_start(attempt)
 
     def _write_output(self) -> None:

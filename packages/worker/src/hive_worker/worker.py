@@ -1,24 +1,26 @@
 """The worker: receives bundles, accepts their leases, runs their tasks, records what came of it.
 
-receivers ──▶ acceptor ──▶ slots ──▶ runner ──▶ executor
-└──▶ recorder ──▶ Postgres, then the bus
-heartbeat (a thread): renews what is held; what it cannot renew is stopped before it lapses
+    receivers ──▶ acceptor ──▶ slots ──▶ runner ──▶ executor
+                                            └──▶ recorder ──▶ Postgres, then the bus
+
+A heartbeat, in a thread, renews what is held; what it cannot renew is stopped before it lapses.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
 from hive_bus.bus import Bus
 from hive_contracts.clocks import BootClock, Clock
+from hive_contracts.errors import UnavailableError
 from hive_contracts.events import CancelRequest
 from hive_contracts.execution import Tools
 from hive_contracts.ids import WorkerId
 from hive_contracts.loops import Loop
-from hive_contracts.outcomes import Cancelled, Released
+from hive_contracts.outcomes import Cancelled
 from hive_dispatch.receiver import BundleReceiver
 from hive_store import HOT_SETTINGS, WorkerStore, open_line
 from hive_telemetry.logs import logger
@@ -31,7 +33,7 @@ from hive_worker.heartbeat import Beat, Heartbeat
 from hive_worker.holdings import Holdings
 from hive_worker.proof import Proof
 from hive_worker.recorder import Recorder
-from hive_worker.runner import Runner
+from hive_worker.runner import GONE, Runner
 from hive_worker.settings import WorkerSettings
 from hive_worker.slots import Slots
 from hive_worker.watch import Watch
@@ -40,7 +42,7 @@ __all__ = ["Worker", "open_worker"]
 
 AHEAD_SECONDS: Final = 0.05
 BUNDLES_AT_ONCE: Final = 16
-GONE: Final = Released("its lease is gone")
+SIGN_OFF_SECONDS: Final = 2.0
 
 
 class Worker:
@@ -75,7 +77,7 @@ class Worker:
         self._runner = Runner(
             executors, self._recorder, self._holdings, settings=settings, clock=clock
         )
-        self._recorder.on_stale = lambda task_id: self._runner.call_off([task_id], GONE)
+        self._recorder.on_stale = lambda attempt: attempt.call_off(GONE)
         self._slots = Slots(
             settings.slots, run=self._runner.run, ahead_seconds=AHEAD_SECONDS, clock=clock
         )
@@ -84,6 +86,7 @@ class Worker:
             self._holdings,
             put=self._slots.put,
             lease=timedelta(seconds=settings.lease_seconds),
+            margin_seconds=settings.lease_margin_seconds,
             metrics=metrics,
             clock=clock,
         )
@@ -99,7 +102,7 @@ class Worker:
             for queue in settings.queues
         ]
         self.drain = Drain(
-            receivers, self._slots, self._runner, self._recorder, store, settings=settings
+            receivers, acceptor, self._slots, self._runner, self._recorder, settings=settings
         )
         self._heartbeat = Heartbeat(
             store.worker_id,
@@ -145,6 +148,15 @@ class Worker:
             await self.drain.wait_until_asked()
             await self.drain.run()
             working.cancel()
+        await self._sign_off()
+
+    async def _sign_off(self) -> None:
+        """Say that the worker has left; the heartbeat must be over, or it would be seen again."""
+        try:
+            async with asyncio.timeout(SIGN_OFF_SECONDS):
+                await self._store.leave()
+        except (TimeoutError, UnavailableError) as error:
+            logger(__name__).warning("could not sign off; it will be noticed", error=str(error))
 
     async def _wait_for_room(self) -> int:
         """Return how many tasks could begin, once one can and leases can be proved."""
@@ -155,6 +167,7 @@ class Worker:
     def _take_in(self, beat: Beat) -> None:
         """Learn from a heartbeat: what is still ours, and what was called off."""
         self.proof.heard()
+        self._metrics.show_heartbeat(datetime.now(UTC).timestamp())
         for lease_id in beat.dropped:
             self._holdings.drop(lease_id)
             self._runner.call_off_lease(lease_id, GONE)

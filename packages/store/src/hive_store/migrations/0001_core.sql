@@ -68,8 +68,10 @@ comment on column hive.task.worker_id is 'Who ended it.';
 
 create index task_claimable on hive.task (queue, priority, run_at, id) where state = 'queued';
 create index task_due on hive.task (run_at) where state = 'scheduled';
--- For the orphan query alone, which must not read ten million finished tasks each minute.
-create index task_leased on hive.task (lease_id) where lease_id is not null;
+-- For the orphan query alone, which must not read ten million finished tasks each minute. The predicate
+-- is one that no other statement's condition implies: offered `lease_id is not null`, the planner read all
+-- leased tasks to finish 200 of them (an index on lease_id: 4.7 ms instead of 3.3, and square in the bundle).
+create index task_leased on hive.task (id) where num_nonnulls(lease_id) = 1;
 
 -- Two dead versions a task and drains that last seconds: vacuum by count, at once, without pauses.
 alter table hive.task set (

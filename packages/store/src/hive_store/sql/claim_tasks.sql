@@ -11,6 +11,9 @@
 -- Payloads are not returned: a queen that froze while it read them would hold the rows, without a
 -- lease that could lapse.
 --
+-- The move's guard is `candidate`, which holds the rows locked. Repeating it where they are written
+-- would let the planner read the whole of `task_claimable` there, instead of the primary key.
+--
 -- $1 queen_id          uuid
 -- $2 queue             text
 -- $3 limit             integer           most tasks to take
@@ -68,7 +71,7 @@ moved as (
   set state = 'dispatched', claims = t.claims + 1, lease_id = c.lease_id, started_at = null,
       worker_id = null
   from chosen c
-  where t.id = c.id and t.state = 'queued'
+  where t.id = c.id
 ),
 told as (
   insert into hive.event (type, task_ids)

@@ -7,6 +7,9 @@ union all
 select queue, 'scheduled', count(*), null from hive.task where state = 'scheduled' group by queue
 union all
 select t.queue, t.state::text, count(*), null
-from hive.lease l cross join lateral unnest(l.task_ids) as m (id)
-  join hive.task t on t.id = m.id and t.lease_id = l.id
+from hive.lease l
+  cross join lateral unnest(l.task_ids) as m (id)
+  cross join lateral (
+    select queue, state from hive.task where id = m.id and lease_id = l.id limit 1
+  ) t
 group by t.queue, t.state

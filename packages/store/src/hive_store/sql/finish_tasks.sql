@@ -112,3 +112,4 @@ select t.id,
        g.lease_id, null, null, true
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
 where t.outcome = g.outcome::hive.outcome
+  and (g.id, g.lease_id) not in (select id, lease_id from ended)

@@ -13,6 +13,8 @@ select t.id, t.lease_id, t.kind, t.queue, t.payload, t.claims - t.given_back as 
        extract(epoch from l.granted_at - greatest(t.run_at, t.created_at))::double precision as enqueued_seconds
 from hive.lease l
   cross join lateral unnest(l.task_ids) with ordinality as m (id, place)
-  join hive.task t on t.id = m.id and t.lease_id = l.id
+  cross join lateral (
+    select * from hive.task where id = m.id and lease_id = l.id limit 1
+  ) t
 where l.id = any($2::uuid[]) and l.worker_id = $1::uuid
 order by l.id, m.place

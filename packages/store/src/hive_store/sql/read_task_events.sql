@@ -9,5 +9,5 @@
 select xid::text::bigint as xid, id, at, type::text as type, task_id, task_ids, attempt, reason
 from hive.event
 where task_id = $1::bigint
-order by xid, id
+order by event.xid, event.id
 limit $2::integer

@@ -9,6 +9,9 @@
 -- From then on a task goes alone and always writes its start. A task that was called off ends as
 -- cancelled: its worker is gone, or has stopped it before the lapse.
 --
+-- The `limit 1` looks each task up by its id: joined plainly, a batch of leases is thought to hold so
+-- many tasks that the planner reads the whole table.
+--
 -- $1 batch_size  integer
 --
 -- returns: one row per task of the leases reaped
@@ -31,7 +34,9 @@ member as materialized (
            as is_exhausted
   from lapsed l
     cross join lateral unnest(l.task_ids) as m (id)
-    join hive.task t on t.id = m.id and t.lease_id = l.id
+    cross join lateral (
+      select * from hive.task where id = m.id and lease_id = l.id limit 1
+    ) t
 ),
 changed as (
   update hive.task t

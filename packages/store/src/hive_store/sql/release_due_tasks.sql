@@ -1,5 +1,8 @@
 -- Queue up to $1 scheduled tasks whose time has come, the longest due first.
 --
+-- The guard is `due`, which holds the rows locked; repeated where they are written, it would let the
+-- planner read the whole of `task_due` there, instead of the primary key.
+--
 -- $1 batch_size  integer
 --
 -- returns: one row: how many moved, and in how many seconds the next is due (null if none waits)
@@ -13,7 +16,7 @@ with due as materialized (
   for update skip locked
 ),
 changed as (
-  update hive.task t set state = 'queued' from due where t.id = due.id and t.state = 'scheduled'
+  update hive.task t set state = 'queued' from due where t.id = due.id
   returning t.id
 )
 select (select count(*)::integer from changed) as count,

@@ -1,0 +1,30 @@
+"""`hive demo`: see Hive do its main job on real input."""
+
+from typing import Annotated
+
+import typer
+
+from hive.options import Json
+
+__all__ = ["demo"]
+
+
+def demo(
+    *,
+    tasks: Annotated[
+        int | None, typer.Option("--tasks", metavar="N", help="Only so many, for a quicker run.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run over a thousand real tasks on a Hive of its own, and kill a worker half-way.
+
+    Each module of Python's standard library is compiled by a process and counted by a function;
+    then every result is checked. What it starts and writes is gone at the end.
+    """
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.demonstration.showing import give  # noqa: PLC0415
+
+    code = asyncio.run(give(tasks=tasks, as_json=json))
+    if code:
+        raise typer.Exit(code)

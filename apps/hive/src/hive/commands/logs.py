@@ -1,0 +1,37 @@
+"""`hive logs`: what a task has written, from any machine."""
+
+from typing import Annotated
+
+import typer
+
+from hive.options import Options, with_options
+
+__all__ = ["logs"]
+
+
+@with_options
+def logs(
+    options: Options,
+    task: Annotated[int, typer.Argument(metavar="ID", help="The task.")],
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the task has ended.")
+    ] = False,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", metavar="N", help="Not the last attempt, but this.")
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option("--stream", metavar="stdout|stderr", help="Only this one.")
+    ] = None,
+) -> None:
+    """Print what a task has written: its stdout on stdout, its stderr on stderr."""
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.tasks.reading_logs import print_logs  # noqa: PLC0415
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
+
+    if stream not in (None, "stdout", "stderr"):
+        raise ConfigurationError(f"--stream is {stream!r}; it must be stdout or stderr")
+    if follow and attempt is not None:
+        raise ConfigurationError("--follow is for the attempt that runs; leave out --attempt")
+    asyncio.run(print_logs(options.settings(), task, stream, attempt=attempt, is_following=follow))

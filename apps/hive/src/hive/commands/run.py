@@ -1,0 +1,85 @@
+"""`hive run`: run a command as a durable task, and watch it as if it ran here."""
+
+from typing import Annotated
+
+import typer
+
+from hive.options import Options, with_options
+
+__all__ = ["EPILOG", "run"]
+
+EPILOG = (
+    "Exit code: the command's own, or 128 + n if signal n ended it. Hive's own: 121 cancelled, "
+    "122 lost (its workers died), 123 detached by Ctrl-C, 124 timed out, 125 not queued or not "
+    "started. Ctrl-C detaches and the task goes on; twice cancels it."
+)
+
+
+@with_options
+def run(
+    options: Options,
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...", help="What to run.")
+    ],
+    *,
+    cwd: Annotated[
+        str | None,
+        typer.Option("--cwd", metavar="PATH", help="Where to run it; default: this directory."),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
+    ] = None,
+    shell: Annotated[
+        bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
+    ] = False,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="DURATION", help="Stop it after so long, as in 5m."),
+    ] = None,
+    queue: Annotated[
+        str, typer.Option("--queue", metavar="NAME", help="Queue to put it into.")
+    ] = "default",
+    priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
+    no_rerun: Annotated[
+        bool, typer.Option("--no-rerun", help="Never run it again if its worker dies.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
+    ] = False,
+) -> None:
+    """Run a command on a worker, show its output live, and exit with its exit code.
+
+    Example: hive run --timeout 10m -- make test
+    """
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+    from pathlib import Path  # noqa: PLC0415
+
+    from hive.durations import read_duration  # noqa: PLC0415
+    from hive.printing import say  # noqa: PLC0415
+    from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
+    from hive.tasks.running import run_and_watch  # noqa: PLC0415
+    from hive.tasks.submitting import read_variables  # noqa: PLC0415
+    from hive_contracts.errors import HiveError  # noqa: PLC0415
+    from hive_contracts.tasks import DEFAULT_MAX_LOSSES, NewTask  # noqa: PLC0415
+
+    try:
+        task = NewTask(
+            kind="command",
+            payload={
+                "argv": [" ".join(command)] if shell else command,
+                "shell": shell,
+                "cwd": str(Path(cwd or ".").absolute()),
+                "env": read_variables(env or []),
+            },
+            queue=queue,
+            priority=priority,
+            timeout=read_duration(timeout, flag="--timeout") if timeout else None,
+            max_losses=0 if no_rerun else DEFAULT_MAX_LOSSES,
+        )
+        code = asyncio.run(run_and_watch(options.settings(), task, is_verbose=verbose))
+    except HiveError as error:
+        # Every code below that is one the command itself might end with.
+        say(f"hive: {error}")
+        raise typer.Exit(NO_EXIT_CODE) from None
+    raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""What `hive demo` shows."""

@@ -1,0 +1,44 @@
+"""Durations as people write and read them: 30s, 5m, 1h30m, 2d."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from hive_contracts.errors import ConfigurationError
+
+__all__ = ["read_duration", "show_seconds"]
+
+UNIT_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+WHOLE: Final = re.compile(rf"(?:{PART.pattern})+")
+
+MINUTE: Final = 60
+SPANS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (MINUTE, "m", 1, "s"))
+"""Each unit with the one below it, in seconds."""
+
+
+def read_duration(text: str, *, flag: str) -> timedelta:
+    """Return the duration that `text` says.
+
+    Raises:
+        ConfigurationError: it says none; the message names the flag.
+    """
+    if not WHOLE.fullmatch(text):
+        raise ConfigurationError(f"{flag} is {text!r}; write it like 30s, 5m, 1h30m or 2d")
+    try:
+        return timedelta(
+            seconds=sum(float(number) * UNIT_SECONDS[unit] for number, unit in PART.findall(text))
+        )
+    except OverflowError:
+        raise ConfigurationError(f"{flag} is {text!r}, which is too long") from None
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a duration as text, with as much detail as is of use: 0.31 s, 42 s, 5m 10s, 3d 4h."""
+    if seconds < MINUTE:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.3g} s"
+    for unit_seconds, name, below_seconds, below in SPANS:
+        if seconds >= unit_seconds:
+            whole, rest = divmod(round(seconds), unit_seconds)
+            return f"{whole}{name} {rest // below_seconds}{below}"
+    raise AssertionError(f"{seconds} is at least a minute")

@@ -1,0 +1,56 @@
+"""The exit code of a command that waited for a task: the task's own, or one of Hive's.
+
+`hive run` prints this table in its help:
+
+    0-255    what the command itself ended with; 128 + n if signal n ended it
+    121      cancelled
+    122      lost: its workers died under it too often
+    123      Ctrl-C: nobody watches any more, the task goes on
+    124      timed out, as `timeout` says it
+    125      there is no exit code: it was not queued, or could not be started
+
+Shells use 126 and above for themselves, and programs mostly low numbers. A task that is no command
+ends with 0 or 1, if not with one of Hive's.
+"""
+
+import signal
+from typing import Any, Final, cast
+
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import TaskState
+from hive_store.task_store import EndedTask
+
+__all__ = ["CANCELLED", "DETACHED", "LOST", "NO_EXIT_CODE", "TIMED_OUT", "exit_code_of"]
+
+CANCELLED: Final = 121
+LOST: Final = 122
+DETACHED: Final = 123
+TIMED_OUT: Final = 124
+NO_EXIT_CODE: Final = 125
+
+OF_OUTCOME: Final = {
+    OutcomeName.TIMED_OUT: TIMED_OUT,
+    OutcomeName.LOST: LOST,
+    OutcomeName.RELEASED: LOST,
+}
+
+
+def exit_code_of(ended: EndedTask, *, is_command: bool) -> int:
+    """Return the exit code that tells how a task ended."""
+    if ended.state is TaskState.CANCELLED:
+        return CANCELLED
+    if ended.outcome in OF_OUTCOME:
+        return OF_OUTCOME[ended.outcome]
+    if not is_command:
+        return 0 if ended.state is TaskState.SUCCEEDED else 1
+    result = cast("dict[str, Any]", ended.result) if isinstance(ended.result, dict) else {}
+    if "signal" in result:
+        return 128 + _signal_number(result["signal"])
+    return result.get("exit_code", NO_EXIT_CODE)
+
+
+def _signal_number(name: str) -> int:
+    # Those without a name of their own are told as "signal 40".
+    if name in signal.Signals.__members__:
+        return signal.Signals[name]
+    return int(name.rpartition(" ")[2])

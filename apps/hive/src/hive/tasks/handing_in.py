@@ -1,0 +1,79 @@
+"""Queue one task for `hive submit`, and wait for it if that is wanted."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from hive.printing import say, show, show_json
+from hive.settings import Settings
+from hive.tasks.exit_codes import exit_code_of
+from hive.tasks.kinds import check_payload
+from hive.tasks.reaching import open_reach
+from hive_contracts.errors import UnknownKindError
+from hive_contracts.ids import TaskId
+from hive_contracts.tasks import NewTask
+from hive_store.task_store import EndedTask
+
+__all__ = ["Order", "hand_in"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What `hive submit` was asked for."""
+
+    task: NewTask
+    is_forced: bool
+    is_waiting: bool
+    as_json: bool
+
+
+async def hand_in(settings: Settings, order: Order) -> int:
+    """Queue the task and print its id, then perhaps its result; return the exit code.
+
+    Raises:
+        UnknownKindError: the kind is not installed here, and that was not to be forced.
+        MalformedPayloadError: its kind refuses the payload.
+        RefusedTaskError: it may not be submitted as it stands.
+    """
+    task = order.task
+    try:
+        check_payload(task.kind, task.payload)
+    except UnknownKindError as error:
+        if not order.is_forced:
+            raise
+        say(f"hive: {error}; it is queued for machines that have it")
+    async with open_reach(settings) as reach:
+        [task_id] = await reach.hive.submit_many([task])
+        if not order.is_waiting:
+            _tell(task_id, as_json=order.as_json)
+            return 0
+        if not order.as_json:
+            show(str(task_id))
+        try:
+            ended = await reach.hive.wait(task_id)
+        except asyncio.CancelledError:
+            say(f"\nhive: task {task_id} goes on; `hive show {task_id}` says how it does")
+            raise
+    show_json(_described(ended) if order.as_json else ended.result)
+    if ended.error:
+        say(f"hive: task {task_id} {ended.state}: {ended.error}")
+    return exit_code_of(ended, is_command=task.kind == "command")
+
+
+def _tell(task_id: TaskId, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"id": task_id})
+        return
+    show(str(task_id))
+    say(f"hive: see how it does with `hive show {task_id}`, its output with `hive logs {task_id}`")
+
+
+def _described(ended: EndedTask) -> dict[str, Any]:
+    return {
+        "id": ended.id,
+        "state": ended.state,
+        "outcome": ended.outcome,
+        "attempt": ended.attempt,
+        "result": ended.result,
+        "error": ended.error,
+    }

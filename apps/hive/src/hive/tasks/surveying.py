@@ -1,0 +1,114 @@
+"""The whole Hive at a glance, as `hive status` shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from hive.durations import show_seconds
+from hive.settings import Settings
+from hive.tables import fit, table_lines
+from hive.tasks.reaching import open_view
+from hive_contracts.states import TaskState
+from hive_store.fleet_store import SeenWorker
+
+__all__ = ["Survey", "as_lines", "as_plain", "survey"]
+
+SEEN_WITHIN: Final = timedelta(minutes=1)
+ENDS_SECONDS: Final = 60
+SILENT_SECONDS: Final = 15.0
+"""A worker that has said nothing for so long may be gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found, at one moment."""
+
+    counts: Mapping[str, Mapping[TaskState, int]]
+    longest_waits: Mapping[str, float]
+    """By queue: for how many seconds the task that has waited longest has been due."""
+
+    recent_ends: Mapping[TaskState, int]
+    """How many tasks ended within the last minute."""
+
+    workers: Sequence[SeenWorker]
+
+
+async def survey(settings: Settings) -> Survey:
+    """Look at everything once."""
+    async with open_view(settings) as view:
+        return Survey(
+            counts=await view.tasks.count(),
+            longest_waits=await view.onlooker.longest_waits(),
+            recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
+            workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
+        )
+
+
+def as_lines(found: Survey) -> list[str]:
+    """Return the survey for people."""
+    queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
+    workers = _worker_lines(found.workers)
+    return [*queues, "", _ends_line(found.recent_ends), "", *workers]
+
+
+def as_plain(found: Survey) -> dict[str, Any]:
+    """Return the survey for programs."""
+    return {
+        "queues": {
+            queue: {
+                **{state: by_state.get(state, 0) for state in TaskState},
+                "longest_wait_seconds": found.longest_waits.get(queue),
+            }
+            for queue, by_state in found.counts.items()
+        },
+        "ended_in_the_last_minute": {
+            state: found.recent_ends.get(state, 0)
+            for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
+        },
+        "workers": [asdict(worker) for worker in found.workers],
+    }
+
+
+def _queue_lines(found: Survey) -> list[str]:
+    rows = [
+        [
+            queue,
+            *(str(by_state.get(state, 0)) for state in TaskState),
+            show_seconds(found.longest_waits[queue]) if queue in found.longest_waits else "-",
+        ]
+        for queue, by_state in found.counts.items()
+    ]
+    return table_lines(["queue", *TaskState, "oldest"], rows, gap=1)
+
+
+def _ends_line(ends: Mapping[TaskState, int]) -> str:
+    total = sum(ends.values())
+    if not total:
+        return "no task has ended in the last minute"
+    parts = ", ".join(f"{count:,} {state}" for state, count in sorted(ends.items()))
+    return f"ended in the last minute: {parts} ({total / ENDS_SECONDS:.1f} a second)"
+
+
+def _worker_lines(workers: Sequence[SeenWorker]) -> list[str]:
+    if not workers:
+        return ["no worker was seen in the last minute; start one with: hive worker"]
+    rows = [
+        [
+            fit(worker.host, 20),
+            _condition(worker),
+            fit(",".join(worker.queues), 20),
+            str(worker.pid),
+            str(worker.slots),
+            str(worker.held),
+            show_seconds(worker.unseen_seconds),
+        ]
+        for worker in workers
+    ]
+    return table_lines(["host", "worker", "queues", "pid", "slots", "held", "seen"], rows, texts=3)
+
+
+def _condition(worker: SeenWorker) -> str:
+    if worker.unseen_seconds > SILENT_SECONDS:
+        return "silent"
+    return "draining" if worker.is_draining else "at work"

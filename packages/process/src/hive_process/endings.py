@@ -1,0 +1,66 @@
+"""What the end of a command means for its task, in words a stranger can use."""
+
+import errno
+import signal
+from typing import Any, Final
+
+from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
+from hive_contracts.spawning import Exit
+from hive_process.payload import CommandPayload
+
+__all__ = ["outcome_of", "refusal_of"]
+
+_OF_THE_MOMENT: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""Refusals that tell of the machine just now, and nothing of the program."""
+
+
+def outcome_of(ended: Exit, payload: CommandPayload) -> Outcome:
+    """Return what it means that a command ended so."""
+    if ended.fenced:
+        return Released("the worker could not prove its lease in time, so the command was killed")
+    result: dict[str, Any] = {
+        "cpu_seconds": round(ended.cpu_seconds, 6),
+        "peak_memory_bytes": ended.peak_memory_bytes,
+        "left_behind": ended.left_behind,
+    }
+    if ended.signal is not None:
+        name = _signal_name(ended.signal)
+        return Failed(f"killed by {name}", result={"signal": name, **result})
+    result = {"exit_code": ended.code, **result}
+    if ended.code in payload.ok_codes:
+        return Succeeded(result)
+    return Failed(f"exit code {ended.code}", result=result)
+
+
+def refusal_of(error: OSError, payload: CommandPayload) -> Outcome:
+    """Return what it means that a command could not be started."""
+    if error.errno in _OF_THE_MOMENT:
+        return Released(f"the machine could not start another process: {error.strerror}")
+    return Failed(_explain(error, payload), is_retryable=False)
+
+
+def _explain(error: OSError, payload: CommandPayload) -> str:
+    if payload.cwd is not None and error.filename == payload.cwd:
+        return f"cannot work in directory {payload.cwd!r}: {error.strerror}"
+    program = error.filename or payload.words[0]
+    match error.errno:
+        case errno.ENOENT:
+            return f"no such program: {program!r}"
+        case errno.EACCES:
+            return f"not an executable program: {program!r}"
+        case errno.ENOEXEC:
+            return (
+                f"{program!r} is neither a program for this machine nor a script "
+                "whose first line names an interpreter that exists"
+            )
+        case errno.E2BIG:
+            return f"argv and env are too long for {program!r} to be started with"
+        case _:
+            return f"cannot start {program!r}: {error.strerror}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,99 @@
+"""The sweep ends what dead guardians left, and touches nothing else."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from hive_process import procfs
+from hive_process.sweep import sweep_abandoned
+from hive_testkit.processes import has_died, is_alive
+
+HIDING = "setsid sh -c 'echo pid $$; exec sleep 60' & echo pid $!; exec sleep 60"
+
+
+@contextmanager
+def marked(marker: str) -> Generator[int]:
+    """A process with `marker` in its environment; gives its pid."""
+    process = Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "HIVE_GUARD": marker})
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def dead_guardian() -> str:
+    """Return the marker of a guardian that lived on this machine, and does no more."""
+    process = Popen([sys.executable, "-ISc", "input()"], stdin=subprocess.PIPE)
+    mark = procfs.guard_of(process.pid)
+    process.communicate()
+    assert mark is not None
+    return mark
+
+
+def test_what_a_killed_guardian_left_is_found(start_worker: Callable[..., Popen[str]]):
+    worker = start_worker(HIDING)
+    assert worker.stdout is not None
+    pids: dict[str, int] = {}
+    while not {"guardian", "pid", "started"} <= pids.keys():
+        word, pid = worker.stdout.readline().split()
+        pids[word] = int(pid)
+    # Frozen first, so that neither can notice the other's end.
+    for name in (pids["guardian"], worker.pid):
+        os.kill(name, signal.SIGSTOP)
+    for name in (pids["guardian"], worker.pid):
+        os.kill(name, signal.SIGKILL)
+    worker.wait()
+    assert has_died(pids["guardian"])
+    assert is_alive(pids["pid"])
+    assert {pids["pid"], pids["started"]} <= set(sweep_abandoned())
+    assert not is_alive(pids["pid"])
+    assert not is_alive(pids["started"])
+
+
+def test_a_process_whose_guardian_is_dead_is_killed():
+    with marked(f"{dead_guardian()}:7") as pid:
+        assert pid in sweep_abandoned()
+        assert has_died(pid, within_seconds=0)
+
+
+def test_one_dead_guardian_among_several_is_enough():
+    mine = procfs.guard_of(os.getpid())
+    with marked(f"{mine}:1,{dead_guardian()}:7") as pid:
+        assert pid in sweep_abandoned()
+
+
+def test_a_guardians_pid_that_another_process_has_by_now_does_not_count():
+    boot, pid, _ = str(procfs.guard_of(os.getpid())).split(":")
+    with marked(f"{boot}:{pid}:1:7") as abandoned:
+        assert abandoned in sweep_abandoned()
+
+
+@pytest.mark.parametrize("marker", ["", "nonsense", ":::", "a,b", "00000000-0000-0000:1:1:1"])
+def test_a_marker_that_names_no_guardian_of_this_boot_is_left_alone(marker: str):
+    with marked(marker) as pid:
+        assert pid not in sweep_abandoned()
+        assert is_alive(pid)
+
+
+async def test_the_processes_of_living_guardians_are_left_alone(shell: Any):
+    process = await shell.spawn("sleep", "60")
+    assert process.pid not in sweep_abandoned()
+    assert is_alive(process.pid)
+
+
+def test_the_sweeper_spares_itself_and_its_ancestors():
+    code = "from hive_process.sweep import sweep_abandoned; print(*sweep_abandoned())"
+    env = {**os.environ, "HIVE_GUARD": f"{dead_guardian()}:7"}
+    line = f'"{sys.executable}" -c "{code}"; exit 0'
+    swept = subprocess.run(
+        ["/bin/sh", "-c", line], env=env, check=True, capture_output=True, timeout=30
+    )
+    assert swept.stdout == b"\n"

@@ -1,0 +1,69 @@
+"""What people ask of tasks beside their records. Ages are told by the database's clock."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hive_contracts.errors import UnknownTaskError
+from hive_contracts.ids import TaskId
+from hive_contracts.states import TaskState
+from hive_store.line import Line
+
+__all__ = ["MOST_AHEAD", "Onlooker", "Situation"]
+
+MOST_AHEAD: Final = 10_000
+LIVING_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Where one task stands, and what is around it."""
+
+    now: datetime
+    """The database's time, to count ages from."""
+
+    state: TaskState
+    claim: int
+    """How often it was leased. Attempts that are given back share a number, claims never do."""
+
+    attempt: int
+    ahead: int | None
+    """How many queued tasks go before it, `MOST_AHEAD` for that many or more; None: not queued."""
+
+    unheard_seconds: float | None
+    """How long ago its last claim wrote output; None if it has written none."""
+
+    queens: int
+    """How many queens were seen of late."""
+
+
+class Onlooker:
+    """Looks at tasks over a line, and changes nothing."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def look(self, task_id: TaskId) -> Situation:
+        """Return where a task stands.
+
+        Raises:
+            UnknownTaskError: there is no such task.
+        """
+        rows = await self._line.fetch("look_at_task", task_id, MOST_AHEAD, LIVING_SECONDS)
+        if not rows:
+            raise UnknownTaskError(task_id)
+        [row] = rows
+        return Situation(
+            now=row["now"],
+            state=TaskState(row["state"]),
+            claim=row["claim"],
+            attempt=row["attempt"],
+            ahead=row["ahead"],
+            unheard_seconds=row["unheard_seconds"],
+            queens=row["queens"],
+        )
+
+    async def longest_waits(self) -> dict[str, float]:
+        """Return for how many seconds the longest waiting task of each queue has been due."""
+        rows = await self._line.fetch("read_longest_waits")
+        return {row["queue"]: row["waiting_seconds"] for row in rows}

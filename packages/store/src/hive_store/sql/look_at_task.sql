@@ -1,0 +1,22 @@
+-- What a person asks of one task beside its record: its claim, its place in line, its last word.
+--
+-- $1 task_id        bigint
+-- $2 most_ahead     integer           count no further
+-- $3 living_seconds double precision  a queen that was seen within this time lives
+--
+-- returns: one row, or none if there is no such task; `ahead` is null unless it is queued, `unheard_seconds` while its last claim has written nothing
+select statement_timestamp() as now, t.state::text as state, t.claims as claim,
+       t.claims - t.given_back as attempt,
+       case when t.state = 'queued' then
+         (select count(*)::integer from (
+            select from hive.task o
+            where o.state = 'queued' and o.queue = t.queue
+              and (o.priority, o.run_at, o.id) < (t.priority, t.run_at, t.id)
+            limit $2::integer) as line)
+       end as ahead,
+       (select extract(epoch from statement_timestamp() - max(w.at))::double precision
+        from hive.output w where w.task_id = t.id and w.claim = t.claims) as unheard_seconds,
+       (select count(*)::integer from hive.queen
+        where seen_at > statement_timestamp() - make_interval(secs => $3::double precision)) as queens
+from hive.task t
+where t.id = $1::bigint

@@ -1,0 +1,260 @@
+"""The hot statements read indexes, whatever the planner believes about the tables.
+
+Each runs in three situations: a burst into empty tables that nothing has analyzed since; the same
+beside 50,000 finished tasks; and with generic plans made on statistics of the full tables. What
+is looked at is what the statement really did: `explain analyze`, rolled back.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Generator
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from hive_store import HOT_SETTINGS
+from hive_store.statements import statement
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Plan: TypeAlias = dict[str, Any]
+
+BURST: Final = 20_000
+FINISHED: Final = 50_000
+BUNDLE: Final = 200
+QUEEN, WORKER = uuid4(), uuid4()
+EVERYTHING: Final = ([-1], [datetime(1970, 1, 1, tzinfo=UTC)], [0], [32767])
+
+ADD_QUEUED: Final = (
+    f"insert into hive.task (kind, priority) select 'x', g % 3 from generate_series(1, {BURST}) g"
+)
+ADD_FINISHED: Final = (
+    "insert into hive.task (kind, state, finished_at, outcome, claims, ended_lease)"
+    " select 'x', 'succeeded', now(), 'succeeded', 1, gen_random_uuid()"
+    f" from generate_series(1, {FINISHED});"
+    "insert into hive.event (type, task_id) select 'succeeded', g"
+    f" from generate_series(1, {FINISHED}) g"
+)
+ADD_SCHEDULED: Final = (
+    "insert into hive.task (kind, state, run_at)"
+    " select 'x', 'scheduled', now() + (g - 50) * interval '1 s' from generate_series(1, 2000) g"
+)
+
+
+@pytest.fixture(params=["burst", "beside finished tasks", "generic plans"])
+async def hot(
+    request: pytest.FixtureRequest, database_url: str, database: Connection
+) -> AsyncGenerator[Connection]:
+    """A connection as queens and workers have it, opened while the tables were empty."""
+    generic = {"plan_cache_mode": "force_generic_plan"} if "generic" in request.param else {}
+    connection = await asyncpg.connect(database_url, server_settings=HOT_SETTINGS | generic)
+    try:
+        # No analyze behind the test's back: the statistics are those of the situation.
+        await database.execute("alter table hive.task set (autovacuum_enabled = off)")
+        for name in ("claim_tasks", "finish_tasks"):
+            await connection.prepare(statement(name))
+        if request.param != "burst":
+            await database.execute(ADD_FINISHED)
+        await database.execute(ADD_QUEUED)
+        if generic:
+            await database.execute("analyze")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def explain(connection: Connection, name: str, *arguments: object) -> Plan:
+    """What the statement did, as Postgres tells it; what it wrote is taken back.
+
+    It is executed as a prepared statement: `explain` by itself never takes a generic plan.
+    """
+    kinds = (await connection.prepare(statement(name))).get_parameters()
+    written = [
+        await connection.fetchval(f"select quote_nullable(($1::{kind.name})::text)", argument)
+        for kind, argument in zip(kinds, arguments, strict=True)
+    ]
+    values = f"({', '.join(written)})" if written else ""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(f"prepare explained as {statement(name)}")
+        told = await connection.fetchval(
+            f"explain (analyze, buffers, timing off, format json) execute explained{values}"
+        )
+    finally:
+        await transaction.rollback()
+        await connection.execute("deallocate explained")
+    return json.loads(told)[0]["Plan"]
+
+
+def nodes(plan: Plan) -> Generator[Plan]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def scans(plan: Plan, relation: str) -> list[Plan]:
+    """How a table, or the partitions of one, were read."""
+    return [
+        node
+        for node in nodes(plan)
+        if node.get("Relation Name", "").startswith(relation) and node["Node Type"] != "ModifyTable"
+    ]
+
+
+def rows_read(node: Plan) -> float:
+    return (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+
+
+def buffers(plan: Plan) -> int:
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def assert_reads_indexes(plan: Plan) -> None:
+    for relation in ("task", "lease", "event"):
+        kinds = {node["Node Type"] for node in scans(plan, relation)}
+        assert kinds <= {"Index Scan", "Index Only Scan"}, (relation, kinds)
+
+
+async def claim(connection: Connection, limit: int, *intervals: Any) -> list[asyncpg.Record]:
+    return await connection.fetch(
+        statement("claim_tasks"), *claim_arguments(limit, *(intervals or EVERYTHING))
+    )
+
+
+def claim_arguments(limit: int, *intervals: Any) -> tuple[Any, ...]:
+    return (QUEEN, "default", limit, 15.0, BUNDLE, 1, *intervals)
+
+
+async def lease_tasks(connection: Connection) -> tuple[UUID, list[int]]:
+    """Claim and accept a bundle; return its lease and its tasks."""
+    await claim(connection, BUNDLE)
+    [lease] = await connection.fetch("select id, task_ids from hive.lease")
+    await connection.fetch(statement("accept_leases"), WORKER, [lease["id"]], 15.0)
+    return lease["id"], lease["task_ids"]
+
+
+def finish_arguments(lease_id: UUID, ids: list[int]) -> tuple[Any, ...]:
+    count = len(ids)
+    nothing, durations = [None] * count, [0.1] * count
+    words = (["succeed"] * count, ["succeeded"] * count, ["1"] * count)
+    return (ids, [lease_id] * count, *words, nothing, nothing, durations, [lease_id])
+
+
+async def test_a_claim_reads_its_index_in_claim_order_and_no_more_than_it_takes(
+    hot: Connection,
+) -> None:
+    plan = await explain(hot, "claim_tasks", *claim_arguments(100, *EVERYTHING))
+    assert_reads_indexes(plan)
+    [candidates] = [n for n in scans(plan, "task") if n["Index Name"] == "task_claimable"]
+    assert "ROW(priority, run_at, id) > ROW(" in candidates["Index Cond"]
+    assert "queue = " in candidates["Index Cond"]
+    assert rows_read(candidates) <= 101
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 210
+
+
+async def test_a_claim_behind_a_watermark_does_not_step_over_what_was_claimed_before(
+    hot: Connection, database_url: str
+) -> None:
+    holder = await asyncpg.connect(database_url)
+    try:
+        # A held snapshot keeps the entries of claimed tasks in the index.
+        async with holder.transaction(isolation="repeatable_read"):
+            await holder.fetch("select count(*) from hive.queen")
+            rows = [row for _ in range(10) for row in await claim(hot, BUNDLE)]
+            assert {row["priority"] for row in rows} == {0}
+            last = max(rows, key=lambda row: (row["last_run_at"], row["last_id"]))
+            mark = ([0], [last["last_run_at"]], [last["last_id"]], [32767])
+            plan = await explain(hot, "claim_tasks", *claim_arguments(100, *mark))
+            blind = await explain(hot, "claim_tasks", *claim_arguments(100, *EVERYTHING))
+    finally:
+        await holder.close()
+    [candidates] = [n for n in scans(plan, "task") if n["Index Name"] == "task_claimable"]
+    [stepping] = [n for n in scans(blind, "task") if n["Index Name"] == "task_claimable"]
+    assert rows_read(candidates) <= 101
+    assert buffers(candidates) < 200
+    assert buffers(stepping) > buffers(candidates) + 100, "nothing was in the way"
+
+
+async def test_accepting_and_renewing_read_leases_by_their_ids(hot: Connection) -> None:
+    await claim(hot, BUNDLE)
+    ids = [row["id"] for row in await hot.fetch("select id from hive.lease")]
+    assert_reads_indexes(await explain(hot, "accept_leases", WORKER, ids, 15.0))
+    await hot.fetch(statement("accept_leases"), WORKER, ids, 15.0)
+    plan = await explain(hot, "renew_leases", WORKER, ids, 15.0)
+    assert_reads_indexes(plan)
+    assert buffers(plan) < 100
+
+
+async def test_reading_and_starting_look_up_the_tasks_of_their_leases_alone(
+    hot: Connection,
+) -> None:
+    lease_id, ids = await lease_tasks(hot)
+    read = await explain(hot, "read_leased_tasks", WORKER, [lease_id])
+    assert_reads_indexes(read)
+    assert sum(rows_read(node) for node in scans(read, "task")) <= BUNDLE
+    start = await explain(hot, "start_tasks", ids[:5], [lease_id] * 5)
+    assert_reads_indexes(start)
+    assert sum(rows_read(node) for node in scans(start, "task")) <= 10
+
+
+async def test_what_a_finish_costs_does_not_depend_on_how_many_tasks_there_are(
+    hot: Connection,
+) -> None:
+    lease_id, ids = await lease_tasks(hot)
+    plan = await explain(hot, "finish_tasks", *finish_arguments(lease_id, ids))
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= BUNDLE
+    assert buffers(plan) < 25 * BUNDLE
+    one = await explain(hot, "finish_tasks", *finish_arguments(lease_id, ids[:1]))
+    assert buffers(one) < 60
+
+
+async def test_a_repeated_finish_looks_up_its_tasks_alone(hot: Connection) -> None:
+    lease_id, ids = await lease_tasks(hot)
+    arguments = finish_arguments(lease_id, ids)
+    assert len(await hot.fetch(statement("finish_tasks"), *arguments)) == BUNDLE
+    plan = await explain(hot, "finish_tasks", *arguments)
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= BUNDLE
+
+
+async def test_the_reaper_looks_at_lapsed_leases_alone(hot: Connection) -> None:
+    await lease_tasks(hot)
+    idle = await explain(hot, "reap_leases", 100)
+    assert_reads_indexes(idle)
+    assert buffers(idle) < 20
+    await hot.execute("update hive.lease set expires_at = now() - interval '1 s'")
+    plan = await explain(hot, "reap_leases", 100)
+    assert_reads_indexes(plan)
+    [found] = [n for n in scans(plan, "lease") if n.get("Index Name") == "lease_expiry"]
+    assert "expires_at < statement_timestamp()" in found["Index Cond"]
+
+
+async def test_the_sweep_reads_due_tasks_and_the_next_one(hot: Connection) -> None:
+    await hot.execute(ADD_SCHEDULED)
+    plan = await explain(hot, "release_due_tasks", 100)
+    assert_reads_indexes(plan)
+    assert all("Index Cond" in node for node in scans(plan, "task"))
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 110
+
+
+async def test_a_page_of_the_log_is_read_in_the_order_of_its_index(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    for cursor in (("0", 0), ("3", 10)):
+        plan = await explain(hot, "read_events", *cursor, 100)
+        assert_reads_indexes(plan)
+        pages = [n for n in scans(plan, "event") if n["Actual Rows"]]
+        assert all("ROW(xid, id) > ROW(" in page["Index Cond"] for page in pages)
+        assert all("xid < pg_snapshot_xmin" in page["Index Cond"] for page in pages)
+        assert sum(rows_read(page) for page in pages) <= 110
+        assert not any("Sort" in node["Node Type"] for node in nodes(plan))
+
+
+async def test_the_counts_for_the_gauges_read_no_ended_task(hot: Connection) -> None:
+    await lease_tasks(hot)
+    for name in ("count_open_tasks", "count_orphans"):
+        plan = await explain(hot, name)
+        read = [n for n in scans(plan, "task") if rows_read(n) > BUNDLE]
+        assert {n.get("Index Name") for n in read} <= {"task_claimable"}, name
