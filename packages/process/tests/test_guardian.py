@@ -103,12 +103,14 @@ async def test_a_deadline_that_was_moved_does_not_strike(spawner: GuardedSpawner
 
 
 async def test_an_end_before_the_deadline_is_told_as_it_was(spawner: GuardedSpawner):
-    process = await spawner.spawn(Launch(argv=("/bin/false",), env={}))
-    assert not has_died(spawner.guardian_pid, within_seconds=0)
-    await process.wait()
+    launch = Launch(argv=("/bin/sh", "-c", "sleep 0.1; exit 4"), env={"PATH": "/usr/bin:/bin"})
+    process = await spawner.spawn(launch)
+    os.kill(spawner.guardian_pid, signal.SIGSTOP)
+    assert has_died(process.pid)
     spawner.prove_until(boot_time() - 1)
+    os.kill(spawner.guardian_pid, signal.SIGCONT)
     ended = await process.wait()
-    assert (ended.fenced, ended.code) == (False, 1)
+    assert (ended.fenced, ended.code) == (False, 4)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

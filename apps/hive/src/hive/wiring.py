@@ -18,11 +18,12 @@ from hive_contracts.errors import ServiceUnavailableError
 from hive_contracts.execution import Tools
 from hive_process.spawner import GuardedSpawner
 from hive_process.sweep import sweep_abandoned
-from hive_queen import open_queen
+from hive_queen.queen import open_queen
 from hive_telemetry.logs import LogFormat, configure, logger
 from hive_telemetry.metrics import Metrics
 from hive_telemetry.serving import serve
-from hive_worker import open_sync_worker, open_worker
+from hive_worker.sync_worker import open_sync_worker
+from hive_worker.worker import open_worker
 
 __all__ = ["run_queen", "run_sync_worker", "run_worker"]
 
@@ -127,7 +128,7 @@ async def _tools(settings: Settings) -> AsyncGenerator[tuple[Tools, GuardedSpawn
 
 async def _guard(spawner: GuardedSpawner) -> None:
     """End the worker if its guardian dies: nothing that it starts would be safe any more."""
-    await spawner.wait_until_lost()
+    await spawner.lost.wait()
     raise ServiceUnavailableError("the guardian process died; this worker must not go on without")
 
 

@@ -1,0 +1,22 @@
+"""What the tests of the worker stand on: a store seen from all sides, and a kind of their own."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from hive_testkit.ground import Ground, open_ground
+from hive_testkit.trial import install_trial_executor
+
+
+@pytest.fixture
+async def ground(database_url: str) -> AsyncGenerator[Ground]:
+    async with open_ground(database_url) as ground:
+        yield ground
+
+
+@pytest.fixture
+def trial_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the kind `trial` installed."""
+    install_trial_executor(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
