@@ -1,4 +1,8 @@
-"""The sweep ends what dead guardians left, and touches nothing else."""
+"""The sweep ends what dead guardians left, and touches nothing else.
+
+It is the whole machine that is swept: a worker that starts beside these tests may be faster. So they
+ask that what was abandoned is dead, and try anew where they ask who did it.
+"""
 
 import os
 import signal
@@ -14,6 +18,8 @@ import pytest
 from hive_process import procfs
 from hive_process.sweep import sweep_abandoned
 from hive_testkit.processes import has_died, is_alive
+
+MOST_TRIES = 10
 
 HIDING = "setsid sh -c 'echo pid $$; exec sleep 60' & echo pid $!; exec sleep 60"
 
@@ -53,27 +59,33 @@ def test_what_a_killed_guardian_left_is_found(start_worker: Callable[..., Popen[
     worker.wait()
     assert has_died(pids["guardian"])
     assert is_alive(pids["pid"])
-    assert {pids["pid"], pids["started"]} <= set(sweep_abandoned())
-    assert not is_alive(pids["pid"])
-    assert not is_alive(pids["started"])
+    sweep_abandoned()
+    assert has_died(pids["pid"], within_seconds=1)
+    assert has_died(pids["started"], within_seconds=1)
 
 
-def test_a_process_whose_guardian_is_dead_is_killed():
-    with marked(f"{dead_guardian()}:7") as pid:
-        assert pid in sweep_abandoned()
-        assert has_died(pid, within_seconds=0)
+def test_a_process_whose_guardian_is_dead_is_killed_and_told_of():
+    for _ in range(MOST_TRIES):
+        with marked(f"{dead_guardian()}:7") as pid:
+            swept = sweep_abandoned()
+            assert has_died(pid, within_seconds=1)
+        if pid in swept:
+            return
+    pytest.fail("it was never told of")
 
 
 def test_one_dead_guardian_among_several_is_enough():
     mine = procfs.guard_of(os.getpid())
     with marked(f"{mine}:1,{dead_guardian()}:7") as pid:
-        assert pid in sweep_abandoned()
+        sweep_abandoned()
+        assert has_died(pid, within_seconds=1)
 
 
 def test_a_guardians_pid_that_another_process_has_by_now_does_not_count():
     boot, pid, _ = str(procfs.guard_of(os.getpid())).split(":")
     with marked(f"{boot}:{pid}:1:7") as abandoned:
-        assert abandoned in sweep_abandoned()
+        sweep_abandoned()
+        assert has_died(abandoned, within_seconds=1)
 
 
 @pytest.mark.parametrize("marker", ["", "nonsense", ":::", "a,b", "00000000-0000-0000:1:1:1"])
@@ -90,10 +102,13 @@ async def test_the_processes_of_living_guardians_are_left_alone(shell: Any):
 
 
 def test_the_sweeper_spares_itself_and_its_ancestors():
-    code = "from hive_process.sweep import sweep_abandoned; print(*sweep_abandoned())"
-    env = {**os.environ, "HIVE_GUARD": f"{dead_guardian()}:7"}
-    line = f'"{sys.executable}" -c "{code}"; exit 0'
-    swept = subprocess.run(
-        ["/bin/sh", "-c", line], env=env, check=True, capture_output=True, timeout=30
-    )
-    assert swept.stdout == b"\n"
+    code = "from hive_process.sweep import sweep_abandoned; sweep_abandoned(); print('done')"
+    line = f'"{sys.executable}" -c "{code}" && echo alive'
+    for _ in range(MOST_TRIES):
+        env = {**os.environ, "HIVE_GUARD": f"{dead_guardian()}:7"}
+        swept = subprocess.run(
+            ["/bin/sh", "-c", line], env=env, check=False, capture_output=True, timeout=30
+        )
+        if swept.stdout == b"done\nalive\n":
+            return
+    pytest.fail(f"it fell to its own sweep: {swept.returncode}")

@@ -374,7 +374,7 @@ def test_the_store_follows_the_model(database_url: str) -> None:
             world = open_world(database_url, runner, stack)
             run_state_machine_as_test(
                 type("Machine", (StoreMachine,), {"world": world}),
-                settings=settings(stateful_step_count=40),
+                settings=settings(max_examples=3 * settings().max_examples, stateful_step_count=40),
             )
         finally:
             runner.run(stack.aclose())

@@ -1,5 +1,6 @@
 """What the tests of the worker stand on: a store seen from all sides, and a kind of their own."""
 
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -19,4 +20,4 @@ async def ground(database_url: str) -> AsyncGenerator[Ground]:
 def trial_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the kind `trial` installed."""
     install_trial_executor(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["fit", "table_lines"]
+__all__ = ["COLUMNS", "cut", "fit", "table_lines"]
 
 COLUMNS: Final = 80
 
 
-def fit(text: str, width: int) -> str:
-    """Return `text` on one line, cut to `width` characters."""
-    line = " ".join(text.split())
+def cut(line: str, width: int) -> str:
+    """Return `line`, cut to `width` characters."""
     return line if len(line) <= width else f"{line[: max(0, width - 1)]}…"
+
+
+def fit(text: str, width: int) -> str:
+    """Return `text` on one line of at most `width` characters, its white space drawn together."""
+    return cut(" ".join(text.split()), width)
 
 
 def table_lines(

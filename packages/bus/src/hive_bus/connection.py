@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
-__all__ = ["asking", "close", "open_client", "without_password"]
+__all__ = ["asking", "close", "open_client", "translated", "without_password"]
 
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 2.0
@@ -65,23 +65,29 @@ async def close(client: Redis) -> None:
         await client.aclose()
 
 
-@asynccontextmanager
-async def asking(url: str, *, seconds: float | None = ANSWER_SECONDS) -> AsyncGenerator[None]:
-    """Turn whatever says that Redis does not serve us into `BusUnavailableError`.
-
-    Args:
-        url: where it is; the error names it.
-        seconds: how long the body may take; None for as long as it likes.
-    """
+@contextmanager
+def translated(url: str) -> Generator[None]:
+    """Turn whatever says that Redis does not serve us into `BusUnavailableError`."""
     try:
-        async with asyncio.timeout(seconds):
-            yield
+        yield
     except AWAY as error:
         # redis-py quotes the whole command, frame and all, when a pipeline is refused.
-        reason = (str(error) or f"nothing came within {seconds} s")[:REASON_CHARACTERS]
+        reason = (str(error) or "nothing came in time")[:REASON_CHARACTERS]
         raise BusUnavailableError(
             f"Redis at {without_password(url)} did not answer: {reason}"
         ) from error
+
+
+@asynccontextmanager
+async def asking(url: str) -> AsyncGenerator[None]:
+    """Allow Redis `ANSWER_SECONDS` for what the body asks of it.
+
+    Raises:
+        BusUnavailableError: it took longer, or does not serve us.
+    """
+    with translated(url):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            yield
 
 
 def without_password(url: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from hive_bus.backoff import Backoff
 from hive_bus.channels import channel_of
-from hive_bus.connection import asking, close, open_client
+from hive_bus.connection import asking, close, open_client, translated
 from hive_bus.gap import Gap
 from hive_bus.inbox import Inbox
 from hive_bus.narrowing import narrow
@@ -91,18 +91,19 @@ class Subscription(Generic[FrameT]):
 
     async def _listen(self) -> None:
         client: Any = self._client  # redis-py leaves the messages of a subscription untyped
-        async with asking(self._url, seconds=None), client.pubsub() as pubsub:
-            async with asking(self._url):
-                await pubsub.subscribe(*self._channels)
-            unconfirmed = len(self._channels)
-            while True:
-                message = await self._hear(pubsub)
-                if message["type"] == "message":
-                    self._take(message["data"])
-                elif message["type"] == "subscribe":
-                    unconfirmed -= 1
-                    if not unconfirmed:
-                        self._note_that_it_is_in_place()
+        with translated(self._url):
+            async with client.pubsub() as pubsub:
+                async with asking(self._url):
+                    await pubsub.subscribe(*self._channels)
+                unconfirmed = len(self._channels)
+                while True:
+                    message = await self._hear(pubsub)
+                    if message["type"] == "message":
+                        self._take(message["data"])
+                    elif message["type"] == "subscribe":
+                        unconfirmed -= 1
+                        if not unconfirmed:
+                            self._note_that_it_is_in_place()
 
     async def _hear(self, pubsub: Any) -> dict[str, Any]:
         message = await pubsub.get_message(timeout=SILENCE_SECONDS)

@@ -116,7 +116,11 @@ class BellWorker(Worker):
     async def _wait_for_place(self) -> None:
         while self.job_counter >= self.max_jobs:
             running = [task for task in self.tasks.values() if not task.done()]
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            if running:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                # One has ended, and the loop has yet to tell arq.
+                await asyncio.sleep(0)
 
     async def _hear_bell(self) -> bool:
         """Wait at the bell; return whether to look, which is no only when told to stop."""

@@ -104,9 +104,6 @@ class Trees:
         # Kept open: this file is read after every end, and opening it costs more than reading it.
         self._children = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
 
-    def __bool__(self) -> bool:
-        return bool(self._trees)
-
     def plant(self, number: int, pid: int) -> None:
         """Watch over the process `pid`, which has just been started in a session of its own."""
         tree = Tree(number, pid)

@@ -102,11 +102,11 @@ class NoSpawner:
         raise OSError(f"nothing is to be started here, not {launch.argv[0]}")
 
 
-def install_trial_executor(
-    directory: Path, *, kind: str = TRIAL, value: str = f"{__name__}:TrialExecutor"
-) -> None:
+def install_trial_executor(directory: Path, *, package: str = "hive_trial") -> None:
     """Leave in `directory` what an installed package leaves that registers an executor."""
-    metadata = directory / f"hive_{kind}-1.0.dist-info"
+    metadata = directory / f"{package}-1.0.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: hive-{kind}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{EXECUTOR_GROUP}]\n{kind} = {value}\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        f"[{EXECUTOR_GROUP}]\n{TRIAL} = {__name__}:TrialExecutor\n"
+    )

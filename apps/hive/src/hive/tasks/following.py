@@ -8,16 +8,17 @@ fraction of a second apart all the same, because output itself makes no noise on
 import asyncio
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from hive.printing import say
 from hive.tasks.outputs import OutputReader, Sink
 from hive.tasks.reaching import Reach, View
+from hive_bus.subscription import Subscription
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.events import EventFrame
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
-from hive_contracts.states import TERMINAL_STATES
+from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_store.onlooker import Situation
 
 __all__ = ["Follower", "follow"]
@@ -91,7 +92,7 @@ class Follower:
     async def _go_on_to(self, now: Situation, *, before: Situation) -> None:
         if before.attempt and now.attempt != before.attempt:
             await self._reader.drain(attempt=before.attempt)
-        if before.claim:
+        if before.state is TaskState.RUNNING:
             say(f"hive: task {self._task_id} begins again, attempt {now.attempt}")
         self._reader = self._new_reader()
 
@@ -100,7 +101,7 @@ class Follower:
 
 
 @asynccontextmanager
-async def _hints(reach: Reach, task_id: TaskId) -> AsyncGenerator[Any]:
+async def _hints(reach: Reach, task_id: TaskId) -> AsyncGenerator[Subscription[EventFrame] | None]:
     if reach.bus is None:
         yield None
         return
@@ -108,12 +109,13 @@ async def _hints(reach: Reach, task_id: TaskId) -> AsyncGenerator[Any]:
         yield frames
 
 
-async def _next_hint(hints: Any) -> None:
+async def _next_hint(hints: Subscription[EventFrame] | None) -> None:
     """Return at the next word on the bus, or when it is time to look anyway."""
+    if hints is None:
+        await asyncio.sleep(LOOK_SECONDS)
+        return
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            if hints is None:
-                await asyncio.Event().wait()
             await anext(hints)
     except TimeoutError:
         return

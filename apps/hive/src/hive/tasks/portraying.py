@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hive.durations import show_seconds
 from hive.settings import Settings
-from hive.tables import COLUMNS, fit
+from hive.tables import COLUMNS, cut, fit
 from hive.tasks.reaching import open_view
 from hive.tasks.waiting import LIVING, reason_to_wait
 from hive_contracts.events import Event
@@ -91,8 +91,12 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         parts += [f"{label:<{LABEL_COLUMNS}}{line}" for label, line in _labelled(label, lines)]
     for head, rows in (("attempts", _attempts(portrait)), ("events", _events(portrait))):
         if rows:
-            parts += ["", head, *(f"  {row if is_full else fit(row, COLUMNS - 2)}" for row in rows)]
+            parts += ["", head, *(f"  {row if is_full else _row(row)}" for row in rows)]
     return parts
+
+
+def _row(text: str) -> str:
+    return cut(text.partition("\n")[0], COLUMNS - 2)
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:

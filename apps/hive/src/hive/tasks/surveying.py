@@ -87,7 +87,7 @@ def _ends_line(ends: Mapping[TaskState, int]) -> str:
     if not total:
         return "no task has ended in the last minute"
     parts = ", ".join(f"{count:,} {state}" for state, count in sorted(ends.items()))
-    return f"ended in the last minute: {parts} ({total / ENDS_SECONDS:.1f} a second)"
+    return f"ended in the last minute: {parts} ({total / ENDS_SECONDS:.2g} a second)"
 
 
 def _worker_lines(workers: Sequence[SeenWorker]) -> list[str]:

@@ -33,7 +33,8 @@ def reason_to_wait(
         case TaskState.QUEUED:
             return _in_line(record.queue, situation, workers)
         case TaskState.DISPATCHED if record.worker_id is None:
-            return "a queen has leased it; no worker has accepted the lease yet"
+            missing = _nobody(record.queue, _serving(record.queue, workers))
+            return missing or "a queen has leased it; no worker has accepted the lease yet"
         case TaskState.DISPATCHED:
             return f"{_place(record)} has it; its start is not written"
         case _:
@@ -48,9 +49,9 @@ def _until(record: TaskRecord, now: datetime) -> str:
 
 
 def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) -> str:
-    serving = [w for w in workers if queue in w.queues and not w.is_draining]
-    if not serving:
-        return f"no worker serves queue {queue!r}; start one with `hive worker {queue}`"
+    serving = _serving(queue, workers)
+    if missing := _nobody(queue, serving):
+        return missing
     slots, held = sum(w.slots for w in serving), sum(w.held for w in serving)
     if not situation.queens:
         return "no queen hands out work; start one with `hive queen`"
@@ -58,6 +59,16 @@ def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) ->
     before = f"{ahead:,}{' or more' if ahead >= MOST_AHEAD else ''} tasks go before it"
     room = f"{len(serving)} workers with {slots} slots serve queue {queue!r} and hold {held} tasks"
     return f"{before if ahead else 'it is next in line'}; {room}"
+
+
+def _serving(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
+    return [w for w in workers if queue in w.queues and not w.is_draining]
+
+
+def _nobody(queue: str, serving: Sequence[SeenWorker]) -> str | None:
+    if serving:
+        return None
+    return f"no worker serves queue {queue!r}; start one with `hive worker {queue}`"
 
 
 def _place(record: TaskRecord) -> str:

@@ -1,0 +1,72 @@
+"""The Hive of the demonstration: servers, a queen and two workers of its own, and nobody else's.
+
+Everything is in one temporary directory, also the settings: `hive.toml` there is read instead of
+the user's and the project's, and variables that would change a setting are emptied.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from hive.keeper import Program
+from hive.local_plan import local_plan
+from hive.settings import Settings, load, setting_types
+from hive.sources import SHORT_NAMES, environment_name
+from hive.supervisor import Plan
+from hive_services.postgres import EmbeddedPostgres
+
+__all__ = ["WORKERS", "demonstration_settings", "plan_of"]
+
+WORKERS: Final = 2
+
+SETTINGS: Final = """\
+# A short lease, so that the work of a killed worker is seen to be taken up by the others. Hive's
+# own default is 15 s, which forgives a machine that stands still for a while.
+[queen]
+lease_seconds = 4.0
+
+[worker]
+processes = {workers}
+slots = {slots}
+heartbeat_seconds = 1.0
+lease_margin_seconds = 1.0
+grace_seconds = 1.0
+
+[calls]
+grace_seconds = 0.5
+
+[command]
+grace_seconds = 0.5
+"""
+
+
+def demonstration_settings(data_dir: Path) -> Settings:
+    """Write the settings of the demonstration into `data_dir`, and return them."""
+    # Twice as many as processors: while one process ends, the next is being started.
+    slots = max(2, 2 * len(os.sched_getaffinity(0)) // WORKERS)
+    text = SETTINGS.format(workers=WORKERS, slots=slots)
+    (data_dir / "hive.toml").write_text(text, encoding="utf-8")
+    return load(flags={"services.data_dir": str(data_dir)}, environment=_environment(data_dir))
+
+
+def plan_of(settings: Settings) -> Plan:
+    """Return what the supervisor is to keep up."""
+    plan = local_plan(settings)
+    data_dir = settings.services.data_dir
+    # What a power cut would destroy is gone at the end anyhow.
+    postgres = EmbeddedPostgres(data_dir, durable=False)
+    servers = [(name, postgres if name == "postgres" else server) for name, server in plan.servers]
+    stages = [[_hermetic(program, data_dir) for program in stage] for stage in plan.stages]
+    return replace(plan, servers=servers, stages=stages)
+
+
+def _hermetic(program: Program, data_dir: Path) -> Program:
+    names = {*map(environment_name, setting_types()), *SHORT_NAMES}
+    emptied = dict.fromkeys(names & os.environ.keys(), "")
+    return replace(program, env={**emptied, **_environment(data_dir), **program.env})
+
+
+def _environment(data_dir: Path) -> Mapping[str, str]:
+    return {"HIVE_CONFIG": str(data_dir / "hive.toml"), "XDG_CONFIG_HOME": str(data_dir)}

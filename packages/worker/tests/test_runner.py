@@ -1,0 +1,392 @@
+"""Whatever an executor does, its attempt ends with an outcome, and its slot lives on."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
+from hive_contracts.execution import Attempt, Tools
+from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Released, Succeeded
+from hive_contracts.states import Move
+from hive_contracts.tasks import Task
+from hive_store.worker_store import Ending, LeasedTask
+from hive_testkit.attempts import make_task
+from hive_testkit.clocks import ManualClock
+from hive_testkit.trial import Gate, NoSpawner, Stage
+from hive_testkit.waiting import until
+from hive_worker.attempts import RunningAttempt
+from hive_worker.executors import Executors
+from hive_worker.holdings import Holdings
+from hive_worker.runner import Runner
+from hive_worker.settings import WorkerSettings
+
+CALLED_OFF = Released("the test has called it off")
+
+
+class Notebook:
+    """Keeps what a runner has recorded. Satisfies `Records`."""
+
+    def __init__(self) -> None:
+        self.endings: list[Ending] = []
+        self.started: list[RunningAttempt] = []
+        self.has_room = asyncio.Event()
+        self.has_room.set()
+        self.is_stale = False
+
+    def record(self, ending: Ending, attempt: RunningAttempt | None, task: Task) -> None:
+        self.endings.append(ending)
+
+    async def write_start(self, attempt: RunningAttempt) -> None:
+        await asyncio.sleep(0)
+        if self.is_stale:
+            raise StaleLeaseError(attempt.task.id, attempt.task.lease_id)
+        self.started.append(attempt)
+
+    async def wait_for_room(self) -> None:
+        await self.has_room.wait()
+
+
+class Scene:
+    """A runner with one slot, whose executor does what the stage says."""
+
+    def __init__(self, executors: Executors, stage: Stage) -> None:
+        self.stage = stage
+        self.notebook = Notebook()
+        self.holdings = Holdings()
+        self.clock = ManualClock()
+        self.runner = Runner(
+            executors, self.notebook, self.holdings, settings=WorkerSettings(), clock=self.clock
+        )
+
+    async def run(self, task: Task, *, is_cancelled: bool = False) -> Ending:
+        """Run an attempt under a lease that is held; return what was recorded of it."""
+        self.holdings.take(task.lease_id, {task.id})
+        async with asyncio.timeout(10):
+            await self.runner.run(LeasedTask(task, is_cancelled))
+        return self.notebook.endings[-1]
+
+    @asynccontextmanager
+    async def running(self, task: Task) -> AsyncGenerator[None]:
+        """Run an attempt in a slot of its own, beside the body; it must end by itself."""
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(self.run(task))
+            await until(lambda: task.id in self.runner.running)
+            yield
+
+
+OpenScene = Callable[..., AbstractAsyncContextManager[Scene]]
+
+
+@pytest.fixture
+async def scene(trial_kind: None) -> AsyncGenerator[Scene]:
+    stage = Stage()
+    async with Executors.open(Tools(spawner=NoSpawner(), settings=(stage,))) as executors:
+        yield Scene(executors, stage)
+
+
+def task(**changes: Any) -> Task:
+    return replace(make_task("trial", {}), **changes)
+
+
+def returning(outcome: Any) -> Callable[[Attempt], Any]:
+    async def play(_: Attempt) -> Any:
+        return outcome
+
+    return play
+
+
+def raising(error: BaseException) -> Callable[[Attempt], Any]:
+    async def play(_: Attempt) -> Any:
+        raise error
+
+    return play
+
+
+async def test_a_result_is_recorded_as_json(scene: Scene) -> None:
+    scene.stage.play = returning(Succeeded({"answer": 42}))
+    ending = await scene.run(task())
+    assert (ending.move, ending.outcome) == (Move.SUCCEED, OutcomeName.SUCCEEDED)
+    assert (ending.result, ending.error) == ('{"answer":42}', None)
+    assert not scene.runner.running
+
+
+async def test_the_time_it_ran_is_recorded(scene: Scene) -> None:
+    async def play(_: Attempt) -> Any:
+        scene.clock.pass_seconds(2.5)
+        return Succeeded(None)
+
+    scene.stage.play = play
+    assert (await scene.run(task())).run_seconds == 2.5
+
+
+async def test_a_failure_is_tried_again_after_a_back_off_while_attempts_are_left(
+    scene: Scene,
+) -> None:
+    scene.stage.play = returning(Failed("it broke"))
+    retried = await scene.run(task(max_attempts=3, failures=1))
+    assert (retried.move, retried.error) == (Move.RETRY, "it broke")
+    assert retried.backoff_seconds is not None
+    assert 1 <= retried.backoff_seconds <= 2
+    last = await scene.run(task(max_attempts=3, failures=2))
+    assert (last.move, last.backoff_seconds) == (Move.FAIL, None)
+
+
+async def test_a_failure_for_good_is_not_tried_again_and_keeps_its_result(scene: Scene) -> None:
+    scene.stage.play = returning(Failed("no", is_retryable=False, result={"code": 3}))
+    ending = await scene.run(task(max_attempts=3))
+    assert (ending.move, ending.result) == (Move.FAIL, '{"code":3}')
+
+
+async def test_an_attempt_that_runs_too_long_is_stopped_and_says_so(scene: Scene) -> None:
+    scene.stage.play = Gate()
+    ending = await scene.run(task(timeout=timedelta(seconds=0.02)))
+    assert (ending.move, ending.outcome) == (Move.FAIL, OutcomeName.TIMED_OUT)
+    assert ending.error == "it ran longer than its time-out of 0.02 s"
+
+
+async def test_stopping_is_not_interrupted_by_a_second_reason_to_stop(scene: Scene) -> None:
+    tidied = asyncio.Event()
+    cancellations = 0
+
+    async def play(_: Attempt) -> Any:
+        nonlocal cancellations
+        try:
+            await asyncio.Event().wait()
+        finally:
+            while not tidied.is_set():
+                try:
+                    await tidied.wait()
+                except asyncio.CancelledError:
+                    cancellations += 1
+
+    scene.stage.play = play
+    slow = task(timeout=timedelta(seconds=0.02))
+    async with scene.running(slow):
+        await until(lambda: scene.runner.running[slow.id].verdict is not None)
+        scene.runner.call_off([slow.id], Cancelled())
+        scene.runner.call_off([slow.id], CALLED_OFF)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        tidied.set()
+    assert cancellations == 0
+    assert scene.notebook.endings[-1].outcome is OutcomeName.TIMED_OUT
+
+
+async def test_a_task_called_off_while_it_runs_ends_as_cancelled(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    running = task()
+    async with scene.running(running):
+        await gate.entered.wait()
+        scene.runner.call_off([running.id], Cancelled())
+    assert scene.notebook.endings[-1].move is Move.CANCEL
+    assert gate.inside == 0
+
+
+async def test_the_slot_of_a_task_that_was_called_off_runs_the_next_one(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    first, second = task(), task()
+
+    async def one_after_another() -> None:
+        await scene.run(first)
+        await scene.run(second)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        slot = group.create_task(one_after_another())
+        await gate.entered.wait()
+        scene.runner.call_off([first.id], CALLED_OFF)
+        await until(lambda: len(scene.notebook.endings) == 1 and bool(scene.runner.running))
+        assert slot.cancelling() == 0
+        gate.open()
+    assert [e.move for e in scene.notebook.endings] == [Move.RELEASE, Move.SUCCEED]
+
+
+async def test_what_succeeded_in_the_moment_it_was_called_off_has_succeeded(scene: Scene) -> None:
+    async def play(attempt: Attempt) -> Any:
+        scene.runner.call_off([attempt.task.id], Cancelled())
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return Succeeded("done all the same")
+
+    scene.stage.play = play
+    assert (await scene.run(task())).move is Move.SUCCEED
+
+
+async def test_the_first_reason_to_stop_is_the_one_recorded(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    running = task()
+    async with scene.running(running):
+        await gate.entered.wait()
+        scene.runner.call_off([running.id], CALLED_OFF)
+        scene.runner.call_off([running.id], Cancelled())
+    ending = scene.notebook.endings[-1]
+    assert (ending.outcome, ending.error) == (OutcomeName.RELEASED, CALLED_OFF.reason)
+
+
+async def test_an_attempt_that_is_over_cannot_be_called_off(scene: Scene) -> None:
+    await scene.run(task(writes_start=True))
+    [over] = scene.notebook.started
+    over.call_off(Cancelled())
+    await asyncio.sleep(0)  # the slot, which is this test, would be cancelled here
+    assert over.verdict is None
+
+
+async def test_calling_off_a_lease_stops_only_what_runs_under_it(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    ours, theirs = task(), task(id=2)
+    async with scene.running(ours), scene.running(theirs):
+        await until(lambda: gate.inside == 2)
+        scene.runner.call_off_lease(theirs.lease_id, CALLED_OFF)
+        await until(lambda: bool(scene.notebook.endings))
+        assert gate.inside == 1
+        gate.open()
+    assert {e.task_id: e.move for e in scene.notebook.endings} == {
+        2: Move.RELEASE,
+        1: Move.SUCCEED,
+    }
+
+
+async def test_a_task_of_a_lease_that_is_not_held_is_not_begun(scene: Scene) -> None:
+    await scene.runner.run(LeasedTask(task(), is_cancelled=False))
+    scene.runner.give_up(task(), CALLED_OFF)
+    assert scene.notebook.endings == []
+    assert scene.stage.seen == []
+
+
+async def test_a_task_called_off_before_it_began_is_not_begun(scene: Scene) -> None:
+    ending = await scene.run(task(), is_cancelled=True)
+    assert (ending.move, ending.run_seconds) == (Move.CANCEL, None)
+    assert scene.stage.seen == []
+
+
+async def test_a_task_whose_earlier_attempt_is_still_stopping_is_given_back(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    async with scene.running(task()):
+        ending = await scene.run(task())
+        assert ending.move is Move.RELEASE
+        assert gate.most_inside == 1
+        gate.open()
+
+
+async def test_an_unknown_kind_fails_for_good_with_the_known_ones(scene: Scene) -> None:
+    ending = await scene.run(task(kind="nonsense", max_attempts=3))
+    assert ending.move is Move.FAIL
+    assert ending.error is not None
+    assert "no executor for kind 'nonsense'; installed: " in ending.error
+
+
+async def test_a_start_is_written_first_where_it_must_be(scene: Scene) -> None:
+    written_before_play = None
+
+    async def play(attempt: Attempt) -> Any:
+        nonlocal written_before_play
+        written_before_play = len(scene.notebook.started)
+        await attempt.announce_start()
+        return Succeeded(None)
+
+    scene.stage.play = play
+    await scene.run(task(writes_start=True))
+    assert written_before_play == 1
+    assert len(scene.notebook.started) == 1
+
+
+async def test_nothing_runs_under_a_lease_whose_start_is_refused(scene: Scene) -> None:
+    scene.notebook.is_stale = True
+    ending = await scene.run(task(writes_start=True))
+    assert (ending.move, ending.error) == (Move.RELEASE, "its lease is gone")
+    assert scene.stage.seen == []
+
+
+async def test_a_refused_start_that_the_executor_lets_pass_is_no_failure(scene: Scene) -> None:
+    scene.notebook.is_stale = True
+
+    async def play(attempt: Attempt) -> Any:
+        await attempt.announce_start()
+
+    scene.stage.play = play
+    assert (await scene.run(task())).move is Move.RELEASE
+
+
+async def test_a_task_that_waits_for_room_can_be_called_off(scene: Scene) -> None:
+    scene.notebook.has_room.clear()
+    waiting = task()
+    async with scene.running(waiting):
+        scene.runner.call_off([waiting.id], CALLED_OFF)
+    assert scene.notebook.endings[-1].move is Move.RELEASE
+    assert scene.stage.seen == []
+
+
+@pytest.mark.parametrize(
+    "result", [float("nan"), [float("inf")], "a\x00b", {"k\x00": 1}, "\ud800", object()]
+)
+async def test_a_result_that_cannot_be_stored_fails_for_good_and_says_so(
+    scene: Scene, result: object
+) -> None:
+    scene.stage.play = returning(Succeeded(result))
+    ending = await scene.run(task(max_attempts=3))
+    assert (ending.move, ending.result) == (Move.FAIL, None)
+    assert ending.error is not None
+    assert ending.error.startswith("its result was refused: ")
+
+
+async def test_a_failure_with_a_result_that_cannot_be_stored_keeps_its_error(
+    scene: Scene,
+) -> None:
+    scene.stage.play = returning(Failed("exit code 3", result=float("nan")))
+    ending = await scene.run(task(max_attempts=3))
+    assert ending.move is Move.RETRY
+    assert ending.error is not None
+    assert ending.error.startswith("exit code 3 (its result was refused: ")
+
+
+async def test_an_error_that_an_executor_raises_is_a_failure_of_its_attempt(
+    scene: Scene,
+) -> None:
+    scene.stage.play = raising(ValueError("no such thing"))
+    ending = await scene.run(task(max_attempts=2))
+    assert (ending.move, ending.error) == (
+        Move.RETRY,
+        "its executor raised ValueError: no such thing",
+    )
+
+
+async def test_an_error_that_no_retry_can_mend_fails_for_good(scene: Scene) -> None:
+    scene.stage.play = raising(MalformedPayloadError("trial", "no field 'x'"))
+    assert (await scene.run(task(max_attempts=2))).move is Move.FAIL
+
+
+async def test_an_executor_that_cancels_itself_does_not_end_its_slot(scene: Scene) -> None:
+    scene.stage.play = raising(asyncio.CancelledError())
+    ending = await scene.run(task())
+    assert (ending.move, ending.error) == (Move.FAIL, "its executor was cancelled from within")
+
+
+async def test_what_is_no_outcome_is_a_failure(scene: Scene) -> None:
+    scene.stage.play = returning(None)
+    ending = await scene.run(task())
+    assert ending.error == "the executor of 'trial' returned None, which is no outcome"
+
+
+async def test_the_end_of_the_worker_is_no_outcome(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        slot = group.create_task(scene.run(task()))
+        await gate.entered.wait()
+        slot.cancel()
+    assert slot.cancelled()
+    assert scene.notebook.endings == []
+    assert not scene.runner.running
+
+
+async def test_what_is_meant_for_the_whole_process_passes(scene: Scene) -> None:
+    class LeaveNow(BaseException):
+        pass
+
+    scene.stage.play = raising(LeaveNow())
+    with pytest.raises(LeaveNow):
+        await scene.run(task())

@@ -1,0 +1,29 @@
+"""A cluster for each test, ended afterwards whatever happened."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest_asyncio
+
+from hive_client import Hive
+from hive_testkit.cluster import Cluster, open_cluster
+from hive_testkit.plugin import OwnServer
+
+
+@pytest_asyncio.fixture
+async def cluster(
+    own_postgres: OwnServer, own_redis: OwnServer, tmp_path: Path
+) -> AsyncGenerator[Cluster]:
+    found = await open_cluster(own_postgres.url, own_redis.url, tmp_path)
+    try:
+        yield found
+    finally:
+        found.stop()
+        for log in sorted(tmp_path.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest_asyncio.fixture
+async def hive(cluster: Cluster) -> AsyncGenerator[Hive]:
+    async with Hive.connect(cluster.database_url, cluster.redis_url) as found:
+        yield found
