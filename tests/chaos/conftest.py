@@ -1,5 +1,6 @@
 """A cluster for each test, ended afterwards whatever happened."""
 
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ async def cluster(
     finally:
         found.stop()
         for log in sorted(tmp_path.glob("*.log")):
-            print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+            sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
 
 
 @pytest_asyncio.fixture

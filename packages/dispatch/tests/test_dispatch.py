@@ -28,8 +28,8 @@ def bundle(queue: str = "default", size: int = 1) -> Bundle:
     return Bundle(lease_id=LeaseId(uuid4()), queue=queue, size=size)
 
 
-async def room() -> None:
-    pass
+async def room() -> int:
+    return 100
 
 
 class Accepted:
@@ -55,7 +55,7 @@ def receiver(
     accept: Callable[[Bundle], Awaitable[None]],
     *,
     queue: str = "default",
-    wait_for_room: Callable[[], Awaitable[None]] = room,
+    wait_for_room: Callable[[], Awaitable[int]] = room,
     max_bundles: int = 10,
 ) -> BundleReceiver:
     return BundleReceiver(
@@ -161,9 +161,10 @@ async def test_bundles_are_accepted_in_the_order_in_which_they_were_sent(redis_u
 async def test_nothing_is_taken_while_there_is_no_room(redis_url: str) -> None:
     accepted, has_room, asked = Accepted(), asyncio.Event(), asyncio.Event()
 
-    async def wait_for_room() -> None:
+    async def wait_for_room() -> int:
         asked.set()
         await has_room.wait()
+        return 100
 
     full = receiver(redis_url, accepted.accept, wait_for_room=wait_for_room)
     async with (
@@ -350,3 +351,21 @@ async def test_a_cancellation_of_a_receiver_is_never_swallowed_and_leaves_nothin
                 for _ in range(ticks):
                     await asyncio.sleep(0)
     assert accepted.bundles
+
+
+async def test_no_more_is_taken_at_once_than_there_is_room_for(redis_url: str) -> None:
+    accepted, may_end = Accepted(), asyncio.Event()
+
+    async def accept(bundle: Bundle) -> None:
+        await accepted.accept(bundle)
+        await may_end.wait()
+
+    async def wait_for_room() -> int:
+        return 2
+
+    async with BundleSender(redis_url, "hive") as sender:
+        await sender.send([bundle() for _ in range(5)], ttl_seconds=30)
+        async with running(receiver(redis_url, accept, wait_for_room=wait_for_room)):
+            assert len(await accepted.wait(2)) == 2
+            may_end.set()
+            assert len(await accepted.wait(5)) == 5

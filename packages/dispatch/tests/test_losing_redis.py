@@ -19,8 +19,8 @@ def bundle() -> Bundle:
     return Bundle(lease_id=LeaseId(uuid4()), queue="default", size=1)
 
 
-async def room() -> None:
-    pass
+async def room() -> int:
+    return 100
 
 
 class Serving:

@@ -62,7 +62,7 @@ class BellWorker(Worker):
         queue: str,
         *,
         take: Callable[[Parcel], Awaitable[None]],
-        wait_for_room: Callable[[], Awaitable[None]],
+        wait_for_room: Callable[[], Awaitable[int]],
         max_bundles: int,
     ) -> None:
         async def take_job(ctx: dict[Any, Any], parcel: Parcel) -> None:
@@ -93,6 +93,7 @@ class BellWorker(Worker):
         )
         self._bell = bell_key(prefix, queue)
         self._wait_for_room = wait_for_room
+        self._most_jobs = max_bundles
         self._started_last = 0
         self.looks = 0
         """How often it has looked into its queue."""
@@ -104,8 +105,11 @@ class BellWorker(Worker):
             BusUnavailableError: Redis is away.
         """
         while self.allow_pick_jobs:
-            await self._wait_for_room()
-            await self._wait_for_place()
+            # What is being accepted has not filled its room yet, so it counts against it here.
+            self.max_jobs = min(await self._wait_for_room(), self._most_jobs)
+            if self.job_counter >= self.max_jobs:
+                await self._wait_for_one()
+                continue
             # Where there was something there may be more: the bell is for those with nothing to do.
             # Otherwise every bundle would cost a stroke to hear, under load as well.
             if self._started_last or await self._hear_bell():
@@ -113,14 +117,12 @@ class BellWorker(Worker):
                     await self._poll_iteration()
             self.looks += 1
 
-    async def _wait_for_place(self) -> None:
-        while self.job_counter >= self.max_jobs:
-            running = [task for task in self.tasks.values() if not task.done()]
-            if running:
-                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            else:
-                # One has ended, and the loop has yet to tell arq.
-                await asyncio.sleep(0)
+    async def _wait_for_one(self) -> None:
+        running = [task for task in self.tasks.values() if not task.done()]
+        if running:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(0)  # ended, but arq has not counted it yet
 
     async def _hear_bell(self) -> bool:
         """Wait at the bell; return whether to look, which is no only when told to stop."""

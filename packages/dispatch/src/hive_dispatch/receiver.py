@@ -35,7 +35,7 @@ class BundleReceiver:
         queue: str,
         *,
         accept: Callable[[Bundle], Awaitable[None]],
-        wait_for_room: Callable[[], Awaitable[None]],
+        wait_for_room: Callable[[], Awaitable[int]],
         max_bundles: int,
     ) -> None:
         """Make a receiver; nothing is opened before `run`.
@@ -47,7 +47,8 @@ class BundleReceiver:
             accept: called with each bundle, `max_bundles` at once; the bundle is gone from Redis
                 when it returns. After `UnavailableError` the bundle is left to lapse; any other
                 error ends `run`.
-            wait_for_room: returns when a bundle could be begun; called before each look.
+            wait_for_room: returns how many bundles could be begun, once that is at least one;
+                called before each look.
             max_bundles: most bundles that are being accepted at once.
         """
         self._url = url

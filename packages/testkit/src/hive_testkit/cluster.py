@@ -1,4 +1,4 @@
-"""A Hive of real processes to break: its queens and workers, its work, and the count of what it lost.
+"""A Hive of real processes to break: its queens and workers, its work, and what came of it.
 
 The work is a key derivation (some 50 ms of processor time) whose result is known. Each run holds a
 lock named after its task, so that two runs of one task at the same time are seen and written down.
@@ -59,7 +59,7 @@ class Count:
     overlapping: int = 0
     orphans: int = 0
     losses: int = 0
-    """Attempts that were lost with their worker or given back: no fault, but shows that one struck."""
+    """Attempts that were lost with their worker or given back: they show that a fault struck."""
 
 
 @dataclass

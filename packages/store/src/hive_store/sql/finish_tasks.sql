@@ -62,7 +62,7 @@ ended as (
       error = g.error
   from given g
   where (select count(*) from held) > 0
-    and t.id = g.id
+    and t.id = g.id and t.lease_id = g.lease_id
     and exists (select from held where held.id = g.lease_id)
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
             t.claims - t.given_back + (t.state = 'queued')::integer as attempt,

@@ -1,0 +1,295 @@
+"""What happened is written together, in order, once, and through every outage."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asyncpg import Connection
+
+from hive_bus.bus import Bus
+from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
+from hive_contracts.events import EventFrame, LeaseFrame
+from hive_contracts.execution import Stream
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import Move, TaskState
+from hive_contracts.tasks import Task
+from hive_store import WorkerStore, migrate, open_line
+from hive_store.worker_store import Ending, Finished, LeasedTask
+from hive_telemetry.metrics import Metrics
+from hive_testkit.ground import Ground, open_ground
+from hive_testkit.plugin import OwnServer
+from hive_testkit.waiting import until
+from hive_worker.attempts import RunningAttempt
+from hive_worker.holdings import Holdings
+from hive_worker.recorder import Recorder
+
+
+class Scene:
+    """A recorder and what it needs."""
+
+    def __init__(self, store: WorkerStore, bus: Bus, *, max_unwritten: int = 100) -> None:
+        self.holdings = Holdings()
+        self.metrics = Metrics()
+        self.recorder = Recorder(
+            store, self.holdings, bus, max_unwritten=max_unwritten, metrics=self.metrics
+        )
+
+    def attempt(self, task: Task) -> RunningAttempt:
+        return RunningAttempt(
+            task, began_at=0, output_cap_bytes=1000, write_start=self.recorder.write_start
+        )
+
+    def hold(self, leased: Sequence[LeasedTask]) -> list[Task]:
+        tasks = [each.task for each in leased]
+        for task in tasks:
+            self.holdings.take(task.lease_id, {task.id})
+        return tasks
+
+    def succeed(self, task: Task, result: str = "1", attempt: RunningAttempt | None = None) -> None:
+        self.recorder.record(
+            Ending(
+                task_id=task.id,
+                lease_id=task.lease_id,
+                move=Move.SUCCEED,
+                outcome=OutcomeName.SUCCEEDED,
+                result=result,
+                run_seconds=0.25,
+            ),
+            attempt,
+            task,
+        )
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncGenerator[None]:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            running = group.create_task(self.recorder.run())
+            yield
+            await self.recorder.wait_until_written()
+            running.cancel()
+
+
+@pytest.fixture
+async def bus(redis_url: str) -> AsyncGenerator[Bus]:
+    async with Bus.open(redis_url) as bus:
+        yield bus
+
+
+@pytest.fixture
+def scene(ground: Ground, bus: Bus) -> Scene:
+    return Scene(ground.worker, bus)
+
+
+async def test_what_gathers_is_written_in_one_tick_and_let_go(scene: Scene, ground: Ground) -> None:
+    tasks = scene.hold(await ground.lease(5))
+    for task in tasks:
+        scene.succeed(task)
+    assert scene.recorder.unwritten == 5
+    await scene.recorder.tick()
+    assert scene.recorder.unwritten == 0
+    assert scene.holdings.lease_ids() == []
+    assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 5}}
+
+
+async def test_what_is_written_is_counted_and_told(scene: Scene, ground: Ground, bus: Bus) -> None:
+    tasks = scene.hold(await ground.lease(3))
+    async with bus.subscribe(EventFrame, LeaseFrame) as frames:
+        for task in tasks[:2]:
+            scene.succeed(task)
+        await scene.recorder.tick()
+        async with asyncio.timeout(5):
+            lease_frame, event_frame = await anext(frames), await anext(frames)
+    labels = {"queue": "default", "kind": "trial", "outcome": "succeeded"}
+    assert scene.metrics.value("hive_tasks_finished_total", **labels) == 2
+    assert isinstance(lease_frame, LeaseFrame)
+    assert [change.open for change in lease_frame.changes] == [1]
+    assert lease_frame.run_seconds == {"trial": (2, 0.5)}
+    assert isinstance(event_frame, EventFrame)
+    assert event_frame.events[0].task_ids == (tasks[0].id, tasks[1].id)
+    assert event_frame.events[0].attempts == (1, 1)
+
+
+async def test_an_ending_under_a_lease_that_is_gone_changes_nothing_and_is_counted(
+    scene: Scene, ground: Ground, database: Connection[Any]
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    await database.execute("update hive.lease set expires_at = now() - interval '1 second'")
+    await ground.queen.reap(batch_size=1)
+    scene.succeed(task)
+    await scene.recorder.tick()
+    assert (await ground.tasks.read(task.id)).state is TaskState.QUEUED
+    assert scene.metrics.value("hive_stale_writes_total") == 1
+    assert scene.holdings.lease_ids() == []
+
+
+async def test_a_result_that_postgres_refuses_fails_alone(scene: Scene, ground: Ground) -> None:
+    tasks = scene.hold(await ground.lease(9))
+    for place, task in enumerate(tasks):
+        scene.succeed(task, result='{"name": "\\u0000"}' if place == 4 else "1")
+    await scene.recorder.tick()
+    records = await ground.tasks.read_many([task.id for task in tasks])
+    failed = [record for record in records if record.state is TaskState.FAILED]
+    assert [record.id for record in failed] == [tasks[4].id]
+    assert failed[0].error is not None
+    assert failed[0].error.startswith("its result was refused by Postgres: ")
+    assert sum(record.state is TaskState.SUCCEEDED for record in records) == 8
+    assert scene.holdings.lease_ids() == []
+
+
+async def test_a_start_is_durable_when_it_is_announced(scene: Scene, ground: Ground) -> None:
+    tasks = scene.hold(await ground.lease(3))
+    attempts = [scene.attempt(task) for task in tasks]
+    async with scene.recording(), asyncio.TaskGroup() as group:
+        announced = [group.create_task(attempt.announce_start()) for attempt in attempts]
+        for task in announced:
+            await task
+        states = {r.state for r in await ground.tasks.read_many([t.id for t in tasks])}
+        assert states == {TaskState.RUNNING}
+
+
+async def test_starts_that_come_while_others_are_written_are_written_too(
+    scene: Scene, ground: Ground
+) -> None:
+    tasks = scene.hold(await ground.lease(20))
+    async with scene.recording(), asyncio.TaskGroup() as group:
+        for task in tasks:
+            group.create_task(scene.attempt(task).announce_start())
+            await asyncio.sleep(0.001)
+    assert await ground.tasks.count() == {"default": {TaskState.RUNNING: 20}}
+
+
+async def test_a_start_under_an_expired_lease_is_refused(
+    scene: Scene, ground: Ground, database: Connection[Any]
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    await database.execute("update hive.lease set expires_at = now() - interval '1 second'")
+    async with scene.recording():
+        with pytest.raises(StaleLeaseError):
+            await scene.attempt(task).announce_start()
+    assert scene.metrics.value("hive_stale_writes_total") == 1
+    assert (await ground.tasks.read(task.id)).state is TaskState.DISPATCHED
+
+
+async def test_a_start_that_nobody_waits_for_any_more_is_not_written(
+    scene: Scene, ground: Ground
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    async with asyncio.TaskGroup() as group:
+        announced = group.create_task(scene.attempt(task).announce_start())
+        await asyncio.sleep(0)
+        announced.cancel()
+    await scene.recorder.tick()
+    assert (await ground.tasks.read(task.id)).state is TaskState.DISPATCHED
+
+
+async def test_a_late_start_that_is_refused_is_told_for_that_attempt(
+    scene: Scene, ground: Ground, database: Connection[Any]
+) -> None:
+    stale: list[RunningAttempt] = []
+    scene.recorder.on_stale = stale.append
+    [lost, held] = scene.hold([*await ground.lease(1), *await ground.lease(1)])
+    await database.execute(
+        "update hive.lease set expires_at = now() - interval '1 second' where id = $1",
+        lost.lease_id,
+    )
+    attempts = [scene.attempt(lost), scene.attempt(held)]
+    for attempt in attempts:
+        scene.recorder.write_late_start(attempt)
+    await scene.recorder.tick()
+    assert stale == attempts[:1]
+    assert [attempt.is_start_written for attempt in attempts] == [False, True]
+
+
+async def test_announcing_a_start_waits_for_the_late_one_to_be_durable(
+    scene: Scene, ground: Ground, database: Connection[Any]
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    await database.execute("update hive.lease set expires_at = now() - interval '1 second'")
+    attempt = scene.attempt(task)
+    scene.recorder.write_late_start(attempt)
+    async with scene.recording():
+        with pytest.raises(StaleLeaseError):
+            await attempt.announce_start()
+
+
+async def test_output_is_stored_before_the_ending_that_would_have_it_refused(
+    scene: Scene, ground: Ground
+) -> None:
+    tasks = scene.hold(await ground.lease(50))
+    async with scene.recording():
+        for task in tasks:
+            attempt = scene.attempt(task)
+            attempt.write_output(Stream.STDOUT, b"said ")
+            assert attempt.output is not None
+            scene.recorder.write_output(attempt.output.take(is_final=False))
+            attempt.write_output(Stream.STDOUT, b"and done")
+            scene.succeed(task, attempt=attempt)
+            await asyncio.sleep(0.001)
+    for task in tasks:
+        pieces = await ground.tasks.read_output(task.id)
+        assert b"".join(piece.data for piece in pieces) == b"said and done"
+
+
+async def test_a_second_ending_of_one_task_under_one_lease_changes_nothing(
+    scene: Scene, ground: Ground
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    scene.succeed(task, result="1")
+    await scene.recorder.tick()
+    scene.succeed(task, result="2")
+    await scene.recorder.tick()
+    assert (await ground.tasks.read(task.id)).result == 1
+
+
+class DeafStore(WorkerStore):
+    """The real store, but the answer to the first finish is lost on its way."""
+
+    lost = 0
+
+    async def finish(self, endings: Sequence[Ending]) -> list[Finished]:
+        finished = await super().finish(endings)
+        if not self.lost:
+            self.lost = len(finished)
+            raise StoreUnavailableError("the answer was lost")
+        return finished
+
+
+async def test_a_finish_whose_answer_was_lost_is_repeated_and_counted_as_written(
+    ground: Ground, database_url: str, bus: Bus
+) -> None:
+    async with open_line(database_url) as line:
+        store = DeafStore(ground.worker.worker_id, accepts=line, finishes=line)
+        scene = Scene(store, bus)
+        for task in scene.hold(await ground.lease(4)):
+            scene.succeed(task)
+        async with scene.recording():
+            pass
+    assert store.lost == 4
+    assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 4}}
+    assert scene.metrics.value("hive_stale_writes_total") == 0
+    labels = {"queue": "default", "kind": "trial", "outcome": "succeeded"}
+    assert scene.metrics.value("hive_tasks_finished_total", **labels) == 4
+
+
+async def test_while_postgres_is_away_outcomes_are_kept_up_to_a_bound_then_written(
+    own_postgres: OwnServer, bus: Bus
+) -> None:
+    await migrate(own_postgres.url)
+    async with open_ground(own_postgres.url) as ground, asyncio.TaskGroup() as group:
+        scene = Scene(ground.worker, bus, max_unwritten=2)
+        tasks = scene.hold(await ground.lease(2))
+        await own_postgres.stop()
+        async with scene.recording():
+            for task in tasks:
+                scene.succeed(task)
+            await until(
+                lambda: (scene.metrics.value("hive_loop_retries_total", loop="record") or 0) > 1
+            )
+            waiting = group.create_task(scene.recorder.wait_for_room())
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            assert scene.recorder.unwritten == 2
+            await own_postgres.start()
+        await waiting
+        assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 2}}
