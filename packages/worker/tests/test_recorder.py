@@ -111,7 +111,7 @@ async def test_what_is_written_is_counted_and_told(scene: Scene, ground: Ground,
 
 
 async def test_an_ending_under_a_lease_that_is_gone_changes_nothing_and_is_counted(
-    scene: Scene, ground: Ground, database: Connection[Any]
+    scene: Scene, ground: Ground, database: "Connection[Any]"
 ) -> None:
     [task] = scene.hold(await ground.lease(1))
     await database.execute("update hive.lease set expires_at = now() - interval '1 second'")
@@ -160,7 +160,7 @@ async def test_starts_that_come_while_others_are_written_are_written_too(
 
 
 async def test_a_start_under_an_expired_lease_is_refused(
-    scene: Scene, ground: Ground, database: Connection[Any]
+    scene: Scene, ground: Ground, database: "Connection[Any]"
 ) -> None:
     [task] = scene.hold(await ground.lease(1))
     await database.execute("update hive.lease set expires_at = now() - interval '1 second'")
@@ -184,7 +184,7 @@ async def test_a_start_that_nobody_waits_for_any_more_is_not_written(
 
 
 async def test_a_late_start_that_is_refused_is_told_for_that_attempt(
-    scene: Scene, ground: Ground, database: Connection[Any]
+    scene: Scene, ground: Ground, database: "Connection[Any]"
 ) -> None:
     stale: list[RunningAttempt] = []
     scene.recorder.on_stale = stale.append
@@ -202,7 +202,7 @@ async def test_a_late_start_that_is_refused_is_told_for_that_attempt(
 
 
 async def test_announcing_a_start_waits_for_the_late_one_to_be_durable(
-    scene: Scene, ground: Ground, database: Connection[Any]
+    scene: Scene, ground: Ground, database: "Connection[Any]"
 ) -> None:
     [task] = scene.hold(await ground.lease(1))
     await database.execute("update hive.lease set expires_at = now() - interval '1 second'")

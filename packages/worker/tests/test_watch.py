@@ -1,4 +1,4 @@
-"""What is looked over ten times a second: starts that are late, output, overdue and unproved tasks."""
+"""Looked over ten times a second: late starts, output, and tasks overdue or without a proof."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,14 +72,15 @@ class Cluster:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     submitted: dict[TaskId, int] = field(default_factory=dict)
 
-    def start(self, name: str, *argv: str) -> None:
-        """Start `hive ARGV` under a name."""
+    def start(self, name: str, *argv: str, env: Mapping[str, str] | None = None) -> None:
+        """Start `hive ARGV` under a name, with `env` added to its environment."""
         environment: Mapping[str, str] = {
             **os.environ,
             **SHORT_TIMES,
             "HIVE_DATABASE_URL": self.database_url,
             "HIVE_REDIS_URL": self.redis_url,
             "XDG_STATE_HOME": str(self.folder / "state"),
+            **(env or {}),
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -156,6 +157,29 @@ class Cluster:
     def left_running(self) -> list[int]:
         """Return the processes that this cluster's workers started and that still run."""
         return [pid for pid in _pids() if str(self.folder).encode() in _command_line(pid)]
+
+
+async def some_have_ended(hive: Hive, task_ids: Sequence[TaskId], count: int) -> None:
+    """Return once `count` of the tasks have ended and others have not."""
+    async with asyncio.timeout(60):
+        while True:
+            if count <= len(await hive.tasks.read_ended(task_ids)) < len(task_ids):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def check(cluster: Cluster, hive: Hive) -> Count:
+    """Hold every task against what it must be, end the cluster, and return the count."""
+    count = await cluster.count(hive)
+    assert count.lost == 0
+    assert count.wrong == 0
+    assert count.accepted_twice == 0
+    assert count.overlapping == 0
+    assert count.orphans == 0
+    assert count.succeeded == len(cluster.submitted)
+    cluster.stop()
+    await until(lambda: not cluster.left_running(), seconds=10, what="processes are left")
+    return count
 
 
 async def open_cluster(database_url: str, redis_url: str, folder: Path) -> Cluster:

@@ -1,13 +1,13 @@
 """Compile a Python file and print a digest of its code. As a program it needs nothing beside it.
 
-`hive demo` runs this text in processes of its own, and calls `digest_of` to know what they must say.
+`hive demo` runs this text in processes, and calls `digest_of` to know what they must say.
 """
 
 import hashlib
 import io
 import sys
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["digest_of"]
 
@@ -29,11 +29,11 @@ def feed(digest: Any, value: object) -> None:
         for part in (value.co_name, value.co_names, value.co_varnames, value.co_consts):
             feed(digest, part)
     elif isinstance(value, tuple):
-        for part in value:
+        for part in cast("tuple[object, ...]", value):
             feed(digest, part)
     elif isinstance(value, frozenset):
         # Its order differs from process to process.
-        digest.update(repr(sorted(map(repr, value))).encode())
+        digest.update(repr(sorted(map(repr, cast("frozenset[object]", value)))).encode())
     else:
         digest.update(repr(value).encode(errors="surrogatepass"))
     digest.update(b")")

@@ -28,6 +28,7 @@ SETTINGS: Final = """\
 lease_seconds = 4.0
 
 [worker]
+lease_seconds = 4.0
 processes = {workers}
 slots = {slots}
 heartbeat_seconds = 1.0

@@ -1,4 +1,4 @@
-"""The tasks of the demonstration: for each file one process that compiles it, one call that counts."""
+"""The tasks of the demonstration: a process that compiles each file, a call that counts it."""
 
 import sys
 from collections.abc import Sequence
@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from hive.demonstration import digest
-from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
 
-__all__ = ["Piece", "pieces_of", "task_for"]
+__all__ = ["Piece", "pieces_of", "tasks_for"]
 
 COUNT_TOKENS: Final = "hive_calls.demonstration:count_tokens"
 
@@ -24,23 +23,24 @@ class Piece:
     """`command` compiles it, `call` counts its tokens."""
 
 
-    """A piece that was handed to the Hive."""
-
-    piece: Piece
-    task_id: TaskId
-
-
 def pieces_of(paths: Sequence[str]) -> list[Piece]:
     """Return the work that there is on files, the two kinds by turns."""
     return [Piece(path, kind) for path in paths for kind in ("command", "call")]
 
 
-def task_for(piece: Piece) -> NewTask:
-    """Return the task that does a piece of work."""
-    if piece.kind == "call":
-        payload = {"function": COUNT_TOKENS, "args": [piece.path]}
-        # A broken file stays broken: trying again would only take time.
-        return NewTask(kind="call", payload=payload, max_attempts=1)
+def tasks_for(pieces: Sequence[Piece]) -> list[NewTask]:
+    """Return the tasks that do the work, in the order given."""
     program = Path(digest.__file__).read_text(encoding="utf-8")
+    return [_command(program, piece) if piece.kind == "command" else _call(piece)
+            for piece in pieces]  # fmt: skip
+
+
+def _command(program: str, piece: Piece) -> NewTask:
     argv = [sys.executable, "-I", "-S", "-c", program, piece.path]
     return NewTask(kind="command", payload={"argv": argv})
+
+
+def _call(piece: Piece) -> NewTask:
+    # A broken file stays broken: trying again would only take time.
+    payload = {"function": COUNT_TOKENS, "args": [piece.path]}
+    return NewTask(kind="call", payload=payload, max_attempts=1)

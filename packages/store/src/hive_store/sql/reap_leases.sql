@@ -29,7 +29,7 @@ member as materialized (
   select t.id, l.id as lease_id, l.worker_id, l.queue, t.state as was, t.claims,
          t.claims - t.given_back as attempt, t.started_at,
          t.cancel_requested_at is not null as is_cancelled,
-         l.is_alone as is_charged,
+         t.state = 'running' and l.is_alone as is_charged,
          t.state = 'running' and (t.max_losses = 0 or (l.is_alone and t.losses + 1 >= t.max_losses))
            as is_exhausted
   from lapsed l

@@ -12,7 +12,7 @@ with given as materialized (
 held as materialized (
   select l.id, l.worker_id
   from hive.lease l
-  where l.id = any($2::uuid[]) and l.expires_at > statement_timestamp()
+  where l.id = any($2::uuid[])
   order by l.id
   for key share
 ),

@@ -1,21 +1,27 @@
-"""A cluster for each test, ended afterwards whatever happened."""
+"""A cluster of real processes for each test, ended afterwards whatever happened."""
 
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest_asyncio
 
 from hive_client import Hive
 from hive_testkit.cluster import Cluster, open_cluster
-from hive_testkit.plugin import OwnServer
 
 
 @pytest_asyncio.fixture
-async def cluster(
-    own_postgres: OwnServer, own_redis: OwnServer, tmp_path: Path
+async def cluster(database_url: str, redis_url: str, tmp_path: Path) -> AsyncGenerator[Cluster]:
+    async with running_cluster(database_url, redis_url, tmp_path) as found:
+        yield found
+
+
+@asynccontextmanager
+async def running_cluster(
+    database_url: str, redis_url: str, tmp_path: Path
 ) -> AsyncGenerator[Cluster]:
-    found = await open_cluster(own_postgres.url, own_redis.url, tmp_path)
+    found = await open_cluster(database_url, redis_url, tmp_path)
     try:
         yield found
     finally:

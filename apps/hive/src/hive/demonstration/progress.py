@@ -1,0 +1,98 @@
+"""How far the demonstration is: a bar on a terminal, a line every few seconds elsewhere."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from hive.demonstration.ledger import Ledger
+from hive.printing import say
+from hive_contracts.clocks import BootClock
+
+__all__ = ["Progress", "shown_progress"]
+
+LINE_SECONDS: Final = 3.0
+
+
+class Progress(Protocol):
+    """Where progress is shown."""
+
+    def note(self, line: str) -> None:
+        """Tell of something that happened."""
+        ...
+
+    def begin(self, total: int) -> None:
+        """Say that there are `total` tasks now, and that time counts from here."""
+        ...
+
+    def update(self, ledger: Ledger) -> None:
+        """Show how far it is."""
+        ...
+
+
+@contextmanager
+def shown_progress() -> Generator[Progress]:
+    """Give what suits standard error."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    with _bar() as bar:
+        yield bar
+
+
+class _Lines:
+    """A line every few seconds."""
+
+    def __init__(self) -> None:
+        self._clock = BootClock()
+        self._total = 0
+        self._began_at = self._told_at = self._clock.seconds()
+
+    def note(self, line: str) -> None:
+        say(line)
+
+    def begin(self, total: int) -> None:
+        self._total = total
+        self._began_at = self._told_at = self._clock.seconds()
+
+    def update(self, ledger: Ledger) -> None:
+        now = self._clock.seconds()
+        if now - self._told_at >= LINE_SECONDS:
+            self._told_at = now
+            rate = ledger.done / (now - self._began_at)
+            say(f"{ledger.done:>5}/{self._total}  {_figures(ledger, rate)}")
+
+
+@contextmanager
+def _bar() -> "Generator[Progress]":
+    from rich.console import Console  # noqa: PLC0415 - only here
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as rich:
+        task = rich.add_task("tasks", total=None, figures="", visible=False)
+        clock = BootClock()
+        began_at = clock.seconds()
+
+        class Bar:
+            def note(self, line: str) -> None:
+                rich.console.print(line, markup=False, highlight=False)
+
+            def begin(self, total: int) -> None:
+                nonlocal began_at
+                began_at = clock.seconds()
+                rich.update(task, total=total, visible=True)
+
+            def update(self, ledger: Ledger) -> None:
+                rate = ledger.done / max(0.001, clock.seconds() - began_at)
+                rich.update(task, completed=ledger.done, figures=_figures(ledger, rate))
+
+        yield Bar()
+
+
+def _figures(ledger: Ledger, rate: float) -> str:
+    return (
+        f"{rate:.0f}/s  {len(ledger.running)} running  {ledger.failed} failed"
+        f"  {len(ledger.recovered)} recovered"
+    )
