@@ -48,6 +48,15 @@ async def test_a_daemon_dies_with_the_process_that_started_it(shell: Any):
     assert (ended.code, ended.left_behind, len(shell.pids())) == (3, 1, 1)
 
 
+async def test_a_daemon_is_known_by_its_marker_while_other_trees_live(shell: Any):
+    other = await shell.spawn("sleep", "60")
+    ended = await (await shell.python(daemon())).wait()
+    (pid,) = shell.pids()
+    assert not is_alive(pid)
+    assert ended.left_behind == 1
+    assert is_alive(other.pid)
+
+
 async def test_a_daemon_that_has_shed_session_and_environment_dies_as_well(shell: Any):
     process = await shell.python(SHED)
     ended = await process.wait()

@@ -151,6 +151,13 @@ class StoreMachine(RuleBasedStateMachine):
             if worker is not None:
                 self.accept_lease(lease, worker)
 
+    @rule(count=st.integers(1, 4), max_losses=st.integers(0, 2), worker=who)
+    def submit_and_claim(self, count: int, max_losses: int, worker: int) -> None:
+        """What is most likely in life, made likely here: a bundle of several, in a worker's hands."""
+        self.submit([0] * count, None, max_losses)
+        self.watermarks.forget()
+        self.claim(worker, (8, 4, 1), worker)
+
     @rule()
     def forget_watermarks(self) -> None:
         self.watermarks.forget()
@@ -177,6 +184,12 @@ class StoreMachine(RuleBasedStateMachine):
             (t.id, t.attempt, t.failures, t.goes_alone or t.max_losses == 0, t.is_called_off)
             for t in (self.model.held(lease) if is_mine else ())
         ]
+
+    @rule(number=numbers)
+    def start_all(self, number: int) -> None:
+        lease = self.lease_at(number)
+        pairs = [(i, lease.id) for i in lease.members]
+        assert self.do(self.world.workers[0].start(pairs)) == self.model.start(pairs)
 
     @rule(chosen=st.lists(members, min_size=1, max_size=3))
     def start(self, chosen: list[tuple[int, int]]) -> None:
@@ -251,15 +264,16 @@ class StoreMachine(RuleBasedStateMachine):
         renewed = self.do(self.world.heartbeats[worker].renew(ids, lease=LEASE))
         assert renewed == self.model.renew(named, worker=worker)
 
-    @rule(seconds=st.sampled_from([10, 30, 60, 60]))
+    @rule(seconds=st.sampled_from([10, 30, 60]))
     def pass_time(self, seconds: int) -> None:
         self.model.now += seconds
         # Marks name moments, which have moved; and a second has passed, after which they go.
         self.watermarks.forget()
         self.do(pass_time(self.world.connection, seconds))
 
-    @rule(batch_size=st.sampled_from([1, 100, 100]))
-    def reap(self, batch_size: int) -> None:
+    @rule(seconds=st.sampled_from([0, 30, 60, 60]), batch_size=st.sampled_from([1, 100, 100]))
+    def reap(self, seconds: int, batch_size: int) -> None:
+        self.pass_time(seconds)
         lapsed = self.model.lapsed()
         reaped = self.do(self.world.queens[0].reap(batch_size=batch_size))
         gone = {row.lease_id for row in reaped}

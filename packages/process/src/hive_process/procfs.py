@@ -83,7 +83,7 @@ def status_of(pid: int) -> Status | None:
     fields = text[text.rindex(b")") + 2 :].split()
     return Status(
         # A process whose first thread has ended shows as a zombie while its other threads go on.
-        is_dead=fields[0] in (b"Z", b"X"),
+        is_dead=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
         parent=int(fields[1]),
         session=int(fields[3]),
         started_ticks=int(fields[19]),

@@ -12,7 +12,7 @@ with given as materialized (
 held as materialized (
   select l.id, l.worker_id
   from hive.lease l
-  where l.id = any($2::uuid[])
+  where l.id = any($2::uuid[]) and l.expires_at > statement_timestamp()
   order by l.id
   for key share
 ),
@@ -21,7 +21,7 @@ started as (
   set state = 'running', started_at = clock_timestamp(), worker_id = held.worker_id
   from given g join held on held.id = g.lease_id
   where (select count(*) from held) > 0
-    and t.id = g.id and t.lease_id = g.lease_id and t.state = 'dispatched'
+    and t.id = g.id and t.state = 'dispatched'
   returning t.id, t.claims - t.given_back as attempt
 ),
 told as (

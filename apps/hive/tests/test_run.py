@@ -1,0 +1,138 @@
+import json
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from hive_testkit.console import Console
+
+
+def task_of(text: str) -> str:
+    found = re.search(r"task (\d+)", text)
+    assert found is not None
+    return found[1]
+
+
+def state_of(hive: Console, task: str) -> str:
+    return json.loads(hive("show", task, "--json").stdout)["state"]
+
+
+def test_output_arrives_unchanged_on_the_stream_it_was_written_to(hive: Console) -> None:
+    script = r"printf 'a\r\nb\033[1m\303\251'; printf 'to stderr' >&2"
+    done = hive("run", "--", "sh", "-c", script)
+    assert done.stdout == "a\r\nb\033[1mé"
+    assert done.stderr == "to stderr"
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("exit 0", 0), ("exit 3", 3), ("exit 255", 255), ("kill -TERM $$", 128 + 15)],
+)
+def test_the_exit_code_is_the_commands_own(hive: Console, script: str, code: int) -> None:
+    done = hive("run", "--", "sh", "-c", script)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_a_command_that_runs_out_of_time_ends_with_124(hive: Console) -> None:
+    done = hive("run", "--timeout", "300ms", "--", "sleep", "60")
+    assert done.returncode == 124
+    assert "timed out after" in done.stderr
+    assert "its time-out of 0.3 s" in done.stderr
+
+
+def test_a_command_that_cannot_be_started_ends_with_125_and_says_why(hive: Console) -> None:
+    done = hive("run", "--", "no-such-program-anywhere")
+    assert done.returncode == 125
+    assert "no such program: 'no-such-program-anywhere'" in done.stderr
+
+
+def test_what_hive_itself_refuses_ends_with_125(hive: Console, no_hive: Console) -> None:
+    assert no_hive("run", "--", "true").returncode == 125
+    assert hive("run", "--queue", "a b", "--", "true").returncode == 125
+    refused = hive("run", "--env", "NAME", "--", "true")
+    assert refused.returncode == 125
+    assert refused.stderr == "hive: --env needs NAME=VALUE; it got 'NAME'\n"
+
+
+def test_it_runs_where_it_was_typed_with_the_variables_given(hive: Console, tmp_path: Path) -> None:
+    done = hive("run", "--env", "COLOUR=blue", "--shell", "pwd; echo $COLOUR", cwd=tmp_path)
+    assert done.stdout == f"{tmp_path}\nblue\n"
+
+
+def test_options_after_the_command_are_the_commands(hive: Console) -> None:
+    assert hive("run", "echo", "--timeout", "-v").stdout == "--timeout -v\n"
+
+
+def test_off_a_terminal_only_verbose_tells_id_and_end(hive: Console) -> None:
+    done = hive("run", "-v", "--", "true")
+    first, last = done.stderr.splitlines()
+    assert first == f"hive: task {task_of(first)}, in queue default"
+    assert re.fullmatch(rf"hive: task {task_of(first)} succeeded after [\d.]+ s", last)
+
+
+def test_what_it_waits_for_is_told_when_nobody_serves_the_queue(hive: Console) -> None:
+    process = hive.start("run", "--queue", "nobody", "--", "true", stderr=subprocess.PIPE)
+    with process:
+        assert process.stderr is not None
+        line = process.stderr.readline().decode()
+        process.send_signal(signal.SIGINT)
+        assert "no worker serves queue 'nobody'; start one with `hive worker nobody`" in line
+        assert process.wait(20) == 123
+
+
+def test_without_redis_it_works_by_looking(hive: Console) -> None:
+    away = Console(hive.data_dir, {"HIVE_REDIS_URL": "unix:///nowhere/redis.sock?db=0"})
+    done = away("run", "--", "echo", "seen")
+    assert (done.returncode, done.stdout) == (0, "seen\n")
+
+
+def test_nobody_reading_the_output_is_no_traceback(hive: Console) -> None:
+    with hive.start("run", "--", "yes", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        told = process.stderr.read().decode()
+        assert process.wait(20) == 128 + 13
+    assert "Traceback" not in told
+
+
+def started(hive: Console, script: str) -> tuple[Any, str]:
+    """A `hive run` on a terminal whose command has begun, and the number of its task."""
+    terminal = hive.on_terminal(["run", "--", "sh", "-c", f"echo begun; {script}"])
+    terminal.expect(r"task (\d+), in queue")
+    task = terminal.match[1]
+    terminal.expect("begun")
+    return terminal, task
+
+
+def test_ctrl_c_detaches_and_the_task_goes_on_and_can_be_watched_again(hive: Console) -> None:
+    terminal, task = started(hive, "sleep 4; echo done; exit 5")
+    terminal.sendintr()
+    terminal.expect(f"goes on without you; watch it again with `hive logs -f {task}`")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 123
+    assert state_of(hive, task) == "running"
+    watched = hive("logs", "-f", task)
+    assert watched.stdout == "begun\ndone\n"
+    assert watched.stderr == f"hive: task {task} failed: exit code 5\n"
+
+
+def test_a_second_ctrl_c_cancels_and_waits_for_the_end(hive: Console) -> None:
+    terminal, task = started(hive, "trap 'echo ending; exit 1' TERM; sleep 60 & wait")
+    terminal.sendintr()
+    terminal.expect("Ctrl-C once more within 2 seconds cancels it")
+    terminal.sendintr()
+    terminal.expect(f"cancelling task {task}")
+    terminal.expect("ending")
+    terminal.expect(f"task {task} cancelled after")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 121
+    assert state_of(hive, task) == "cancelled"

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from hive_testkit.console import Console
+
+ECHO = "hive_calls.demonstration:echo"
+
+
+def test_the_id_is_the_data_and_what_to_type_next_is_a_message(hive: Console) -> None:
+    done = hive("submit", "call", "--payload", f'{{"function": "{ECHO}", "args": [1]}}')
+    number = int(done.stdout)
+    assert done.returncode == 0
+    assert f"`hive show {number}`" in done.stderr
+    assert f"`hive logs {number}`" in done.stderr
+
+
+def test_with_wait_the_result_follows_the_id_as_json(hive: Console) -> None:
+    payload = json.dumps({"function": ECHO, "args": [{"answer": [42, None]}]})
+    done = hive("submit", "call", "--payload", payload, "--wait")
+    number, _, result = done.stdout.partition("\n")
+    assert int(number) > 0
+    assert json.loads(result) == {"answer": [42, None]}
+
+
+def test_a_payload_comes_from_a_file_or_from_standard_input(hive: Console, tmp_path: Path) -> None:
+    text = json.dumps({"function": ECHO, "args": ["grüße"]})
+    (tmp_path / "payload.json").write_text(text, encoding="utf-8")
+    of_file = hive("submit", "call", "--payload", "@payload.json", "--wait", "--json", cwd=tmp_path)
+    of_stdin = hive("submit", "call", "--payload", "-", "--wait", "--json", stdin=text.encode())
+    for done in (of_file, of_stdin):
+        assert json.loads(done.stdout)["result"] == "grüße"
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"),
+    [
+        ('{"argv": ["a",,]}', "--payload is not JSON at line 1, column 15"),
+        ('{\n "argv": [\n}', "--payload is not JSON at line 3, column 1"),
+        ('{"argv": [NaN]}', "--payload is not JSON: NaN"),
+        ("@/no/such/file", "/no/such/file cannot be read: No such file"),
+        ('{"argv": "uname"}', "the payload does not suit kind 'command': Expected `array`"),
+        ('{"argv": ["uname"], "cwdd": "/"}', "it has no field 'cwdd'; fields: argv, cwd"),
+        ("{}", "missing required field `argv`"),
+    ],
+)
+def test_a_payload_that_its_kind_would_refuse_is_refused_at_once(
+    hive: Console, payload: str, complaint: str
+) -> None:
+    done = hive("submit", "command", "--payload", payload)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones_unless_forced(hive: Console) -> None:
+    refused = hive("submit", "sing", "--queue", "nobody")
+    assert refused.returncode == 2
+    assert refused.stderr == "hive: no executor for kind 'sing'; installed: call, command\n"
+    forced = hive("submit", "sing", "--queue", "nobody", "--force")
+    assert int(forced.stdout) > 0
+    assert "it is queued for machines that have it" in forced.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--delay", "5 minutes"], "--delay is '5 minutes'; write it like 30s"),
+        (["--delay", "1h", "--run-at", "2030-01-01T00:00"], "give one of them"),
+        (["--run-at", "tomorrow"], "--run-at is 'tomorrow'; write it like 2030-01-31T17:00"),
+        (["--timeout", "0s"], "a timeout is longer than nothing"),
+        (["--max-attempts", "0"], "max_attempts is from 1"),
+        (["--no-rerun", "--max-losses", "2"], "--no-rerun means --max-losses 0, not 2"),
+        (["--priority", "-1"], "a priority is from 0"),
+        (["--queue", "a b"], "a queue is 1 to 200 characters without white space"),
+    ],
+)
+def test_a_flag_that_means_nothing_is_refused_with_its_value(
+    hive: Console, flags: list[str], complaint: str
+) -> None:
+    done = hive("submit", "command", "--payload", '{"argv": ["true"]}', *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+
+
+def test_what_is_asked_for_is_what_is_stored(hive: Console) -> None:
+    flags = ["--queue", "nobody", "--priority", "7", "--max-attempts", "5", "--no-rerun"]
+    when = ["--delay", "1h30m", "--timeout", "2d"]
+    done = hive("submit", "command", "--payload", '{"argv": ["true"]}', *flags, *when)
+    shown = json.loads(hive("show", done.stdout.strip(), "--json").stdout)
+    assert (shown["queue"], shown["priority"]) == ("nobody", 7)
+    assert (shown["max_attempts"], shown["max_losses"]) == (5, 0)
+    assert shown["timeout_seconds"] == 2 * 24 * 60 * 60
+    assert shown["state"] == "scheduled"
+
+
+def test_without_a_hive_the_way_to_one_is_told(no_hive: Console) -> None:
+    done = no_hive("submit", "command", "--payload", '{"argv": ["true"]}')
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "start it with `hive up -d`" in done.stderr
