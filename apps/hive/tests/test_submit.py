@@ -1,8 +1,12 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from hive.tasks.kinds import check_payload
+from hive.tasks.submitting import read_max_losses, read_payload, read_run_at
+from hive_contracts.errors import ConfigurationError, MalformedPayloadError
 from hive_testkit.console import Console
 
 ECHO = "hive_calls.demonstration:echo"
@@ -33,25 +37,39 @@ def test_a_payload_comes_from_a_file_or_from_standard_input(hive: Console, tmp_p
         assert json.loads(done.stdout)["result"] == "grüße"
 
 
+def test_a_payload_that_its_kind_would_refuse_is_refused_at_once(hive: Console) -> None:
+    done = hive("submit", "command", "--payload", '{"argv": ["uname"], "cwdd": "/"}')
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "it has no field 'cwdd'; fields: argv, cwd" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("payload", "complaint"),
+    [
+        ({"argv": "uname"}, "Expected `array`"),
+        ({}, "missing required field `argv`"),
+        ([], "object"),
+    ],
+)
+def test_a_payload_is_checked_by_its_kind(payload: object, complaint: str) -> None:
+    with pytest.raises(MalformedPayloadError, match=complaint):
+        check_payload("command", payload)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
     [
         ('{"argv": ["a",,]}', "--payload is not JSON at line 1, column 15"),
         ('{\n "argv": [\n}', "--payload is not JSON at line 3, column 1"),
         ('{"argv": [NaN]}', "--payload is not JSON: NaN"),
+        ("[" * 100_000, "--payload is nested too deeply"),
         ("@/no/such/file", "/no/such/file cannot be read: No such file"),
-        ('{"argv": "uname"}', "the payload does not suit kind 'command': Expected `array`"),
-        ('{"argv": ["uname"], "cwdd": "/"}', "it has no field 'cwdd'; fields: argv, cwd"),
-        ("{}", "missing required field `argv`"),
     ],
 )
-def test_a_payload_that_its_kind_would_refuse_is_refused_at_once(
-    hive: Console, payload: str, complaint: str
-) -> None:
-    done = hive("submit", "command", "--payload", payload)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert complaint in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_what_is_not_json_is_refused_with_its_place(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        read_payload(text)
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones_unless_forced(hive: Console) -> None:
@@ -64,24 +82,38 @@ def test_an_unknown_kind_is_refused_with_the_known_ones_unless_forced(hive: Cons
 
 
 @pytest.mark.parametrize(
-    ("flags", "complaint"),
+    ("run_at", "delay", "complaint"),
     [
-        (["--delay", "5 minutes"], "--delay is '5 minutes'; write it like 30s"),
-        (["--delay", "1h", "--run-at", "2030-01-01T00:00"], "give one of them"),
-        (["--run-at", "tomorrow"], "--run-at is 'tomorrow'; write it like 2030-01-31T17:00"),
-        (["--timeout", "0s"], "a timeout is longer than nothing"),
-        (["--max-attempts", "0"], "max_attempts is from 1"),
-        (["--no-rerun", "--max-losses", "2"], "--no-rerun means --max-losses 0, not 2"),
-        (["--priority", "-1"], "a priority is from 0"),
-        (["--queue", "a b"], "a queue is 1 to 200 characters without white space"),
+        (None, "5 minutes", "--delay is '5 minutes'; write it like 30s"),
+        (None, "9999999d", "too long"),
+        ("2030-01-01T00:00", "1h", "give one of them"),
+        ("tomorrow", None, "--run-at is 'tomorrow'; write it like 2030-01-31T17:00"),
     ],
 )
-def test_a_flag_that_means_nothing_is_refused_with_its_value(
-    hive: Console, flags: list[str], complaint: str
+def test_a_moment_that_is_none_is_refused(
+    run_at: str | None, delay: str | None, complaint: str
 ) -> None:
-    done = hive("submit", "command", "--payload", '{"argv": ["true"]}', *flags)
+    with pytest.raises(ConfigurationError, match=complaint):
+        read_run_at(run_at, delay)
+
+
+def test_a_moment_without_a_time_zone_is_the_clock_on_the_wall() -> None:
+    moment = read_run_at("2030-01-31T17:00", None)
+    assert moment is not None
+    assert moment == datetime(2030, 1, 31, 17).astimezone()
+    assert read_run_at("2030-01-31T17:00+01:00", None) == datetime(2030, 1, 31, 16, tzinfo=UTC)
+
+
+def test_never_again_and_a_number_of_losses_contradict_each_other() -> None:
+    assert read_max_losses(None, no_rerun=True) == read_max_losses(0, no_rerun=False) == 0
+    with pytest.raises(ConfigurationError, match="--no-rerun means --max-losses 0, not 2"):
+        read_max_losses(2, no_rerun=True)
+
+
+def test_what_the_store_refuses_is_one_line(hive: Console) -> None:
+    done = hive("submit", "command", "--payload", '{"argv": ["true"]}', "--priority", "-1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert complaint in done.stderr
+    assert done.stderr.startswith("hive: a priority is from 0")
 
 
 def test_what_is_asked_for_is_what_is_stored(hive: Console) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ AtWork = Callable[..., AbstractAsyncContextManager[Scene]]
 @pytest.fixture
 def start_work(ground: Ground, database_url: str, redis_url: str, trial_kind: None) -> AtWork:
     """Start a worker over the session's servers."""
-    return lambda **settings: at_work(ground, database_url, redis_url, **settings)
+    return partial(at_work, ground, database_url, redis_url)
 
 
 async def test_a_bundle_is_run_to_its_end(start_work: AtWork) -> None:
@@ -206,11 +207,15 @@ async def test_an_attempt_whose_late_start_is_refused_is_stopped(
 async def test_a_fault_that_nobody_understands_ends_the_worker(
     start_work: AtWork, database: "Connection[Any]"
 ) -> None:
-    with pytest.raises(ExceptionGroup):
+    await database.execute("drop table hive.worker")
+
+    async def work_until_it_ends() -> None:
         async with start_work(**OFTEN) as scene:
-            await database.execute("drop table hive.worker")
             assert scene.working is not None
             await asyncio.wait([scene.working])
+
+    with pytest.raises(ExceptionGroup):
+        await work_until_it_ends()
 
 
 async def test_a_drain_lets_what_runs_finish(start_work: AtWork) -> None:

@@ -9,7 +9,7 @@ from hive_contracts.errors import ConfigurationError
 __all__ = ["read_duration", "show_seconds"]
 
 UNIT_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 WHOLE: Final = re.compile(rf"(?:{PART.pattern})+")
 
 MINUTE: Final = 60
@@ -37,8 +37,9 @@ def show_seconds(seconds: float) -> str:
     """Return a duration as text, with as much detail as is of use: 0.31 s, 42 s, 5m 10s, 3d 4h."""
     if seconds < MINUTE:
         return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.3g} s"
+    whole_seconds = round(seconds)
     for unit_seconds, name, below_seconds, below in SPANS:
-        if seconds >= unit_seconds:
-            whole, rest = divmod(round(seconds), unit_seconds)
-            return f"{whole}{name} {rest // below_seconds}{below}"
+        if whole_seconds >= unit_seconds:
+            count, rest = divmod(whole_seconds, unit_seconds)
+            return f"{count}{name} {rest // below_seconds}{below}"
     raise AssertionError(f"{seconds} is at least a minute")

@@ -119,7 +119,7 @@ class Hive:
         """Return how tasks ended, in the order given, once all have. Raises as `wait` does."""
         wanted = list(task_ids)
         ended: dict[TaskId, EndedTask] = {}
-        async with asyncio.timeout(within.total_seconds() if within else None):
+        async with asyncio.timeout(within.total_seconds() if within is not None else None):
             async with self._news_of(wanted) as news:
                 await self._refuse_unknown(wanted)
                 pending = hinted = set(wanted)

@@ -7,6 +7,7 @@ from typing import Final, Never
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
+from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
@@ -95,12 +96,20 @@ class Claimer:
         self._metrics.claimed(sum(sizes.values()))
         if sizes:
             self._run_times.claimed(self._queue, {kind for part in parts for kind in part.kinds})
-            await self._outbox.send(
-                [Bundle(lease_id=i, queue=self._queue, size=n) for i, n in sizes.items()]
-            )
+            await self._send(sizes)
         if is_short:
             self._watermarks.forget()
         return bool(sizes)
+
+    async def _send(self, sizes: dict[LeaseId, int]) -> None:
+        try:
+            await self._outbox.send(
+                [Bundle(lease_id=i, queue=self._queue, size=n) for i, n in sizes.items()]
+            )
+        except UnavailableError:
+            # What could not be sent goes back to its place, which lies before the watermarks.
+            self._watermarks.forget()
+            raise
 
     def _pace(self) -> Pace:
         return pace_for(

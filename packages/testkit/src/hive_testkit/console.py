@@ -51,15 +51,20 @@ class Console:
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
         )
 
-    def start(self, *words: str, **options: Any) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *words: str, stdout: int | None = None, stderr: int | None = None
+    ) -> "subprocess.Popen[bytes]":
         """Start `hive`, without a terminal; the caller ends it."""
-        return subprocess.Popen([HIVE, *words], env=self.environment, cwd="/", **options)
+        return subprocess.Popen(
+            [HIVE, *words], env=self.environment, cwd="/", stdout=stdout, stderr=stderr
+        )
 
     def on_terminal(self, words: Sequence[str]) -> Any:
         """Start `hive` on a terminal of 80 columns; the caller closes it."""
         import pexpect  # noqa: PLC0415 - few tests need a terminal
 
-        return pexpect.spawn(
+        spawn: Any = pexpect.spawn  # pexpect leaves its types open
+        return spawn(
             HIVE,
             list(words),
             env={**self.environment, "TERM": "xterm"},

@@ -19,7 +19,12 @@ from datetime import timedelta
 from typing import Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
-from hive_contracts.errors import StaleLeaseError, UnstorableValueError, UsageError
+from hive_contracts.errors import (
+    StaleLeaseError,
+    UnavailableError,
+    UnstorableValueError,
+    UsageError,
+)
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import (
     Cancelled,
@@ -160,6 +165,9 @@ class Runner:
             return GONE
         except UsageError as error:
             return Failed(str(error), is_retryable=False)
+        except UnavailableError as error:
+            # What an executor needs is away (the guardian died, a server): not the task's fault.
+            return Released(str(error))
         except Exception as error:  # noqa: BLE001 - the border to code that is not ours
             logger(__name__).exception("an executor raised", kind=task.kind, task=task.id)
             return Failed(f"its executor raised {type(error).__name__}: {error}")

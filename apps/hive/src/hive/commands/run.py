@@ -19,7 +19,7 @@ EPILOG = (
 def run(
     options: Options,
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...", help="What to run.")
+        list[str], typer.Argument(metavar="COMMAND", help="What to run, and its arguments.")
     ],
     *,
     cwd: Annotated[

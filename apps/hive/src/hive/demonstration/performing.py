@@ -51,8 +51,8 @@ async def perform(view: View, data_dir: Path, pieces: list[Piece], progress: Pro
             killed = await kill_a_working_worker(data_dir, view.tasks, unfinished)
             if killed is not None:
                 progress.note(
-                    f"killed {killed.name} (process {killed.pid}) with SIGKILL while it ran"
-                    f" {killed.running} tasks; another takes its place"
+                    f"SIGKILL to {killed.name} (process {killed.pid}) while it ran"
+                    f" {killed.running} tasks; another takes over"
                 )
         await asyncio.sleep(LOOK_SECONDS)
     return Run(

@@ -1,6 +1,7 @@
 """What an attempt wrote, read from the store from a place on, and passed on byte by byte."""
 
 import os
+import signal
 import sys
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
@@ -32,16 +33,16 @@ class StandardStreams:
     """Standard output to standard output, standard error to standard error, nothing changed."""
 
     def write(self, stream: Stream, data: bytes) -> None:
-        """Write the bytes out at once.
-
-        Raises:
-            BrokenPipeError: nobody reads on the other side.
-        """
+        """Write the bytes out at once; if nobody reads them, end as any program in a pipe does."""
         file = sys.stdout if stream is Stream.STDOUT else sys.stderr
         file.flush()
         view = memoryview(data)
-        while view:
-            view = view[os.write(file.fileno(), view) :]
+        try:
+            while view:
+                view = view[os.write(file.fileno(), view) :]
+        except BrokenPipeError:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGPIPE)
 
     def skip(self, stream: Stream, size: int) -> None:
         """Say how much is missing."""

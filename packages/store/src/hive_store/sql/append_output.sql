@@ -6,9 +6,12 @@
 -- $4 positions  bigint[]  where each piece starts in its stream, in bytes
 -- $5 pieces     bytea[]
 --
+-- Pieces of one call have one moment: rows are written in the join's order, and a clock read for
+-- each would put a later piece of a stream before an earlier one.
+--
 -- returns: the tasks whose pieces were kept
-insert into hive.output (task_id, claim, stream, position, data)
-select t.id, t.claims, g.stream, g.position, g.data
+insert into hive.output (task_id, claim, stream, position, data, at)
+select t.id, t.claims, g.stream, g.position, g.data, statement_timestamp()
 from unnest($1::bigint[], $2::uuid[], $3::text[], $4::bigint[], $5::bytea[])
     as g (id, lease_id, stream, position, data)
   join hive.task t on t.id = g.id and t.lease_id = g.lease_id

@@ -1,5 +1,8 @@
 -- Write that attempts have started, under leases that have not expired.
 --
+-- Leases are locked before tasks. The tasks are locked before they are written, and so seen as they are
+-- now: a start that is repeated while the first is still at work finds it written, and is not refused.
+--
 -- $1 task_ids   bigint[]
 -- $2 lease_ids  uuid[]    the lease of each task, in the same order
 --
@@ -16,20 +19,23 @@ held as materialized (
   order by l.id
   for key share
 ),
+mine as materialized (
+  select t.id, t.lease_id, t.state, held.worker_id
+  from given g
+    join held on held.id = g.lease_id
+    join hive.task t on t.id = g.id and t.lease_id = g.lease_id
+  where (select count(*) from held) > 0
+  for update of t
+),
 started as (
   update hive.task t
-  set state = 'running', started_at = clock_timestamp(), worker_id = held.worker_id
-  from given g join held on held.id = g.lease_id
-  where (select count(*) from held) > 0
-    and t.id = g.id and t.state = 'dispatched'
+  set state = 'running', started_at = clock_timestamp(), worker_id = mine.worker_id
+  from mine
+  where t.id = mine.id and t.lease_id = mine.lease_id and mine.state = 'dispatched'
   returning t.id, t.claims - t.given_back as attempt
 ),
 told as (
   insert into hive.event (type, task_id, attempt)
   select 'started', id, attempt from started
 )
-select id from started
-union all
-select t.id
-from given g join held on held.id = g.lease_id
-  join hive.task t on t.id = g.id and t.lease_id = g.lease_id and t.state = 'running'
+select id from mine
