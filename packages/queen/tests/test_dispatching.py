@@ -200,7 +200,7 @@ async def test_a_task_that_returns_is_not_hidden_behind_the_watermark(
     assert (await ground.tasks.read(first)).state is TaskState.DISPATCHED
 
 
-async def test_a_wake_between_the_claim_and_the_wait_is_not_lost(
+async def test_an_empty_queue_is_asked_again_when_it_is_woken_and_not_before(
     database_url: str, redis_url: str, ground: Ground
 ) -> None:
     await enlist(database_url, "default", slots=4)
@@ -210,8 +210,12 @@ async def test_a_wake_between_the_claim_and_the_wait_is_not_lost(
         await scene.fleet.tick()
         async with asyncio.TaskGroup() as group:
             reconciling = group.create_task(scene.reconciler.tick())
+            scene.claimer.wake()
             claiming = group.create_task(scene.claimer.tick())
             await until(lambda: scene.metrics.value("hive_claims_total") == 1)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not claiming.done()
             scene.claimer.wake()
             await claiming
             scene.reconciler.missed.set()

@@ -12,7 +12,7 @@ from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
 from hive_contracts.tasks import NewTask
-from hive_store import EventLog, QueenStore, TaskStore, WorkerStore
+from hive_store import EventLog, Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
 from hive_store.event_log import BEGINNING
 from hive_store.worker_store import Ending
@@ -156,13 +156,13 @@ async def test_submits_and_claims_are_one_event_each_and_endings_one_per_task(
 
 
 async def test_a_whole_life_is_told(
-    log: EventLog,
-    tasks: TaskStore,
     queen: QueenStore,
     worker: WorkerStore,
     lease_out: LeaseOut,
     database: Connection,
+    open_line: Callable[[], Line],
 ) -> None:
+    log, tasks = EventLog(open_line()), TaskStore(open_line())
     lease_id, [task_id] = await lease_out(1)
 
     async def claim() -> LeaseId:

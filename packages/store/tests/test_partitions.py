@@ -97,8 +97,8 @@ async def test_days_long_past_are_dropped_and_the_others_kept(
     for offset in (-5, -3, -2):
         await add_day(database, offset)
     await database.execute(
-        "insert into hive.event (type, task_id, at) values ('started', 1, now() - interval '9 day'),"
-        " ('started', 2, now() - interval '1 day')"
+        "insert into hive.event (type, task_id, at) values"
+        " ('started', 1, now() - interval '9 day'), ('started', 2, now() - interval '1 day')"
     )
     assert await queen.keep_event_days(ahead=3, keep=3) == (0, 1)
     assert await days(database) == [day(o) for o in (-3, -2, 0, 1, 2, 3)]

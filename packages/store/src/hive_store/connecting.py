@@ -62,12 +62,16 @@ async def connect(url: str, *, settings: dict[str, str] | None = None) -> Connec
         StoreUnavailableError: nothing answers there.
     """
     with translated(url):
-        return await asyncpg.connect(
-            url,
-            timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": "hive"} | (settings or {}),
-        )
+        try:
+            return await asyncpg.connect(
+                url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=COMMAND_SECONDS,
+                server_settings={"application_name": "hive"} | (settings or {}),
+            )
+        except ValueError as error:
+            where = _without_password(url)
+            raise ConfigurationError(f"Postgres at {where}: the URL cannot be read") from error
 
 
 @contextmanager

@@ -73,7 +73,8 @@ async def give(*, tasks: int | None, as_json: bool) -> int:
         finally:
             shutil.rmtree(data_dir, ignore_errors=True)
     if shown is None or curtain.was_called:
-        say("hive: the demonstration was interrupted; nothing of it is left")
+        rest = f"processes {left} are left" if left else "nothing of it is left"
+        say(f"hive: the demonstration was interrupted; {rest}")
         return INTERRUPTED
     summary = _summary(shown, left, data_dir, wall_seconds=clock.seconds() - began_at)
     if as_json:

@@ -1,0 +1,145 @@
+"""Submitting: all or none, in order, and refused with the value that was wrong."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import asyncpg
+import pytest
+
+from hive_contracts.errors import RefusedTaskError, UnknownTaskError
+from hive_contracts.ids import TaskId
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import NewTask
+from hive_store import TaskStore
+from hive_store.task_store import MAX_PAYLOAD_BYTES
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def test_ids_rise_in_the_order_given(tasks: TaskStore) -> None:
+    new = [NewTask(kind="call", payload=i, priority=(i * 7) % 5) for i in range(500)]
+    ids = await tasks.submit(new)
+    assert ids == sorted(ids)
+    records = await tasks.read_many(ids)
+    assert [record.payload for record in records] == list(range(500))
+    assert await tasks.submit([]) == []
+
+
+async def test_what_is_not_given_has_its_default(tasks: TaskStore) -> None:
+    one, other = await tasks.submit([NewTask(kind="call"), NewTask(kind="command")])
+    record = await tasks.read(one)
+    assert (record.queue, record.priority, record.payload) == ("default", 0, {})
+    assert (record.state, record.attempt) == (TaskState.QUEUED, 0)
+    assert (record.max_attempts, record.max_losses, record.timeout) == (3, 3, None)
+    assert (await tasks.read(other)).max_attempts == 1
+    assert record.history == ()
+
+
+async def test_what_is_given_is_kept(tasks: TaskStore) -> None:
+    run_at = datetime(2031, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    given = NewTask(
+        kind="agent",
+        payload={"prompt": "ü\n\u2028", "n": [1, 2.5, None, True]},
+        queue="back-end",
+        priority=32767,
+        run_at=run_at,
+        max_attempts=7,
+        max_losses=0,
+        timeout=timedelta(days=40, microseconds=5),
+    )
+    [task_id] = await tasks.submit([given])
+    record = await tasks.read(task_id)
+    assert record.state is TaskState.SCHEDULED
+    kept = NewTask(
+        kind=record.kind,
+        payload=record.payload,
+        queue=record.queue,
+        priority=record.priority,
+        run_at=record.run_at,
+        max_attempts=record.max_attempts,
+        max_losses=record.max_losses,
+        timeout=record.timeout,
+    )
+    assert kept == given
+
+
+async def test_a_moment_in_the_past_is_due_now(tasks: TaskStore) -> None:
+    past = datetime.now(UTC) - timedelta(days=400)
+    [task_id] = await tasks.submit([NewTask(kind="call", run_at=past)])
+    record = await tasks.read(task_id)
+    assert (record.state, record.run_at) == (TaskState.QUEUED, past)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"kind": ""}, "kind .* not ''"),
+    ({"kind": "two words"}, "kind .* not 'two words'"),
+    ({"kind": "k" * 201}, "kind .* not 'kkk"),
+    ({"kind": "a\0b"}, r"kind .* not 'a\\x00b'"),
+    ({"kind": "\ud800"}, r"kind .* not '\\ud800'"),
+    ({"queue": "\t"}, r"queue .* not '\\t'"),
+    ({"priority": -1}, "priority .* not -1"),
+    ({"priority": 32768}, "priority .* not 32768"),
+    ({"max_attempts": 0}, "max_attempts .* not 0"),
+    ({"max_attempts": 10**9}, "max_attempts .* not 1000000000"),
+    ({"max_losses": -2}, "max_losses .* not -2"),
+    ({"max_losses": 10**9}, "max_losses .* not 1000000000"),
+    ({"timeout": timedelta(0)}, "timeout .* not 0:00:00"),
+    ({"timeout": timedelta(seconds=-1)}, "timeout .* not -1 day"),
+    ({"run_at": datetime(2030, 1, 1)}, "run_at needs a time zone: 2030-01-01"),  # noqa: DTZ001
+    ({"run_at": datetime.max.replace(tzinfo=UTC)}, "run_at .* not 9999-12-31"),
+    ({"payload": {"x": float("nan")}}, "payload of a call task: .*not JSON compliant"),
+    ({"payload": {"x": "\0"}}, "payload of a call task: .*NUL"),
+    ({"payload": "\ud800"}, "payload of a call task: .*surrogates"),
+    ({"payload": object()}, "payload of a call task: .*object"),
+]
+
+
+@pytest.mark.parametrize(("fields", "words"), REFUSED)
+async def test_a_refusal_names_the_field_and_its_value_and_lets_nothing_in(
+    fields: dict[str, Any], words: str, tasks: TaskStore
+) -> None:
+    wrong = replace(NewTask(kind="call"), **fields)
+    with pytest.raises(RefusedTaskError, match=words):
+        await tasks.submit([NewTask(kind="call"), wrong, NewTask(kind="call")])
+    assert await tasks.count() == {}
+
+
+async def test_a_payload_over_the_cap_is_told_to_go_into_a_file(tasks: TaskStore) -> None:
+    largest = "x" * (MAX_PAYLOAD_BYTES - 2)
+    [task_id] = await tasks.submit([NewTask(kind="call", payload=largest)])
+    assert (await tasks.read(task_id)).payload == largest
+    with pytest.raises(RefusedTaskError, match=r"1,048,577 bytes; at most 1,048,576 .*file"):
+        await tasks.submit([NewTask(kind="call", payload=largest + "x")])
+
+
+async def test_the_cap_is_on_what_was_written_not_on_what_postgres_makes_of_it(
+    tasks: TaskStore,
+) -> None:
+    """As jsonb, a list of small numbers takes six times its text."""
+    numbers = [1] * (MAX_PAYLOAD_BYTES // 2 - 1)
+    [task_id] = await tasks.submit([NewTask(kind="call", payload=numbers)])
+    assert (await tasks.read(task_id)).payload == numbers
+
+
+async def test_the_tables_own_limits_hold_for_plain_sql_too(database: Connection) -> None:
+    for column, value, rule in (
+        ("priority", "-1", "a_priority_is_from_0_most_urgent_to_32767"),
+        ("queue", "''", "a_queue_has_a_name_of_at_most_200_characters"),
+        ("timeout", "interval '0'", "a_timeout_is_positive"),
+        ("state", "'running'", "only_dispatched_and_running_tasks_are_leased"),
+        ("state", "'failed'", "only_ended_tasks_have_finished"),
+        ("payload", "to_jsonb(repeat('x', 9000000))", "at_most_8_mebibytes"),
+    ):
+        with pytest.raises(asyncpg.CheckViolationError, match=rule):
+            await database.execute(
+                f"insert into hive.task (kind, {column}) values ('call', {value})"
+            )
+
+
+async def test_an_unknown_task_is_named(tasks: TaskStore) -> None:
+    with pytest.raises(UnknownTaskError, match="there is no task 77"):
+        await tasks.read(TaskId(77))
+    assert await tasks.read_many([TaskId(77)]) == []
+    assert await tasks.read_ended([TaskId(77)]) == []
+    assert await tasks.cancel([TaskId(77)]) == {}
