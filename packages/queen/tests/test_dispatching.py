@@ -34,6 +34,7 @@ from hive_testkit.ground import Ground
 from hive_testkit.plugin import OwnServer
 from hive_testkit.waiting import until
 
+LIVING = timedelta(seconds=15)
 LEASE = timedelta(seconds=15)
 QUICK = QueenSettings(poll_seconds=0.02)
 
@@ -57,7 +58,7 @@ class Scene:
             store,
             self.permits,
             self.outbox,
-            poll_seconds=settings.poll_seconds,
+            settings=settings,
             metrics=self.metrics,
             clock=clock,
         )
@@ -79,7 +80,7 @@ class Scene:
         await self.reconciler.tick()
 
     async def open_in_rows(self) -> int:
-        return sum(lease.open for lease in await self.store.own_leases())
+        return sum(lease.open for lease in await self.store.own_leases(living=LIVING))
 
 
 @asynccontextmanager
@@ -154,7 +155,7 @@ async def test_a_claim_waits_while_all_permits_are_held(
         claiming = group.create_task(scene.claimer.tick())
         await asyncio.sleep(0.05)
         assert not claiming.done()
-        [first, _] = await scene.store.own_leases()
+        [first, _] = await scene.store.own_leases(living=LIVING)
         scene.permits.shrink(first.id, 0)
     assert scene.metrics.value("hive_claimed_tasks_total") == 3
 
@@ -168,7 +169,7 @@ async def test_what_is_known_to_be_short_goes_out_in_bundles_ahead_of_slots(
     scene.run_times.observe({"trial": (100, 0.1)})
     scene.run_times.claimed("default", ["trial"])
     await scene.claimer.tick()
-    leases = await scene.store.own_leases()
+    leases = await scene.store.own_leases(living=LIVING)
     assert sum(lease.open for lease in leases) == 200
     assert len(leases) == 1
 
@@ -191,7 +192,7 @@ async def test_a_task_that_returns_is_not_hidden_behind_the_watermark(
     [first, *_] = await ground.submit(6)
     await scene.begin()
     await scene.claimer.tick()
-    leases = await scene.store.own_leases()
+    leases = await scene.store.own_leases(living=LIVING)
     await scene.store.release([lease.id for lease in leases], reason="a test")
     for lease in leases:
         scene.permits.shrink(lease.id, 0)
@@ -252,7 +253,7 @@ async def test_after_a_flush_bundles_that_nobody_accepted_are_sent_again(
     await ground.submit(3)
     await scene.begin()
     await scene.claimer.tick()
-    [accepted, *_] = await scene.store.own_leases()
+    [accepted, *_] = await scene.store.own_leases(living=LIVING)
     await ground.worker.accept([accepted.id], lease=LEASE)
     await flush(redis_url)
     await scene.reconciler.tick()
@@ -328,7 +329,7 @@ async def test_a_recount_makes_good_what_a_lost_hint_kept(
     await ground.submit(2)
     await scene.begin()
     await scene.claimer.tick()
-    leases = await scene.store.own_leases()
+    leases = await scene.store.own_leases(living=LIVING)
     await scene.store.release([lease.id for lease in leases], reason="nobody hears of it")
     assert scene.permits.held == 2
     await scene.reconciler.tick()
@@ -372,11 +373,14 @@ async def test_queens_share_tasks_and_slots_without_doubling_over_many_cycles(
             async with asyncio.TaskGroup() as group:
                 for queen in (scene, another):
                     group.create_task(queen.claimer.tick())
-            leases = [*await scene.store.own_leases(), *await another.store.own_leases()]
+            leases = [
+                *await scene.store.own_leases(living=LIVING),
+                *await another.store.own_leases(living=LIVING),
+            ]
             assert len({lease.id for lease in leases}) == len(leases)
             assert sum(lease.open for lease in leases) <= 4
             for queen in (scene, another):
-                for lease in await queen.store.own_leases():
+                for lease in await queen.store.own_leases(living=LIVING):
                     await end_lease(ground, lease.id)
                 await queen.reconciler.tick()
     assert cycles >= 10

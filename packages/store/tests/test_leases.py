@@ -22,6 +22,7 @@ from hive_testkit.timing import pass_time
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 LeaseOut: TypeAlias = Callable[[int], Awaitable[tuple[LeaseId, list[TaskId]]]]
 
+LIVING = timedelta(seconds=15)
 MINUTE: Final = timedelta(minutes=1)
 
 
@@ -140,7 +141,7 @@ async def test_a_heartbeat_renews_the_leases_it_names_and_no_other(
     await tasks.submit([NewTask(kind="call") for _ in range(2)])
     known, unknown = await claim_one(queen), await claim_one(queen)
     await worker.accept([known, unknown], lease=MINUTE)
-    before = {lease.id for lease in await queen.own_leases()}
+    before = {lease.id for lease in await queen.own_leases(living=LIVING)}
     assert await heartbeat.renew([known], lease=timedelta(hours=1)) == {known}
     assert before == {known, unknown}
     assert await heartbeat.renew([], lease=MINUTE) == set()
@@ -361,7 +362,7 @@ async def test_a_queen_takes_back_only_what_she_gave_and_nobody_accepted(
     await worker.accept([sent], lease=MINUTE)
     assert await other.release([sent, unsent], reason="mine") == 0
     assert await queen.release([sent, unsent, LeaseId(uuid4())], reason="no worker") == 1
-    assert [lease.id for lease in await queen.own_leases()] == [sent]
+    assert [lease.id for lease in await queen.own_leases(living=LIVING)] == [sent]
     assert await tasks.count_orphans() == 0
 
 
@@ -378,9 +379,12 @@ async def test_a_queen_recounts_what_she_granted(
     [waiting] = await queen.claim(
         "frontend", limit=1, lease=MINUTE, bundle_size=1, worker_count=1, watermarks=Watermarks()
     )
-    own = {(o.id, o.queue, o.open, o.size, o.is_unaccepted) for o in await queen.own_leases()}
+    own = {
+        (o.id, o.queue, o.open, o.size, o.is_unaccepted)
+        for o in await queen.own_leases(living=LIVING)
+    }
     assert own == {
         (lease_id, "default", 2, 3, False),
         (waiting.lease_id, "frontend", 1, 1, True),
     }
-    assert await open_queen().own_leases() == []
+    assert await open_queen().own_leases(living=LIVING) == []

@@ -30,6 +30,7 @@ from hive_testkit.waiting import until
 from hive_worker.settings import WorkerSettings
 from hive_worker.worker import Worker, open_worker
 
+LIVING = timedelta(seconds=15)
 SELDOM: dict[str, Any] = {"slots": 2}
 OFTEN: dict[str, Any] = {
     "slots": 2,
@@ -270,7 +271,7 @@ async def test_a_bundle_that_is_taken_while_draining_goes_back(start_work: AtWor
             await until(lambda: bool(scene.stage.seen) or sending.done())
             scene.worker.drain.ask()
         await scene.wait_until_left(within_seconds=5)
-        rows = await scene.ground.queen.own_leases()
+        rows = await scene.ground.queen.own_leases(living=LIVING)
         assert all(row.is_unaccepted for row in rows)
 
 

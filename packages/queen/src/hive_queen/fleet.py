@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Never
 
 from hive_queen.permits import Permits
@@ -34,7 +33,7 @@ class Fleet:
         self._settings = settings
         self._metrics = metrics
         self._version = version
-        self._capacity = Capacity(1, {}, {})
+        self._capacity = Capacity(1, 0, {}, {})
         self.on_queue: Callable[[str], None] = lambda _queue: None
         """Called with the name of each queue when it is first served."""
 
@@ -45,12 +44,10 @@ class Fleet:
     async def tick(self) -> float:
         """Say that this queen lives, count who else does, and resize the permits."""
         await self._store.see(host=socket.gethostname(), pid=os.getpid(), version=self._version)
-        living = timedelta(seconds=self._settings.lease_seconds)
-        self._capacity = await self._store.capacity(living=living)
+        self._capacity = await self._store.capacity(living=self._settings.living)
         by_queue = {queue: self.share_of(queue) for queue in self._capacity.slots}
-        # A worker that serves two queues has its slots once; the largest queue is a lower bound of
-        # the total, the sum an upper one. Workers never run more than their slots in any case.
-        self._permits.resize(total=sum(by_queue.values()), by_queue=by_queue)
+        total = -(-self._capacity.total_slots // self._capacity.queens)
+        self._permits.resize(total=total, by_queue=by_queue)
         self._metrics.show_permits(
             held=self._permits.held, free=max(0, self._permits.size - self._permits.held)
         )

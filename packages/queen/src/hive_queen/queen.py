@@ -78,7 +78,7 @@ class Queen:
             store,
             self.permits,
             outbox,
-            poll_seconds=settings.poll_seconds,
+            settings=settings,
             metrics=metrics,
             clock=clock,
         )

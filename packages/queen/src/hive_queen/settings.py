@@ -1,6 +1,7 @@
 """What can be set of a queen."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hive_contracts.errors import ConfigurationError
 
@@ -37,6 +38,11 @@ class QueenSettings:
 
     metrics_port: int | None = None
     """Port for Prometheus on this machine; 0 picks a free one, none serves nothing."""
+
+    @property
+    def living(self) -> timedelta:
+        """Whoever was not seen within this time is silent: half a lease, one heartbeat at least."""
+        return timedelta(seconds=self.lease_seconds / 2)
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict one another."""

@@ -45,6 +45,8 @@ class OwnLease:
     open: int
     size: int
     is_unaccepted: bool
+    is_silent: bool
+    """Whether the worker that accepted it has not been seen of late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Capacity:
     """Who lives, and what the living workers can run."""
 
     queens: int
+    total_slots: int
+    """Slots of all workers; those of one that serves several queues are counted once."""
+
     workers: dict[str, int]
     """By queue: how many workers serve it."""
 
@@ -127,9 +132,13 @@ class QueenStore:
         )
         return sum(TaskState(row["state"]) is TaskState.QUEUED for row in rows)
 
-    async def own_leases(self) -> list[OwnLease]:
-        """Return the leases that this queen granted and that are still there."""
-        rows = await self._upkeep.fetch("list_own_leases", self.queen_id)
+    async def own_leases(self, *, living: timedelta) -> list[OwnLease]:
+        """Return the leases that this queen granted and that are still there.
+
+        Args:
+            living: a worker that was not seen within this time is silent.
+        """
+        rows = await self._upkeep.fetch("list_own_leases", self.queen_id, living.total_seconds())
         return [
             OwnLease(
                 id=LeaseId(row["id"]),
@@ -137,6 +146,7 @@ class QueenStore:
                 open=row["open"],
                 size=row["size"],
                 is_unaccepted=row["is_unaccepted"],
+                is_silent=row["is_silent"],
             )
             for row in rows
         ]
@@ -174,6 +184,7 @@ class QueenStore:
         rows = await self._upkeep.fetch("count_capacity", living.total_seconds())
         return Capacity(
             queens=max(1, rows[0]["queens"]) if rows else 1,
+            total_slots=rows[0]["total_slots"] if rows else 0,
             workers={row["queue"]: row["workers"] for row in rows},
             slots={row["queue"]: row["slots"] for row in rows},
         )

@@ -14,11 +14,10 @@ from typing import Final
 from uuid import uuid4
 
 from hive_bus.bus import Bus
-from hive_contracts.clocks import BootClock, Clock
-from hive_contracts.errors import UnavailableError
+from hive_contracts.clocks import BootClock
 from hive_contracts.execution import Tools
 from hive_contracts.ids import QueenId, WorkerId
-from hive_contracts.outcomes import Cancelled, Released
+from hive_contracts.outcomes import Released
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
 from hive_store.claiming import Watermarks
 from hive_store.worker_store import LeasedTask
@@ -26,14 +25,8 @@ from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 from hive_worker.executors import Executors
-from hive_worker.heartbeat import Beat, Heartbeat
-from hive_worker.holdings import Holdings
-from hive_worker.proof import Proof
-from hive_worker.recorder import Recorder
-from hive_worker.runner import Runner
 from hive_worker.settings import WorkerSettings
-from hive_worker.slots import Slots
-from hive_worker.watch import Watch
+from hive_worker.workbench import Surroundings, Workbench
 
 __all__ = ["SyncWorker", "open_sync_worker"]
 
@@ -45,73 +38,27 @@ STOPPED: Final = Released("its worker was told to stop")
 class SyncWorker:
     """Claims a task, runs it, writes its outcome; over and over."""
 
-    def __init__(
-        self,
-        claims: QueenStore,
-        store: WorkerStore,
-        executors: Executors,
-        bus: Bus,
-        doorbell: Doorbell,
-        *,
-        database_url: str,
-        settings: WorkerSettings,
-        metrics: Metrics,
-        version: str,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, around: Surroundings, claims: QueenStore, doorbell: Doorbell) -> None:
+        self._settings = around.settings
+        self._metrics = around.metrics
+        self._store = around.store
+        self._claims = claims
+        self._doorbell = doorbell
+        self._lease = timedelta(seconds=around.settings.lease_seconds)
+        self._stops = 0
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
-        self._claims = claims
-        self._store = store
-        self._doorbell = doorbell
-        self._settings = settings
-        self._metrics = metrics
-        self._lease = timedelta(seconds=settings.lease_seconds)
-        self._holdings = Holdings()
-        self.proof = Proof(
-            clock,
-            lease_seconds=settings.lease_seconds,
-            margin_seconds=settings.lease_margin_seconds,
-        )
-        self._recorder = Recorder(
-            store, self._holdings, bus, max_unwritten=settings.max_unwritten, metrics=metrics
-        )
-        self._runner = Runner(
-            executors, self._recorder, self._holdings, settings=settings, clock=clock
-        )
-        # One slot, which this worker fills by hand; the watch looks after what runs in it.
-        slots = Slots(1, run=self._runner.run, ahead_seconds=0, clock=clock)
-        self._watch = Watch(
-            self._runner,
-            slots,
-            self._recorder,
-            self.proof,
-            settings=settings,
-            metrics=metrics,
-            clock=clock,
-        )
-        self._heartbeat = Heartbeat(
-            store.worker_id,
-            database_url,
-            self._holdings,
-            self.proof,
-            running=lambda: tuple(self._runner.running),
-            # It takes no bundles: no queen may count its slot.
-            queues=(),
-            is_draining=self._stopping.is_set,
-            on_beat=self._take_in,
-            settings=settings,
-            version=version,
-            clock=clock,
-        )
-        self._stops = 0
+        # One slot, which this worker fills by hand. It takes no bundles, so it serves no queue that
+        # a queen could count its slot for.
+        self._bench = Workbench(around, slots=1, queues=(), is_draining=self._stopping.is_set)
+        self.proof = self._bench.proof
 
     def stop(self) -> None:
         """Finish the task that runs and leave; called again, give it back and leave at once."""
         self._stops += 1
         self._stopping.set()
         if self._stops > 1:
-            self._runner.call_off(list(self._runner.running), STOPPED)
+            self._bench.runner.call_off(list(self._bench.runner.running), STOPPED)
 
     async def run(self) -> None:
         """Work until `stop` is called."""
@@ -119,30 +66,30 @@ class SyncWorker:
         async with asyncio.TaskGroup() as group:
             beside = [
                 group.create_task(loop.run(), name=loop.name)
-                for loop in (self._heartbeat, self._watch, self._recorder)
+                for loop in (self._bench.heartbeat, self._bench.watch, self._bench.recorder)
             ]
             working = group.create_task(
                 keep_ticking(self._tick, name="work", metrics=self._metrics), name="work"
             )
             await self._stopping.wait()
-            await self._let_finish(working)
-            for task in beside:
+            await self._let_finish()
+            for task in [working, *beside]:
                 task.cancel()
+        await self._bench.sign_off()
 
-    async def _let_finish(self, working: "asyncio.Task[None]") -> None:
+    async def _let_finish(self) -> None:
+        """Wait for the task that runs, within the grace, and for what is unwritten."""
         try:
             async with asyncio.timeout(self._settings.grace_seconds):
                 await self._idle.wait()
         except TimeoutError:
-            self._runner.call_off(list(self._runner.running), STOPPED)
+            self._bench.runner.call_off(list(self._bench.runner.running), STOPPED)
             await self._idle.wait()
-        working.cancel()
         try:
             async with asyncio.timeout(self._settings.lease_seconds):
-                await self._recorder.wait_until_written()
-                await self._store.leave()
-        except (TimeoutError, UnavailableError) as error:
-            logger(__name__).warning("left without writing everything", error=str(error))
+                await self._bench.recorder.wait_until_written()
+        except TimeoutError:
+            logger(__name__).warning("left without writing everything")
 
     async def _tick(self) -> None:
         """Claim and run one task; if no queue has one, wait for the bell."""
@@ -154,8 +101,8 @@ class SyncWorker:
         self._idle.clear()
         for queue in self._settings.queues:
             for leased in await self._claim(queue):
-                await self._runner.run(leased)
-                await self._recorder.wait_until_written()
+                await self._bench.runner.run(leased)
+                await self._bench.recorder.wait_until_written()
                 return
         self._idle.set()
         await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
@@ -174,15 +121,8 @@ class SyncWorker:
         granted = await self._store.accept([b.lease_id for b in bundles], lease=self._lease)
         tasks = await self._store.read([accepted.lease_id for accepted in granted])
         for leased in tasks:
-            self._holdings.take(leased.task.lease_id, {leased.task.id})
+            self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
         return tasks
-
-    def _take_in(self, beat: Beat) -> None:
-        self.proof.heard()
-        for lease_id in beat.dropped:
-            self._holdings.drop(lease_id)
-            self._runner.call_off_lease(lease_id, Released("its lease is gone"))
-        self._runner.call_off(beat.cancelled, Cancelled())
 
 
 @asynccontextmanager
@@ -203,15 +143,14 @@ async def open_sync_worker(
         doorbell = await stack.enter_async_context(Doorbell.open(database_url))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
         executors = await stack.enter_async_context(Executors.open(tools))
-        yield SyncWorker(
-            QueenStore(QueenId(uuid4()), claims=line, upkeep=line),
-            WorkerStore(WorkerId(uuid4()), accepts=line, finishes=writes),
-            executors,
-            bus,
-            doorbell,
+        around = Surroundings(
+            store=WorkerStore(WorkerId(uuid4()), accepts=line, finishes=writes),
+            executors=executors,
+            bus=bus,
             database_url=database_url,
             settings=settings,
             metrics=metrics,
             version=version,
             clock=BootClock(),
         )
+        yield SyncWorker(around, QueenStore(QueenId(uuid4()), claims=line, upkeep=line), doorbell)

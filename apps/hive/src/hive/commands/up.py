@@ -80,7 +80,7 @@ def _show(state: "UpState", data_dir: Path, *, json: bool) -> None:
     ]  # fmt: skip
     show_table(["process", "state", "pid", "log"], rows)
     say(f"\nfiles:  {data_dir}")
-    say("next:   hive submit -- echo hello      give it something to do")
+    say("next:   hive run -- echo hello         give it something to do")
     say("        hive status                    see how it does")
     say("        hive down                      stop it")
 

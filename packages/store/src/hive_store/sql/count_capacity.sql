@@ -2,10 +2,15 @@
 --
 -- $1 living_seconds  double precision  whoever was seen within this time lives
 --
--- returns: one row per queue served
+-- returns: one row per queue served; a worker that serves several has its slots in `total_slots` once
+with living as materialized (
+  select queues, slots
+  from hive.worker
+  where not is_draining and seen_at > statement_timestamp() - make_interval(secs => $1::double precision)
+)
 select (select count(*)::integer from hive.queen
         where seen_at > statement_timestamp() - make_interval(secs => $1::double precision)) as queens,
+       (select coalesce(sum(slots), 0)::integer from living where cardinality(queues) > 0) as total_slots,
        q.queue, count(*)::integer as workers, sum(w.slots)::integer as slots
-from hive.worker w cross join lateral unnest(w.queues) as q (queue)
-where not w.is_draining and w.seen_at > statement_timestamp() - make_interval(secs => $1::double precision)
+from living w cross join lateral unnest(w.queues) as q (queue)
 group by q.queue

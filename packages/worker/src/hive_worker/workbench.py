@@ -1,0 +1,132 @@
+"""What every worker has, however it gets its tasks: slots, a runner, records, proof of its leases.
+
+    (tasks) ──▶ slots ──▶ runner ──▶ executor
+                             └──▶ recorder ──▶ Postgres, then the bus
+
+A heartbeat, in a thread, renews what is held; what it cannot renew is stopped before it lapses.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from hive_bus.bus import Bus
+from hive_contracts.clocks import Clock
+from hive_contracts.errors import UnavailableError
+from hive_contracts.outcomes import Cancelled
+from hive_store import WorkerStore
+from hive_telemetry.logs import logger
+from hive_telemetry.metrics import Metrics
+from hive_worker.executors import Executors
+from hive_worker.heartbeat import Beat, Heartbeat
+from hive_worker.holdings import Holdings
+from hive_worker.proof import Proof
+from hive_worker.recorder import Recorder
+from hive_worker.runner import GONE, Runner
+from hive_worker.settings import WorkerSettings
+from hive_worker.slots import Slots
+from hive_worker.watch import Watch
+
+__all__ = ["Surroundings", "Workbench"]
+
+AHEAD_SECONDS: Final = 0.05
+SIGN_OFF_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a worker finds when it starts."""
+
+    store: WorkerStore
+    executors: Executors
+    bus: Bus
+    database_url: str
+    """For the heartbeat, which has a connection of its own."""
+
+    settings: WorkerSettings
+    metrics: Metrics
+    version: str
+    clock: Clock
+
+
+class Workbench:
+    """The parts of a worker, put together."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        *,
+        slots: int,
+        queues: Sequence[str],
+        is_draining: Callable[[], bool],
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            around: what the worker finds.
+            slots: most tasks at once.
+            queues: for which queues queens may send it bundles.
+            is_draining: whether it is on its way out.
+        """
+        settings, metrics, clock = around.settings, around.metrics, around.clock
+        self._store = around.store
+        self._metrics = metrics
+        self.holdings = Holdings()
+        self.proof = Proof(
+            clock,
+            lease_seconds=settings.lease_seconds,
+            margin_seconds=settings.lease_margin_seconds,
+        )
+        self.recorder = Recorder(
+            around.store,
+            self.holdings,
+            around.bus,
+            max_unwritten=settings.max_unwritten,
+            metrics=metrics,
+        )
+        self.runner = Runner(
+            around.executors, self.recorder, self.holdings, settings=settings, clock=clock
+        )
+        self.recorder.on_stale = lambda attempt: attempt.call_off(GONE)
+        self.slots = Slots(slots, run=self.runner.run, ahead_seconds=AHEAD_SECONDS, clock=clock)
+        self.heartbeat = Heartbeat(
+            around.store.worker_id,
+            around.database_url,
+            self.holdings,
+            self.proof,
+            running=lambda: tuple(self.runner.running),
+            queues=queues,
+            is_draining=is_draining,
+            on_beat=self._take_in,
+            settings=settings,
+            version=around.version,
+            clock=clock,
+        )
+        self.watch = Watch(
+            self.runner,
+            self.slots,
+            self.recorder,
+            self.proof,
+            settings=settings,
+            metrics=metrics,
+            clock=clock,
+        )
+
+    async def sign_off(self) -> None:
+        """Say that the worker has left; the heartbeat must be over, or it would be seen again."""
+        try:
+            async with asyncio.timeout(SIGN_OFF_SECONDS):
+                await self._store.leave()
+        except (TimeoutError, UnavailableError) as error:
+            logger(__name__).warning("could not sign off; it will be noticed", error=str(error))
+
+    def _take_in(self, beat: Beat) -> None:
+        """Learn from a heartbeat: what is still ours, and what was called off."""
+        self.proof.heard()
+        self._metrics.show_heartbeat(datetime.now(UTC).timestamp())
+        for lease_id in beat.dropped:
+            self.holdings.drop(lease_id)
+            self.runner.call_off_lease(lease_id, GONE)
+        self.runner.call_off(beat.cancelled, Cancelled())
