@@ -134,6 +134,44 @@ async def test_a_start_repeated_while_the_first_is_still_at_work_is_granted_too(
     assert again.result() == {task_id}
 
 
+async def test_a_start_behind_a_finish_of_its_task_is_refused(
+    worker: WorkerStore,
+    lease_out: LeaseOut,
+    database: Connection,
+    somebody_waits: Callable[[], Awaitable[None]],
+) -> None:
+    lease_id, [task_id, _] = await lease_out(2)
+    async with asyncio.TaskGroup() as group, database.transaction():
+        await database.fetch(
+            statement("finish_tasks"),
+            *([task_id], [lease_id], ["release"], ["released"]),
+            *([None], [None], [None], [None], [lease_id]),
+        )
+        late = group.create_task(worker.start([(task_id, lease_id)]))
+        await somebody_waits()
+    assert late.result() == set()
+
+
+@pytest.mark.parametrize("verb", ["start", "finish"])
+async def test_leases_are_locked_before_their_tasks(
+    verb: str,
+    worker: WorkerStore,
+    lease_out: LeaseOut,
+    database: Connection,
+    somebody_waits: Callable[[], Awaitable[None]],
+) -> None:
+    """In the other order, a flush and the reaper would wait for one another."""
+    lease_id, [task_id] = await lease_out(1)
+    async with asyncio.TaskGroup() as group, database.transaction():
+        await database.execute("select from hive.lease for update")
+        if verb == "start":
+            group.create_task(worker.start([(task_id, lease_id)]))
+        else:
+            group.create_task(worker.finish([succeeded(task_id, lease_id)]))
+        await somebody_waits()
+        await database.execute("select from hive.task for update nowait")
+
+
 async def test_a_heartbeat_renews_the_leases_it_names_and_no_other(
     tasks: TaskStore, queen: QueenStore, worker: WorkerStore, heartbeat: HeartbeatStore
 ) -> None:
@@ -224,6 +262,17 @@ async def test_a_loss_is_charged_only_to_a_task_that_had_started_and_was_alone(
     records = await tasks.read_many([poison, mate, idle])
     assert [record.losses for record in records] == [0, 0, 0]
     assert [record.attempt for record in records] == [0, 0, 0]
+
+
+async def test_a_lapse_before_the_start_was_written_costs_nothing_also_alone(
+    tasks: TaskStore, queen: QueenStore, lease_out: LeaseOut, database: Connection
+) -> None:
+    _, [task_id] = await lease_out(1)
+    await pass_time(database, 61)
+    [reaped] = await queen.reap(batch_size=10)
+    assert (reaped.state, reaped.outcome) == (TaskState.QUEUED, OutcomeName.RELEASED)
+    record = await tasks.read(task_id)
+    assert (record.losses, record.failures, record.attempt) == (0, 0, 0)
 
 
 async def test_after_a_lapse_each_task_goes_alone_so_that_poison_fails_alone(
