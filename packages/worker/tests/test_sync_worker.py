@@ -22,9 +22,9 @@ pytestmark = pytest.mark.usefixtures("trial_kind")
 
 @asynccontextmanager
 async def at_work(
-    database_url: str, redis_url: str, stage: Stage, *, grace_seconds: float = 10
+    database_url: str, redis_url: str, stage: Stage, *, grace_seconds: float = 10, stops: int = 1
 ) -> AsyncGenerator[SyncWorker]:
-    """Give a sync worker that is at work, and stop it afterwards."""
+    """Give a sync worker that is at work, stop it afterwards, and wait until it has left."""
     async with (
         open_sync_worker(
             database_url=database_url,
@@ -40,7 +40,8 @@ async def at_work(
     ):
         group.create_task(worker.run())
         yield worker
-        worker.stop()
+        for _ in range(stops):
+            worker.stop()
 
 
 async def test_tasks_run_one_after_another_without_a_queen(
@@ -65,7 +66,7 @@ async def test_it_finishes_what_runs_before_it_leaves_and_signs_off(
 ) -> None:
     gate = Gate()
     [task_id] = await ground.submit(1)
-    async with at_work(database_url, redis_url, Stage(gate)) as worker:
+    async with at_work(database_url, redis_url, Stage(gate), stops=0) as worker:
         await gate.entered.wait()
         worker.stop()
         gate.open()
@@ -79,10 +80,8 @@ async def test_asked_twice_it_gives_back_what_runs_uncounted(
 ) -> None:
     gate = Gate()
     [task_id] = await ground.submit(1)
-    async with at_work(database_url, redis_url, Stage(gate)) as worker:
+    async with at_work(database_url, redis_url, Stage(gate), stops=2):
         await gate.entered.wait()
-        worker.stop()
-        worker.stop()
     record = await ground.tasks.read(task_id)
     assert record.state is TaskState.QUEUED
     assert (record.failures, record.losses, record.attempt) == (0, 0, 0)
