@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test docs lock ci clean
+.PHONY: help setup demo format check types layers test coverage docs lock ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -37,6 +37,11 @@ layers: setup ## Hold imports against their contracts
 
 test: setup ## Run the tests
 	$(BIN)/pytest
+
+coverage: setup ## Run the tests, and show what they reach of each member; less than 80 % fails
+	$(BIN)/pytest --cov --cov-report=
+	@for member in apps/* packages/*; do test $$member = packages/testkit && continue; \
+	  printf '%-20s ' $$member; $(BIN)/coverage report --include="$$member/src/*" --fail-under=80 | tail -n 1 || exit 1; done
 
 docs: setup ## Redraw what docs/ derives from code
 	$(BIN)/python tools/draw_lifecycle.py

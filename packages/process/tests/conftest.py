@@ -9,16 +9,42 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import suppress
 from pathlib import Path
 
+import coverage
 import pytest
 
 from hive_contracts.execution import Tools
 from hive_contracts.spawning import Exit, Launch
 from hive_process import procfs
+from hive_process import spawner as spawner_module
 from hive_process.command import CommandExecutor
 from hive_process.payload import CommandSettings
 from hive_process.spawner import GuardedProcess, GuardedSpawner
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
+
+MEASURED = """
+import sys
+sys.path.append({packages!r})
+import coverage
+coverage.Coverage(config_file={config!r}, data_file={data!r}, data_suffix=True).start()
+"""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def measured_guardian() -> Generator[None]:
+    """Measure the guardian too, where coverage is measured: it starts without site-packages."""
+    measuring = coverage.Coverage.current()
+    if measuring is None:
+        yield
+        return
+    code = MEASURED.format(
+        packages=str(Path(coverage.__file__).parents[1]),
+        config=measuring.config.config_file,
+        data=str(Path(measuring.config.data_file).absolute()),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spawner_module, "GUARDIAN_CODE", code + spawner_module.GUARDIAN_CODE)
+        yield
 
 
 class Shell:

@@ -1,4 +1,4 @@
-"""Leases: who gets them, who keeps them, what their lapse costs, and what a cancel can do."""
+"""Leases: who gets them, who keeps them, and what their lapse costs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -134,6 +134,17 @@ async def test_a_start_repeated_while_the_first_is_still_at_work_is_granted_too(
     assert again.result() == {task_id}
 
 
+async def test_a_finish_under_another_living_lease_changes_nothing(
+    tasks: TaskStore, queen: QueenStore, worker: WorkerStore, lease_out: LeaseOut
+) -> None:
+    old, [task_id, _] = await lease_out(2)
+    release = Ending(task_id=task_id, lease_id=old, move=Move.RELEASE, outcome=OutcomeName.RELEASED)
+    await worker.finish([release])
+    new = await claim_one(queen)
+    assert await worker.finish([succeeded(task_id, old)]) == []
+    assert (await tasks.read(task_id)).lease_id == new
+
+
 async def test_a_start_behind_a_finish_of_its_task_is_refused(
     worker: WorkerStore,
     lease_out: LeaseOut,
@@ -150,26 +161,6 @@ async def test_a_start_behind_a_finish_of_its_task_is_refused(
         late = group.create_task(worker.start([(task_id, lease_id)]))
         await somebody_waits()
     assert late.result() == set()
-
-
-@pytest.mark.parametrize("verb", ["start", "finish"])
-async def test_leases_are_locked_before_their_tasks(
-    verb: str,
-    worker: WorkerStore,
-    lease_out: LeaseOut,
-    database: Connection,
-    somebody_waits: Callable[[], Awaitable[None]],
-) -> None:
-    """In the other order, a flush and the reaper would wait for one another."""
-    lease_id, [task_id] = await lease_out(1)
-    async with asyncio.TaskGroup() as group, database.transaction():
-        await database.execute("select from hive.lease for update")
-        if verb == "start":
-            group.create_task(worker.start([(task_id, lease_id)]))
-        else:
-            group.create_task(worker.finish([succeeded(task_id, lease_id)]))
-        await somebody_waits()
-        await database.execute("select from hive.task for update nowait")
 
 
 async def test_a_heartbeat_renews_the_leases_it_names_and_no_other(
@@ -331,75 +322,6 @@ async def test_a_task_that_may_never_run_again_fails_at_its_first_loss_also_in_a
     await pass_time(database, 61)
     states = {row.id: row.state for row in await queen.reap(batch_size=10)}
     assert states == {careful: TaskState.FAILED, other: TaskState.QUEUED}
-
-
-async def test_cancelling_what_nobody_has_ends_it_at_once(tasks: TaskStore) -> None:
-    [task_id] = await tasks.submit([NewTask(kind="call")])
-    assert await tasks.cancel([task_id]) == {task_id: TaskState.CANCELLED}
-    assert await tasks.cancel([task_id]) == {}
-
-
-async def test_cancelling_what_is_leased_is_a_request_to_its_worker(
-    tasks: TaskStore, worker: WorkerStore, heartbeat: HeartbeatStore, lease_out: LeaseOut
-) -> None:
-    lease_id, [one, other] = await lease_out(2)
-    await worker.start([(one, lease_id)])
-    assert await tasks.cancel([one]) == {one: TaskState.RUNNING}
-    record = await tasks.read(one)
-    assert record.state is TaskState.RUNNING
-    assert record.cancel_requested_at is not None
-    assert await heartbeat.cancel_requests([one, other]) == [one]
-    assert {t.task.id: t.is_cancelled for t in await worker.read([lease_id])} == {
-        one: True,
-        other: False,
-    }
-    ended = Ending(task_id=one, lease_id=lease_id, move=Move.CANCEL, outcome=OutcomeName.CANCELLED)
-    [finished] = await worker.finish([ended])
-    assert finished.state is TaskState.CANCELLED
-    assert await heartbeat.cancel_requests([one, other]) == []
-
-
-@pytest.mark.parametrize("move", [Move.RETRY, Move.RELEASE])
-async def test_a_task_that_was_called_off_does_not_come_back(
-    move: Move, tasks: TaskStore, worker: WorkerStore, lease_out: LeaseOut
-) -> None:
-    lease_id, [task_id] = await lease_out(1)
-    await tasks.cancel([task_id])
-    outcome = OutcomeName.FAILED if move is Move.RETRY else OutcomeName.RELEASED
-    [finished] = await worker.finish(
-        [Ending(task_id=task_id, lease_id=lease_id, move=move, outcome=outcome)]
-    )
-    assert (finished.state, finished.attempt) == (TaskState.CANCELLED, 1)
-
-
-async def test_a_result_that_comes_in_spite_of_a_cancel_request_is_kept(
-    tasks: TaskStore, worker: WorkerStore, lease_out: LeaseOut
-) -> None:
-    lease_id, [task_id] = await lease_out(1)
-    await tasks.cancel([task_id])
-    [finished] = await worker.finish([succeeded(task_id, lease_id)])
-    assert finished.state is TaskState.SUCCEEDED
-
-
-async def test_the_reaper_ends_what_was_called_off_when_its_worker_is_gone(
-    tasks: TaskStore, queen: QueenStore, lease_out: LeaseOut, database: Connection
-) -> None:
-    _, [task_id] = await lease_out(1)
-    await tasks.cancel([task_id])
-    await pass_time(database, 61)
-    [reaped] = await queen.reap(batch_size=10)
-    assert (reaped.state, reaped.outcome) == (TaskState.CANCELLED, OutcomeName.CANCELLED)
-
-
-async def test_a_cancel_steps_over_a_task_that_somebody_is_writing(
-    tasks: TaskStore, database: Connection
-) -> None:
-    [task_id] = await tasks.submit([NewTask(kind="call")])
-    async with database.transaction():
-        await database.execute(f"select from hive.task where id = {task_id} for update")
-        async with asyncio.timeout(5):
-            assert await tasks.cancel([task_id]) == {}
-    assert await tasks.cancel([task_id]) == {task_id: TaskState.CANCELLED}
 
 
 async def test_a_queen_takes_back_only_what_she_gave_and_nobody_accepted(

@@ -26,7 +26,7 @@ from hive_process.sweep import sweep_abandoned
 
 __all__ = ["GuardedProcess", "GuardedSpawner"]
 
-_GUARDIAN_CODE: Final = (
+GUARDIAN_CODE: Final = (
     "import sys; sys.path.append(sys.argv[1]); from hive_process.guardian import main; "
     "main(int(sys.argv[2]), int(sys.argv[3]))"
 )
@@ -241,7 +241,7 @@ def _start_guardian() -> tuple[socket.socket, int]:
         try:
             guardian_pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", "-c", _GUARDIAN_CODE, packages, number, pid],
+                [sys.executable, "-I", "-S", "-c", GUARDIAN_CODE, packages, number, pid],
                 {procfs.MARKER: marker} if marker else {},
                 file_actions=actions,
                 setsid=True,
