@@ -155,3 +155,9 @@ def test_every_section_is_a_field_and_every_type_can_be_described() -> None:
         section, _, name = key.partition(".")
         assert name in {field.name for field in fields(SECTIONS[section])}
         assert describe(kind)
+
+
+def test_a_queen_that_would_take_a_living_worker_for_dead_is_refused(tmp_path: Path) -> None:
+    flags = {"queen.lease_seconds": "8", "worker.heartbeat_seconds": "5"}
+    with pytest.raises(ConfigurationError, match="taken for dead"):
+        load(flags=flags, environment=environment(tmp_path))

@@ -70,6 +70,15 @@ class Settings:
     warnings: tuple[str, ...] = ()
     """What a person should be told about the sources, as sentences."""
 
+    def __post_init__(self) -> None:
+        """Refuse settings of different sections that contradict one another."""
+        if self.worker.heartbeat_seconds > self.queen.living.total_seconds():
+            raise ConfigurationError(
+                f"worker.heartbeat_seconds is {self.worker.heartbeat_seconds:g}, longer than half"
+                f" of queen.lease_seconds ({self.queen.lease_seconds:g}): between two heartbeats"
+                " the worker would be taken for dead"
+            )
+
     def for_children(self) -> dict[str, str]:
         """Return what this process was told by flags, as environment for processes it starts."""
         flags = {
