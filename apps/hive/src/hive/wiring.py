@@ -25,7 +25,7 @@ from hive_telemetry.serving import serve
 from hive_worker.sync_worker import open_sync_worker
 from hive_worker.worker import open_worker
 
-__all__ = ["run_queen", "run_sync_worker", "run_worker"]
+__all__ = ["run_queen", "run_worker"]
 
 VERSION: Final = version("hive-orchestrator")
 
@@ -51,38 +51,18 @@ async def run_queen(settings: Settings) -> None:
                 reigning.cancel()
 
 
-async def run_worker(settings: Settings) -> None:
-    """Work until a signal says otherwise, then drain."""
+async def run_worker(settings: Settings, *, is_async: bool) -> None:
+    """Work until a signal says otherwise, then drain.
+
+    Args:
+        settings: of every part.
+        is_async: many tasks at once, from queens; else one after another, straight from Postgres.
+    """
     urls = resolve_urls(settings)
     with _observed(settings, role="worker", port=settings.worker.metrics_port) as metrics:
         async with (
             _tools(settings) as (tools, spawner),
-            open_worker(
-                database_url=urls.database,
-                redis_url=urls.redis,
-                redis_prefix=settings.redis.prefix,
-                tools=tools,
-                settings=settings.worker,
-                metrics=metrics,
-                version=VERSION,
-            ) as worker,
-        ):
-            worker.proof.on_move = _in_loop(spawner.prove_until)
-            with _signals(worker.drain.ask):
-                async with asyncio.TaskGroup() as group:
-                    guarding = group.create_task(_guard(spawner), name="guardian")
-                    announce_ready()
-                    await worker.run()
-                    guarding.cancel()
-
-
-async def run_sync_worker(settings: Settings) -> None:
-    """Work one task at a time, straight from Postgres, until a signal says otherwise."""
-    urls = resolve_urls(settings)
-    with _observed(settings, role="worker", port=settings.worker.metrics_port) as metrics:
-        async with (
-            _tools(settings) as (tools, spawner),
-            open_sync_worker(
+            (open_worker if is_async else open_sync_worker)(
                 database_url=urls.database,
                 redis_url=urls.redis,
                 redis_prefix=settings.redis.prefix,
@@ -94,8 +74,11 @@ async def run_sync_worker(settings: Settings) -> None:
         ):
             worker.proof.on_move = _in_loop(spawner.prove_until)
             with _signals(worker.stop):
-                announce_ready()
-                await worker.run()
+                async with asyncio.TaskGroup() as group:
+                    guarding = group.create_task(_guard(spawner), name="guardian")
+                    announce_ready()
+                    await worker.run()
+                    guarding.cancel()
 
 
 @contextmanager

@@ -14,11 +14,12 @@ from hive_contracts.errors import (
     UnstorableValueError,
 )
 
-__all__ = ["HOT_SETTINGS", "Connection", "connect", "translated"]
+__all__ = ["HOT_SETTINGS", "Connection", "connect", "say_farewell", "translated"]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 CONNECT_SECONDS: Final = 10.0
+FAREWELL_SECONDS: Final = 1.0
 COMMAND_SECONDS: Final = 60.0
 PASSWORD_IN_QUERY: Final = re.compile(r"((?:^|&)(?:ssl)?pass(?:word|file)=)[^&]*")
 
@@ -70,6 +71,17 @@ async def connect(url: str, *, settings: dict[str, str] | None = None) -> Connec
         except ValueError as error:
             where = _without_password(url)
             raise ConfigurationError(f"Postgres at {where}: the URL cannot be read") from error
+
+
+async def say_farewell(connection: Connection | None) -> None:
+    """Close a connection, if there is one; the server's answer is waited for a second at most."""
+    if connection is None or connection.is_closed():
+        return
+    try:
+        with translated():
+            await connection.close(timeout=FAREWELL_SECONDS)
+    except StoreUnavailableError:
+        connection.terminate()
 
 
 @contextmanager

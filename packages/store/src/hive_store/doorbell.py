@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from hive_contracts.errors import StoreUnavailableError
-from hive_store.connecting import Connection, connect, translated
+from hive_store.connecting import Connection, connect, say_farewell, translated
 
 __all__ = ["Doorbell"]
 
@@ -72,9 +71,4 @@ class Doorbell:
     async def hang_up(self) -> None:
         """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
-        if connection is not None and not connection.is_closed():
-            try:
-                with translated(self._url):
-                    await connection.close(timeout=1)
-            except StoreUnavailableError:
-                connection.terminate()
+        await say_farewell(connection)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from hive_contracts.errors import StoreUnavailableError
-from hive_store.connecting import Connection, connect, translated
+from hive_store.connecting import Connection, connect, say_farewell, translated
 from hive_store.migrating import check_schema
 from hive_store.statements import statement
 
@@ -79,12 +79,7 @@ class Line:
     async def close(self) -> None:
         """Close the connection, if there is one; its farewell takes a second at most."""
         connection, self._connection = self._connection, None
-        if connection is not None and not connection.is_closed():
-            try:
-                with translated(self._url):
-                    await connection.close(timeout=1)
-            except StoreUnavailableError:
-                connection.terminate()
+        await say_farewell(connection)
 
 
 @asynccontextmanager

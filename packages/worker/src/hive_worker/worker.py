@@ -85,8 +85,12 @@ class Worker:
             _CancelHints(around.bus, self._bench.runner, self._bench.heartbeat),
         ]
 
+    def stop(self) -> None:
+        """Begin to leave in good order; called again, leave at once."""
+        self.drain.ask()
+
     async def run(self) -> None:
-        """Work until `drain.ask` was called and the worker has left in good order.
+        """Work until `stop` was called and the worker has left in good order.
 
         Raises:
             ExceptionGroup: a loop fell with something that nobody understood; the process must end.

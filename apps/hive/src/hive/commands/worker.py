@@ -48,9 +48,9 @@ def worker(
         raise typer.Exit(run_copies(settings.worker.processes, settings, is_async=async_mode))
     import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.wiring import run_sync_worker, run_worker  # noqa: PLC0415
+    from hive.wiring import run_worker  # noqa: PLC0415
 
-    uvloop.run((run_worker if async_mode else run_sync_worker)(settings))
+    uvloop.run(run_worker(settings, is_async=async_mode))
 
 
 def _with_default_modules(allow: list[str] | None) -> str | None:
