@@ -73,7 +73,7 @@ async def connect(url: str, *, settings: dict[str, str] | None = None) -> Connec
             raise ConfigurationError(f"Postgres at {where}: the URL cannot be read") from error
 
 
-async def say_farewell(connection: Connection | None) -> None:
+async def say_farewell(connection: "Connection | None") -> None:
     """Close a connection, if there is one; the server's answer is waited for a second at most."""
     if connection is None or connection.is_closed():
         return
