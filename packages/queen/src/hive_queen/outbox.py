@@ -74,7 +74,9 @@ class Outbox:
         self._is_open.set()
 
     async def _take_back(self, bundles: Sequence[Bundle]) -> None:
+        """Take back what nobody has accepted; a bundle may have arrived though its send failed.
+
+        The permits stay until the next recount, which is also what opens the outbox again.
+        """
         lease_ids = [bundle.lease_id for bundle in bundles]
         await self._store.release(lease_ids, reason="Redis was away: it could not be sent")
-        for lease_id in lease_ids:
-            self._permits.shrink(lease_id, 0)

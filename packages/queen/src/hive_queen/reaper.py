@@ -15,7 +15,7 @@ from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.events import Event, EventFrame, EventType
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.states import TaskState
+from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore, ReapedTask
 from hive_telemetry.logs import logger
@@ -85,6 +85,10 @@ class Reaper:
         logger(__name__).warning("leases ran out", leases=len(leases), tasks=len(reaped))
         for queue, count in Counter(leases.values()).items():
             self._metrics.leases_expired(queue, count)
+        for task in reaped:
+            self._metrics.attempts_lost(task.queue, task.kind, task.outcome)
+            if task.state in TERMINAL_STATES:
+                self._metrics.tasks_finished(task.queue, task.kind, task.outcome)
         self._bus.tell(EventFrame(tuple(_event(task) for task in reaped)))
         self._wake()
 

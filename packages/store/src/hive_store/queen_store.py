@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
@@ -34,6 +33,7 @@ class ReapedTask:
     attempt: int
     lease_id: LeaseId
     queue: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class OpenCount:
     queue: str
     state: TaskState
     count: int
-    oldest_run_at: Any
+    oldest_run_at: datetime | None
     """For queued tasks: when the one that waits longest fell due."""
 
 
@@ -166,6 +166,7 @@ class QueenStore:
                 attempt=row["attempt"],
                 lease_id=LeaseId(row["lease_id"]),
                 queue=row["queue"],
+                kind=row["kind"],
             )
             for row in await self._upkeep.fetch("reap_leases", batch_size)
         ]

@@ -52,6 +52,9 @@ class Finished:
 
     task_id: TaskId
     state: TaskState
+    outcome: OutcomeName
+    """Of the attempt: what was reported, unless a cancellation or the last loss came of it."""
+
     attempt: int
     lease_id: LeaseId
     queen_id: QueenId | None
@@ -152,6 +155,7 @@ class WorkerStore:
             Finished(
                 task_id=TaskId(r["id"]),
                 state=TaskState(r["state"]),
+                outcome=OutcomeName(r["outcome"]),
                 attempt=r["attempt"],
                 lease_id=LeaseId(r["lease_id"]),
                 queen_id=None if r["is_repeat"] else QueenId(r["queen_id"]),

@@ -68,7 +68,7 @@ METRICS: Final = (
     ),
     _counter(
         "hive_tasks_finished_total",
-        "Tasks that reached their end, by the outcome of their last attempt.",
+        "Tasks that workers and the reaper ended, by the outcome of their last attempt.",
         "queue",
         "kind",
         "outcome",
@@ -105,7 +105,10 @@ METRICS: Final = (
     _counter("hive_claims_total", "Claims that this queen made, empty ones included."),
     _counter("hive_claimed_tasks_total", "Tasks that those claims leased."),
     _gauge("hive_queen_permits", "Permits of this queen, held and free.", "state"),
-    _counter("hive_events_published_total", "Events that this process put on the bus."),
+    _counter(
+        "hive_events_published_total",
+        "Events handed to the bus, dropped ones included.",
+    ),
     _counter(
         "hive_events_dropped_total",
         "Events that did not get onto the bus; they are in the log all the same.",

@@ -56,6 +56,10 @@ class Metrics:
         self._attempts.add(len(seconds), labels)
         self._run.observe(seconds, labels)
 
+    def attempts_lost(self, queue: str, kind: str, outcome: OutcomeName, count: int = 1) -> None:
+        """Count attempts that the reaper ended: nobody knows how long they ran."""
+        self._attempts.add(count, (queue, kind, outcome.value))
+
     def tasks_finished(self, queue: str, kind: str, outcome: OutcomeName, count: int = 1) -> None:
         """Count tasks that reached a terminal state, by the outcome of their last attempt."""
         self._finished.add(count, (queue, kind, outcome.value))

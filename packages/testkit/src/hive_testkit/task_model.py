@@ -67,7 +67,13 @@ class ModelTask:
 
     def end(self, move: Move, outcome: OutcomeName, *, is_given_back: bool = False) -> None:
         """Leave the lease, by whatever move; `is_given_back` if the attempt is not to count."""
-        self.move(Move.CANCEL if self.is_called_off and move in GOES_BACK else move)
+        if self.is_called_off and move in GOES_BACK:
+            outcome = OutcomeName.CANCELLED if move is Move.RELEASE else outcome
+            move = Move.CANCEL
+        elif move is Move.RELEASE and self.state is TaskState.RUNNING and self.max_losses == 0:
+            move, outcome = Move.EXHAUST, OutcomeName.LOST
+            self.losses += 1
+        self.move(move)
         self.lease, self.ended_lease, self.outcome = None, self.lease, outcome
         if self.state not in TERMINAL_STATES:
             self.history[self.claims] = (self.attempt, outcome)
@@ -196,7 +202,13 @@ class ModelStore:
             key
             for key, ending in firsts.items()
             if self.tasks[key[0]].ended_lease == ending.lease_id
-            and self.tasks[key[0]].outcome is ending.outcome
+            and (
+                self.tasks[key[0]].outcome is ending.outcome
+                or (
+                    ending.move is Move.RELEASE
+                    and self.tasks[key[0]].outcome is OutcomeName.CANCELLED
+                )
+            )
         }
 
     def finish(

@@ -58,6 +58,11 @@ class RunningAttempt:
             self.verdict = verdict
             self._runner.cancel()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended; what it still has to say is in its ending."""
+        return self._runner is None
+
     def end(self) -> None:
         """Hear that it is over: its slot runs another now, which nobody means to call off."""
         self._runner = None

@@ -120,7 +120,11 @@ class Recorder:
         self._written.set()
 
     async def _write_starts(self) -> None:
-        self._starts = [s for s in self._starts if s[1] is None or not s[1].done()]
+        self._starts = [
+            (attempt, answer)
+            for attempt, answer in self._starts
+            if (not attempt.is_over if answer is None else not answer.done())
+        ]
         batch = list(self._starts)
         if not batch:
             return

@@ -33,7 +33,7 @@ class Report:
 
     def add(self, ending: Ending, task: Task, row: Finished) -> None:
         """Take in one ending that is written."""
-        key = (task.queue, task.kind, ending.outcome)
+        key = (task.queue, task.kind, row.outcome)
         self._ended[key].append(ending.run_seconds or 0.0)
         if row.state in TERMINAL_STATES:
             self._finished[key] += 1

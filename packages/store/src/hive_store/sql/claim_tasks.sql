@@ -69,7 +69,7 @@ granted as (
 moved as (
   update hive.task t
   set state = 'dispatched', claims = t.claims + 1, lease_id = c.lease_id, started_at = null,
-      worker_id = null
+      worker_id = null, error = null
   from chosen c
   where t.id = c.id
 ),

@@ -6,6 +6,9 @@
 -- The open count is taken from the locked row, in this statement, and the lease goes at 0: neither
 -- "no task names it any more" (never true within the same snapshot) nor an unlocked count will do.
 --
+-- What is given back after its start was written may run again, unless max_losses is 0: then it has
+-- failed, and this counts as a loss, just as if its worker had died.
+--
 -- Repeating the statement is harmless: rows that it had changed come back as `is_repeat`, with the
 -- state and the attempt of the first reply. The outcome is compared too, because the reaper writes
 -- the lease under which it ended a task as well: a late success is no repeat of that loss.
@@ -21,7 +24,7 @@
 -- $9 distinct_leases uuid[]              the leases, each once
 --
 -- returns: one row per task that ended now or had been ended by the same lease before
--- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), dispatched -> cancelled (cancel), running -> cancelled (cancel)
+-- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), running -> failed (exhaust), dispatched -> cancelled (cancel), running -> cancelled (cancel)
 -- events:  succeeded, failed, retried, released, cancelled
 with given as materialized (
   select *
@@ -40,6 +43,7 @@ ended as (
   update hive.task t
   set state = (case
         when g.move in ('retry', 'release') and t.cancel_requested_at is not null then 'cancelled'
+        when g.move = 'release' and t.state = 'running' and t.max_losses = 0 then 'failed'
         when g.move = 'succeed' then 'succeeded'
         when g.move = 'fail' then 'failed'
         when g.move = 'retry' then 'scheduled'
@@ -48,18 +52,26 @@ ended as (
       lease_id = null,
       ended_lease = g.lease_id,
       finished_at = case
-        when g.move in ('retry', 'release') and t.cancel_requested_at is null then null
-        else clock_timestamp() end,
+        when g.move in ('succeed', 'fail', 'cancel') or t.cancel_requested_at is not null
+          or (g.move = 'release' and t.state = 'running' and t.max_losses = 0) then clock_timestamp() end,
       started_at = coalesce(t.started_at, clock_timestamp() - make_interval(secs => g.run_seconds)),
       run_at = case
         when g.move = 'retry' then clock_timestamp() + make_interval(secs => coalesce(g.backoff_seconds, 0))
         else t.run_at end,
       failures = t.failures + (g.move in ('retry', 'fail'))::integer,
-      given_back = t.given_back + (g.move = 'release' and t.cancel_requested_at is null)::integer,
+      given_back = t.given_back
+        + (g.move = 'release' and t.cancel_requested_at is null and not (t.state = 'running' and t.max_losses = 0)
+          )::integer,
+      losses = t.losses
+        + (g.move = 'release' and t.cancel_requested_at is null and t.state = 'running' and t.max_losses = 0
+          )::integer,
       worker_id = (select worker_id from held where held.id = g.lease_id),
-      outcome = g.outcome::hive.outcome,
+      outcome = (case
+        when g.move = 'release' and t.cancel_requested_at is not null then 'cancelled'
+        when g.move = 'release' and t.state = 'running' and t.max_losses = 0 then 'lost'
+        else g.outcome end)::hive.outcome,
       result = g.result::jsonb,
-      error = g.error
+      error = g.error || case when g.move = 'release' and t.state = 'running' and t.max_losses = 0 then ' (it may not run again)' else '' end
   from given g
   where (select count(*) from held) > 0
     and t.id = g.id and t.lease_id = g.lease_id
@@ -96,7 +108,7 @@ told as (
   from ended
 )
 select e.id, e.state::text as state, e.attempt, e.lease_id, held.queen_id,
-       held.open - c.count as open, false as is_repeat
+       held.open - c.count as open, e.outcome::text as outcome, false as is_repeat
 from ended e
   join closed c on c.lease_id = e.lease_id
   join held on held.id = e.lease_id
@@ -109,7 +121,7 @@ select t.id,
        coalesce(
          (select a.attempt from hive.attempt a where a.task_id = t.id and a.lease_id = g.lease_id),
          t.claims - t.given_back),
-       g.lease_id, null, null, true
+       g.lease_id, null, null, t.outcome::text, true
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
-where t.outcome = g.outcome::hive.outcome
+where (t.outcome = g.outcome::hive.outcome or (g.move = 'release' and t.outcome = 'cancelled'))
   and (g.id, g.lease_id) not in (select id, lease_id from ended)

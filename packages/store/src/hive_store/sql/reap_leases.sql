@@ -28,7 +28,6 @@ with lapsed as materialized (
 member as materialized (
   select t.id, l.id as lease_id, l.worker_id, l.queue, t.state as was, t.claims,
          t.claims - t.given_back as attempt, t.started_at,
-         t.cancel_requested_at is not null as is_cancelled,
          t.state = 'running' and l.is_alone as is_charged,
          t.state = 'running' and (t.max_losses = 0 or (l.is_alone and t.losses + 1 >= t.max_losses))
            as is_exhausted
@@ -40,19 +39,19 @@ member as materialized (
 ),
 changed as (
   update hive.task t
-  set state = (case when m.is_cancelled then 'cancelled' when m.is_exhausted then 'failed' else 'queued' end
+  set state = (case when t.cancel_requested_at is not null then 'cancelled' when m.is_exhausted then 'failed' else 'queued' end
               )::hive.task_state,
       lease_id = null,
       ended_lease = m.lease_id,
       worker_id = m.worker_id,
       goes_alone = true,
       losses = t.losses + (m.is_charged or m.is_exhausted)::integer,
-      given_back = t.given_back + (not m.is_charged and not m.is_exhausted and not m.is_cancelled)::integer,
-      finished_at = case when m.is_cancelled or m.is_exhausted then clock_timestamp() end,
-      outcome = (case when m.is_cancelled then 'cancelled' when m.was = 'running' then 'lost' else 'released' end
+      given_back = t.given_back + (not m.is_charged and not m.is_exhausted and t.cancel_requested_at is null)::integer,
+      finished_at = case when t.cancel_requested_at is not null or m.is_exhausted then clock_timestamp() end,
+      outcome = (case when t.cancel_requested_at is not null then 'cancelled' when m.was = 'running' then 'lost' else 'released' end
                 )::hive.outcome,
       error = case
-        when m.is_cancelled then null
+        when t.cancel_requested_at is not null then null
         when m.was = 'running' then 'its worker was gone when its lease ran out'
           || case when m.is_exhausted
                then format(' (loss %s; it may be lost %s times)', t.losses + 1, t.max_losses) else '' end
@@ -60,7 +59,7 @@ changed as (
   from member m
   where t.id = m.id and t.lease_id = m.lease_id
   returning t.id, t.state, t.error, t.outcome, m.attempt, m.claims, m.lease_id, m.worker_id, m.queue,
-            m.started_at
+            m.started_at, t.kind
 ),
 removed as (
   delete from hive.lease l using lapsed where l.id = lapsed.id
@@ -77,4 +76,4 @@ told as (
          id, attempt, error
   from changed
 )
-select id, state::text as state, outcome::text as outcome, attempt, lease_id, queue from changed
+select id, state::text as state, outcome::text as outcome, attempt, lease_id, queue, kind from changed

@@ -38,4 +38,4 @@ told as (
   select (case state when 'queued' then 'released' else 'cancelled' end)::hive.event_type, id, attempt, $3::text
   from changed
 )
-select id, state::text as state from changed
+select id, state::text as state, lease_id from changed
