@@ -92,7 +92,6 @@ async def test_a_reaper_that_waited_for_a_cancellation_ends_the_task_as_cancelle
     worker: WorkerStore,
     database: "asyncpg.Connection[Any]",
     somebody_waits: Callable[[], Awaitable[None]],
-    open_queen: Callable[[], QueenStore],
 ) -> None:
     task_id, _ = await leased(tasks, queen, worker, max_losses=3)
     await pass_time(database, LEASE.total_seconds() + 1)
@@ -101,7 +100,7 @@ async def test_a_reaper_that_waited_for_a_cancellation_ends_the_task_as_cancelle
             await database.execute(
                 "update hive.task set cancel_requested_at = now() where id = $1", task_id
             )
-            reaping = group.create_task(open_queen().reap(batch_size=10))
+            reaping = group.create_task(queen.reap(batch_size=10))
             await somebody_waits()
         [reaped] = await reaping
     assert reaped.state is TaskState.CANCELLED

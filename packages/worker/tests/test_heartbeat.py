@@ -46,7 +46,8 @@ class Scene:
             self.holdings,
             self.proof,
             running=lambda: self.running,
-            queues=("left", "right"),
+            slots=settings.slots,
+            takes_bundles=True,
             is_draining=lambda: False,
             on_beat=self.beats.append,
             settings=settings,
@@ -120,7 +121,7 @@ async def test_the_registry_says_what_the_worker_serves(
     async with Scene(ground, database_url, SELDOM).beating():
         row = await database.fetchrow("select * from hive.worker")
     assert row is not None
-    assert (row["queues"], row["slots"], row["version"]) == (["left", "right"], 3, "1.2.3")
+    assert (row["queues"], row["slots"], row["version"]) == (["default"], 3, "1.2.3")
     assert not row["is_draining"]
 
 

@@ -25,10 +25,19 @@ class HeartbeatStore:
         queues: Sequence[str],
         slots: int,
         is_draining: bool,
+        takes_bundles: bool = True,
     ) -> None:
-        """Say that the worker lives, and what it serves."""
+        """Say that the worker lives, what it serves, and whether queens may count on it."""
         await self._line.fetch(
-            "see_worker", self._worker_id, host, pid, version, list(queues), slots, is_draining
+            "see_worker",
+            self._worker_id,
+            host,
+            pid,
+            version,
+            list(queues),
+            slots,
+            is_draining,
+            takes_bundles,
         )
 
     async def renew(self, lease_ids: Sequence[LeaseId], *, lease: timedelta) -> set[LeaseId]:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -52,7 +52,8 @@ class Heartbeat:
         proof: Proof,
         *,
         running: Callable[[], Iterable[TaskId]],
-        queues: Sequence[str],
+        slots: int,
+        takes_bundles: bool,
         is_draining: Callable[[], bool],
         on_beat: Callable[[Beat], None],
         settings: WorkerSettings,
@@ -64,7 +65,8 @@ class Heartbeat:
         self._holdings = holdings
         self._proof = proof
         self._running = running
-        self._queues = queues
+        self._slots = slots
+        self._takes_bundles = takes_bundles
         self._is_draining = is_draining
         self._on_beat = on_beat
         self._settings = settings
@@ -137,9 +139,10 @@ class Heartbeat:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=self._version,
-            queues=self._queues,
-            slots=self._settings.slots,
+            queues=self._settings.queues,
+            slots=self._slots,
             is_draining=self._is_draining(),
+            takes_bundles=self._takes_bundles,
         )
         self._proof.move(sent_at)
         running = list(self._running())

@@ -50,6 +50,7 @@ from hive_worker.settings import WorkerSettings
 __all__ = ["GONE", "Records", "Runner"]
 
 GONE: Final = Released("its lease is gone")
+GIVE_BACK_SECONDS: Final = 1.0
 
 
 class Records(Protocol):
@@ -97,6 +98,7 @@ class Runner:
             return
         if task.id in self.running:
             # An earlier attempt, under a lease that is gone, has not come to its end.
+            await asyncio.sleep(GIVE_BACK_SECONDS)
             self.give_up(task, Released("an earlier attempt of it is still being stopped here"))
             return
         attempt = RunningAttempt(
@@ -137,6 +139,10 @@ class Runner:
         slot = asyncio.current_task()
         try:
             outcome = await self._executed(attempt)
+            if isinstance(outcome, Released) and outcome is not GONE:
+                # Given back at once it would be claimed at once, and come back as fast as
+                # Postgres can write: what keeps it from running here lasts longer than that.
+                await asyncio.sleep(GIVE_BACK_SECONDS)
         except asyncio.CancelledError:
             if attempt.verdict is not None:
                 outcome = attempt.verdict

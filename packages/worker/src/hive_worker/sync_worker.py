@@ -41,6 +41,7 @@ class SyncWorker:
     def __init__(self, around: Surroundings, claims: QueenStore, doorbell: Doorbell) -> None:
         self._settings = around.settings
         self._metrics = around.metrics
+        self._clock = around.clock
         self._store = around.store
         self._claims = claims
         self._doorbell = doorbell
@@ -48,9 +49,10 @@ class SyncWorker:
         self._stops = 0
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
-        # One slot, which this worker fills by hand. It takes no bundles, so it serves no queue that
-        # a queen could count its slot for.
-        self._bench = Workbench(around, slots=1, queues=(), is_draining=self._stopping.is_set)
+        # One slot, which this worker fills by hand.
+        self._bench = Workbench(
+            around, slots=1, takes_bundles=False, is_draining=self._stopping.is_set
+        )
         self.proof = self._bench.proof
 
     def stop(self) -> None:
@@ -93,23 +95,38 @@ class SyncWorker:
 
     async def _tick(self) -> None:
         """Claim and run one task; if no queue has one, wait for the bell."""
-        self._idle.set()
+        self._idle.clear()
+        try:
+            await self._doorbell.listen()
+            has_worked = await self._work_once()
+        finally:
+            self._idle.set()
         if self._stopping.is_set():
             await asyncio.Event().wait()
-        await self.proof.wait()
-        await self._doorbell.listen()
-        self._idle.clear()
+        if not has_worked:
+            await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
+            await self._doorbell.wait(seconds=POLL_SECONDS)
+
+    async def _work_once(self) -> bool:
+        """Claim a task, run it, and write what came of it; return whether there was one."""
         for queue in self._settings.queues:
+            if self._stopping.is_set() or not self.proof.holds:
+                return False
             for leased in await self._claim(queue):
-                await self._bench.runner.run(leased)
-                await self._bench.recorder.wait_until_written()
-                return
-        self._idle.set()
-        await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
-        await self._doorbell.wait(seconds=POLL_SECONDS)
+                await self._run(leased)
+                return True
+        return False
+
+    async def _run(self, leased: LeasedTask) -> None:
+        self._bench.slots.busy = 1
+        try:
+            await self._bench.runner.run(leased)
+        finally:
+            self._bench.slots.busy = 0
+        await self._bench.recorder.wait_until_written()
 
     async def _claim(self, queue: str) -> list[LeasedTask]:
-        """Claim and accept one task of a queue."""
+        """Claim and accept one task of a queue; what took too long to accept is left to lapse."""
         bundles = await self._claims.claim(
             queue,
             limit=1,
@@ -118,8 +135,13 @@ class SyncWorker:
             worker_count=1,
             watermarks=Watermarks(),
         )
+        if not bundles:
+            return []
+        sent_at = self._clock.seconds()
         granted = await self._store.accept([b.lease_id for b in bundles], lease=self._lease)
         tasks = await self._store.read([accepted.lease_id for accepted in granted])
+        if self._clock.seconds() - sent_at > self._settings.lease_margin_seconds:
+            return []
         for leased in tasks:
             self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
         return tasks

@@ -7,7 +7,7 @@ A heartbeat, in a thread, renews what is held; what it cannot renew is stopped b
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -59,7 +59,7 @@ class Workbench:
         around: Surroundings,
         *,
         slots: int,
-        queues: Sequence[str],
+        takes_bundles: bool,
         is_draining: Callable[[], bool],
     ) -> None:
         """Put the parts together.
@@ -67,7 +67,7 @@ class Workbench:
         Args:
             around: what the worker finds.
             slots: most tasks at once.
-            queues: for which queues queens may send it bundles.
+            takes_bundles: whether queens may count on its slots.
             is_draining: whether it is on its way out.
         """
         settings, metrics, clock = around.settings, around.metrics, around.clock
@@ -97,7 +97,8 @@ class Workbench:
             self.holdings,
             self.proof,
             running=lambda: tuple(self.runner.running),
-            queues=queues,
+            slots=slots,
+            takes_bundles=takes_bundles,
             is_draining=is_draining,
             on_beat=self._take_in,
             settings=settings,

@@ -43,7 +43,7 @@ class Worker:
         self._bench = Workbench(
             around,
             slots=settings.slots,
-            queues=settings.queues,
+            takes_bundles=True,
             is_draining=lambda: self.drain.has_begun,
         )
         self.proof = self._bench.proof

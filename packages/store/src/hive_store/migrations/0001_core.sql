@@ -152,6 +152,7 @@ create table hive.worker (
   version text not null,
   queues text[] not null,
   slots integer not null,
+  takes_bundles boolean not null default true,
   is_draining boolean not null default false,
   started_at timestamptz not null default clock_timestamp(),
   seen_at timestamptz not null default clock_timestamp(),

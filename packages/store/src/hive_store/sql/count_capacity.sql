@@ -6,7 +6,7 @@
 with living as materialized (
   select queues, slots
   from hive.worker
-  where not is_draining and seen_at > statement_timestamp() - make_interval(secs => $1::double precision)
+  where takes_bundles and not is_draining and seen_at > statement_timestamp() - make_interval(secs => $1::double precision)
 )
 select (select count(*)::integer from hive.queen
         where seen_at > statement_timestamp() - make_interval(secs => $1::double precision)) as queens,
