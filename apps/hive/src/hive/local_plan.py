@@ -17,8 +17,6 @@ HIVE = (sys.executable, "-P", "-m", "hive")
 """This very Hive. Without -P a module in the working directory could stand in for one of ours."""
 
 QUEEN_GRACE_SECONDS = 5.0
-AFTER_DRAIN_SECONDS = 5.0
-"""What a worker has beyond its own grace, to write how its attempts ended."""
 
 
 def local_plan(settings: Settings) -> Plan:
@@ -62,7 +60,7 @@ def _workers(settings: Settings, urls: dict[str, str]) -> list[Program]:
             argv=(*HIVE, "worker", "--async", "--processes", "1"),
             env=settings.for_children() | urls | _port(settings, number),
             log=logs_folder(settings.services.data_dir) / f"worker-{number}.log",
-            grace_seconds=settings.worker.grace_seconds + AFTER_DRAIN_SECONDS,
+            grace_seconds=settings.worker_stop_seconds,
         )
         for number in range(1, settings.worker.processes + 1)
     ]

@@ -38,8 +38,12 @@ def run_copies(count: int, settings: Settings, *, is_async: bool) -> int:
         signal.signal(number, pass_on)
     while not signals:
         for copy in copies:
-            copy.keep_up()
+            if not signals:
+                copy.keep_up()
         time.sleep(LOOK_SECONDS)
+    # One that was being started when the signal came has not heard of it.
+    for copy in copies:
+        copy.terminate_untold()
     return max(copy.wait() for copy in copies)
 
 
@@ -51,6 +55,7 @@ class _Copy:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._ended_at = 0.0
+        self._is_told = False
 
     def keep_up(self) -> None:
         """Start it, or start it again if it has been dead for a moment."""
@@ -76,7 +81,13 @@ class _Copy:
     def terminate(self) -> None:
         """Have it drain; a second time, have it end at once."""
         if self._process is not None and self._process.poll() is None:
+            self._is_told = True
             self._process.terminate()
+
+    def terminate_untold(self) -> None:
+        """Have it drain, unless it was told to."""
+        if not self._is_told:
+            self.terminate()
 
     def wait(self) -> int:
         """Return its exit code, once it has ended."""

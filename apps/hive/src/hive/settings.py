@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from hive.reading import read
 from hive.sections import (
@@ -34,6 +34,9 @@ from hive_queen.settings import QueenSettings
 from hive_worker.settings import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings", "load", "setting_types"]
+
+EXIT_SECONDS: Final = 5.0
+"""For what has no time of its own in a worker's end: closing connections, leaving Python."""
 
 SECTIONS: Mapping[str, type] = {
     "database": DatabaseSettings,
@@ -78,6 +81,17 @@ class Settings:
                 f" of queen.lease_seconds ({self.queen.lease_seconds:g}): between two heartbeats"
                 " the worker would be taken for dead"
             )
+
+    @property
+    def worker_stop_seconds(self) -> float:
+        """How long a worker may take to leave.
+
+        It lets tasks finish, ends the trees of those that do not, and writes how they ended: for a
+        lease time at most, because after that they are not its own any more.
+        """
+        longest_stop = max(self.command.grace_seconds, self.calls.grace_seconds)
+        worker = self.worker
+        return worker.grace_seconds + longest_stop + worker.lease_seconds + EXIT_SECONDS
 
     def for_children(self) -> dict[str, str]:
         """Return what this process was told by flags, as environment for processes it starts."""

@@ -5,6 +5,7 @@ second                     leave at once; nothing of any task is left running
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -28,6 +29,8 @@ from hive_worker.worker import open_worker
 __all__ = ["run_queen", "run_worker"]
 
 VERSION: Final = version("hive-orchestrator")
+POLITE_SIGNALS: Final = 2
+FORCED: Final = 1
 
 
 async def run_queen(settings: Settings) -> None:
@@ -129,9 +132,19 @@ def _in_loop(call: Callable[[float], None]) -> Callable[[float], None]:
 
 @contextmanager
 def _signals(on_signal: Callable[[], None]) -> Generator[None]:
-    loop = asyncio.get_running_loop()
+    """Call `on_signal` for the first two signals; the third ends the process where it is."""
+    loop, heard = asyncio.get_running_loop(), 0
+
+    def hear() -> None:
+        nonlocal heard
+        heard += 1
+        if heard > POLITE_SIGNALS:
+            # The guardian kills what was started; leases lapse, as if it had been killed.
+            os._exit(FORCED)
+        on_signal()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, hear)
     try:
         yield
     finally:

@@ -38,7 +38,7 @@ def down(
     if state is None:
         say(f"hive: nothing runs in {settings.services.data_dir}")
     else:
-        _stop(state, grace_seconds=settings.worker.grace_seconds, now=now)
+        _stop(state, grace_seconds=settings.worker_stop_seconds, now=now)
         names = ", ".join(["the supervisor", *(process.name for process in state.processes)])
         say(f"hive: stopped {names}")
     if json:

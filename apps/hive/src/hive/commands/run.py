@@ -42,7 +42,7 @@ def run(
     ] = "default",
     priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
     no_rerun: Annotated[
-        bool, typer.Option("--no-rerun", help="Never run it again if its worker dies.")
+        bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")

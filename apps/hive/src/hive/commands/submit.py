@@ -35,7 +35,7 @@ def submit(
         int | None, typer.Option("--max-losses", metavar="N", help="Lost workers that end it.")
     ] = None,
     no_rerun: Annotated[
-        bool, typer.Option("--no-rerun", help="Never run it again if its worker dies.")
+        bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
     ] = False,
     timeout: Annotated[
         str | None,

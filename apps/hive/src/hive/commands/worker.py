@@ -33,8 +33,8 @@ def worker(
 ) -> None:
     """Run tasks, until told to stop: then finish what runs, and give back the rest.
 
-    --sync runs one task after another, straight from Postgres: it needs no queen and no Redis, and
-    is there for debugging and to compare with.
+    --sync runs one task after another, claimed straight from Postgres without a queen: for
+    debugging, and to compare with. Leases of dead workers come back only where a queen runs.
     """
     settings = options.settings(
         worker__queues=",".join(queues) if queues else None,

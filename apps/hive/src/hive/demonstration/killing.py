@@ -7,6 +7,7 @@ is certain that the one who dies held running tasks.
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +37,16 @@ async def kill_a_working_worker(
     for process in state.processes if state else ():
         if not process.name.startswith("worker") or process.pid is None:
             continue
-        os.kill(process.pid, signal.SIGSTOP)
-        try:
-            running = await _running(tasks, unfinished, process.pid)
-            if running:
-                os.kill(process.pid, signal.SIGKILL)
-                return Killed(name=process.name, pid=process.pid, running=running)
-        finally:
-            os.kill(process.pid, signal.SIGCONT)
+        running = 0
+        # It may die by itself, or have done so: then another is looked for.
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGSTOP)
+            try:
+                running = await _running(tasks, unfinished, process.pid)
+            finally:
+                os.kill(process.pid, signal.SIGKILL if running else signal.SIGCONT)
+        if running:
+            return Killed(name=process.name, pid=process.pid, running=running)
     return None
 
 
