@@ -4,15 +4,14 @@ import os
 import platform
 import stat
 from collections.abc import Iterable
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Final
 
 from hive import up_state
 from hive.settings import Settings
 from hive.urls import Urls, resolve_urls
-from hive_bus.connection import open_client, translated
+from hive_bus.bus import Bus
 from hive_contracts.errors import HiveError, UsageError
 from hive_services.inspection import (
     Finding,
@@ -21,10 +20,15 @@ from hive_services.inspection import (
     inspect_postgres,
     inspect_redis,
 )
+from hive_store import EventLog, open_line
 from hive_store.connecting import connect
+from hive_store.event_log import OpenTransaction
 from hive_store.migrating import LATEST, schema_number
 
 __all__ = ["Check", "check_up"]
+
+LONG_TRANSACTION_SECONDS: Final = 60.0
+"""A transaction that is open for so long is named: a report, or a forgotten console."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,24 @@ async def _database(urls: Urls) -> list[Check]:
     finally:
         await connection.close()
     server = Check(name="database", is_fine=True, found=f"Postgres {version} answers")
-    return [server, _schema(number)]
+    if number != LATEST:
+        return [server, _schema(number)]
+    async with open_line(urls.database) as line:
+        oldest = await EventLog(line).oldest_transaction()
+    return [server, _schema(number), *_transaction(oldest)]
+
+
+def _transaction(oldest: OpenTransaction | None) -> Iterable[Check]:
+    """Name the transaction that holds back the event log and the vacuum, if one has for long."""
+    if oldest is not None and oldest.age_seconds >= LONG_TRANSACTION_SECONDS:
+        yield Check(
+            name="transaction",
+            is_fine=False,
+            found=f"open for {oldest.age_seconds:.0f} s: process {oldest.pid}, user {oldest.user},"
+            f" database {oldest.database}, {oldest.application or 'unnamed'}",
+            remedy="it holds back the event log; end it, or"
+            f" select pg_terminate_backend({oldest.pid})",
+        )
 
 
 def _schema(number: int) -> Check:
@@ -146,13 +167,10 @@ def _schema(number: int) -> Check:
 
 async def _redis(urls: Urls) -> Check:
     try:
-        async with aclosing(open_client(urls.redis)) as client:
-            with translated(urls.redis):
-                info: dict[str, Any] = await cast("Any", client).info("server")
+        async with Bus.open(urls.redis) as bus:
+            server = await bus.ping()
     except HiveError as error:
         return Check(name="redis", is_fine=False, found=str(error), remedy=_reach("REDIS"))
-    valkey = info.get("valkey_version")
-    server = f"Valkey {valkey}" if valkey else f"Redis {info['redis_version']}"
     return Check(name="redis", is_fine=True, found=f"{server} answers")
 
 
