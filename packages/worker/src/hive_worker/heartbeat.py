@@ -2,6 +2,10 @@
 
 But a loop that makes no progress for a whole lease time is not busy, it hangs; then the heartbeat
 stops, and its tasks go to other workers. The thread has an event loop and a connection of its own.
+What the loop alone can do waits for it: the guardian of processes hears of a renewal through the
+loop, so a loop that is blocked for nearly a lease time keeps its leases, but its processes are
+stopped and given back.
+
 Each beat names the leases that are held: one whose accept was granted but never heard of lapses.
 """
 
