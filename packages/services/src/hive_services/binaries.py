@@ -137,6 +137,8 @@ def _version_of(program: Path) -> Version:
             errors="replace",
             timeout=ANSWER_SECONDS,
             check=False,
+            # A Ctrl-C at the terminal is for whoever asks, not for the program that answers.
+            start_new_session=True,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigurationError(f"{program} does not run: {error}") from error

@@ -142,6 +142,7 @@ def _runs(command: tuple[str, ...]) -> bool:
             stderr=subprocess.DEVNULL,
             timeout=PROBE_SECONDS,
             check=False,
+            start_new_session=True,  # as in `binaries`: a Ctrl-C is not for it
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
