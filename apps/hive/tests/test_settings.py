@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from hive.options import Options
 from hive.reading import describe
 from hive.settings import SECTIONS, Settings, load, setting_types
 from hive_contracts.errors import ConfigurationError
@@ -161,3 +162,8 @@ def test_a_queen_that_would_take_a_living_worker_for_dead_is_refused(tmp_path: P
     flags = {"queen.lease_seconds": "8", "worker.heartbeat_seconds": "5"}
     with pytest.raises(ConfigurationError, match="taken for dead"):
         load(flags=flags, environment=environment(tmp_path))
+
+
+def test_a_flag_that_is_not_given_does_not_hide_what_set_says() -> None:
+    settings = Options(changes=["worker.slots=7"]).settings(worker__slots=None)
+    assert settings.worker.slots == 7

@@ -25,8 +25,6 @@ __all__ = ["Json", "Options", "with_options"]
 
 P = ParamSpec("P")
 
-PANEL: Final = "Where things are"
-
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 FLAGS: Final[dict[str, Any]] = {
@@ -75,7 +73,10 @@ class Options:
         from hive.printing import say  # noqa: PLC0415 - `hive --help` must not pay for settings
         from hive.settings import load  # noqa: PLC0415
 
-        of_command = {key.replace("__", "."): value for key, value in flags.items()}
+        # What a flag does not say must not hide what --set does.
+        of_command = {
+            key.replace("__", "."): value for key, value in flags.items() if value is not None
+        }
         settings = load(flags=self._named() | of_command, config=self.config)
         for warning in settings.warnings:
             say(f"hive: {warning}")

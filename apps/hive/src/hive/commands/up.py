@@ -80,6 +80,8 @@ def _show(state: "UpState", data_dir: Path, *, json: bool) -> None:
     ]  # fmt: skip
     show_table(["process", "state", "pid", "log"], rows)
     say(f"\nfiles:  {data_dir}")
+    say("python: export HIVE_DATABASE_URL='" + state.database_url + "'")
+    say("        export HIVE_REDIS_URL='" + state.redis_url + "'")
     say("next:   hive run -- echo hello         give it something to do")
     say("        hive status                    see how it does")
     say("        hive down                      stop it")
