@@ -9,7 +9,7 @@ from hive_client import Hive
 from hive_contracts.ids import TaskId
 from hive_testkit.cluster import Cluster, check, some_have_ended
 
-TASKS = 60
+TASKS = 90
 WITHIN = timedelta(seconds=75)
 
 
@@ -27,6 +27,7 @@ async def task_ids(cluster: Cluster, hive: Hive) -> list[TaskId]:
 async def test_a_killed_worker_loses_no_task(
     cluster: Cluster, hive: Hive, task_ids: list[TaskId]
 ) -> None:
+    await cluster.freeze_at_work("worker-1")
     cluster.signal("worker-1", signal.SIGKILL)
     await hive.wait_for_all(task_ids, within=WITHIN)
     count = await check(cluster, hive)
@@ -36,7 +37,7 @@ async def test_a_killed_worker_loses_no_task(
 async def test_a_worker_frozen_past_its_lease_runs_nothing_on_and_writes_nothing_late(
     cluster: Cluster, hive: Hive, task_ids: list[TaskId]
 ) -> None:
-    cluster.signal("worker-1", signal.SIGSTOP)
+    await cluster.freeze_at_work("worker-1")
     await hive.wait_for_all(task_ids, within=WITHIN)
     cluster.signal("worker-1", signal.SIGCONT)
     more = await cluster.submit(hive, 10)

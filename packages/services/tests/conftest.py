@@ -6,6 +6,7 @@ import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hive_services import EmbeddedPostgres, EmbeddedRedis
+from hive_services.processes import processes_in
 from hive_testkit.plugin import temporary_directory
 
 SUPERVISOR = """
@@ -44,6 +46,10 @@ def empty_dir() -> Iterator[Path]:
     """A directory with a short name, where nothing was ever started."""
     with temporary_directory() as directory:
         yield directory
+        # Servers end a moment after the supervisor that was killed, and write until then.
+        give_up_at = time.monotonic() + 15
+        while _servers_in(directory) and time.monotonic() < give_up_at:
+            time.sleep(0.01)
 
 
 @pytest.fixture(scope="session")
@@ -148,6 +154,10 @@ def supervise() -> Iterator[Supervise]:
             return process
 
         yield start
+
+
+def _servers_in(directory: Path) -> bool:
+    return any(processes_in(found) for found in directory.rglob("postgres*") if found.is_dir())
 
 
 def _copy(source: str, target: str) -> None:

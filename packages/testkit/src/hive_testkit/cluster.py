@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from hive_client import Hive
 from hive_contracts.ids import TaskId
@@ -94,6 +95,25 @@ class Cluster:
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one process; it alone, not its children."""
         self.processes[name].send_signal(number)
+
+    async def freeze_at_work(self, name: str) -> None:
+        """SIGSTOP a worker at a moment at which something that it started runs.
+
+        Struck between two tasks, it would lose nothing, and the fault would show nothing.
+        """
+        give_up_at = time.monotonic() + 30
+        while True:
+            self.signal(name, signal.SIGSTOP)
+            if self._runs_something(name):
+                return
+            self.signal(name, signal.SIGCONT)
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"{name} runs nothing")
+            await asyncio.sleep(0.02)
+
+    def _runs_something(self, name: str) -> bool:
+        below = psutil.Process(self.processes[name].pid).children(recursive=True)
+        return not {process.pid for process in below}.isdisjoint(self.left_running())
 
     def stop(self) -> None:
         """End every process, frozen ones too; read nothing from how."""
