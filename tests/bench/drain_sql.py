@@ -46,6 +46,7 @@ async def fill(connection: Connection, count: int) -> None:
             [3] * 1000,
             [3] * 1000,
             [None] * 1000,
+            [None] * 1000,
         )
 
 

@@ -15,7 +15,7 @@ from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-SUBMIT_ONE = (["call"], ["{}"], ["default"], [0], [None], [3], [3], [None])
+SUBMIT_ONE = (["call"], ["{}"], ["default"], [0], [None], [3], [3], [None], [None])
 
 
 @pytest.fixture

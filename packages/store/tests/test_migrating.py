@@ -14,6 +14,8 @@ from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+MIGRATIONS = ["0001_core", "0002_groups"]
+
 
 @pytest.fixture
 async def empty(database: Connection) -> Connection:
@@ -24,7 +26,7 @@ async def empty(database: Connection) -> Connection:
 
 async def test_a_database_is_migrated_once(empty: Connection, database_url: str) -> None:
     assert await schema_number(empty) == 0
-    assert await migrate(database_url) == ["0001_core"]
+    assert await migrate(database_url) == MIGRATIONS
     assert await migrate(database_url) == []
     assert await schema_number(empty) == LATEST
     async with open_line(database_url) as line:
@@ -37,7 +39,7 @@ async def test_of_many_who_migrate_at_once_one_does_it_and_all_return(
     async with asyncio.TaskGroup() as group:
         all_of_them = [group.create_task(migrate(database_url)) for _ in range(6)]
     applied = sorted((one.result() for one in all_of_them), key=len)
-    assert applied == [[]] * 5 + [["0001_core"]]
+    assert applied == [[]] * 5 + [MIGRATIONS]
     assert await schema_number(empty) == LATEST
 
 
@@ -53,7 +55,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
 
 async def test_a_newer_schema_is_refused_by_all(database: Connection, database_url: str) -> None:
     await database.execute("insert into hive.migration (number, name) values (9999, 'future')")
-    words = "schema 9999 of Hive, newer than this Hive's 1; upgrade Hive"
+    words = f"schema 9999 of Hive, newer than this Hive's {LATEST}; upgrade Hive"
     with pytest.raises(SchemaMismatchError, match=words):
         await migrate(database_url)
     async with open_line(database_url) as line:

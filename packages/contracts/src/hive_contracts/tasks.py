@@ -56,6 +56,9 @@ class NewTask:
     timeout: timedelta | None = None
     """Longest that one attempt may run; None for no limit."""
 
+    group: str | None = None
+    """What tasks submitted together have in common, to ask for them and act on them as one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -102,6 +105,7 @@ class TaskRecord:
     id: TaskId
     kind: str
     queue: str
+    group: str | None
     payload: Any
     priority: int
     state: TaskState

@@ -8,6 +8,7 @@ from hive_store.heartbeat_store import HeartbeatStore
 from hive_store.line import Line, open_line
 from hive_store.migrating import migrate
 from hive_store.queen_store import QueenStore
+from hive_store.selector import Selector, TaskSummary
 from hive_store.task_store import TaskStore
 from hive_store.worker_store import WorkerStore
 
@@ -19,7 +20,9 @@ __all__ = [
     "HeartbeatStore",
     "Line",
     "QueenStore",
+    "Selector",
     "TaskStore",
+    "TaskSummary",
     "WorkerStore",
     "migrate",
     "open_line",

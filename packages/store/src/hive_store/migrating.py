@@ -13,7 +13,7 @@ from hive_store.connecting import Connection, connect, translated
 
 __all__ = ["LATEST", "check_schema", "migrate", "schema_number"]
 
-LATEST: Final = 1
+LATEST: Final = 2
 """Number of the schema that this Hive works with: that of the last file of `migrations/`."""
 
 ADVISORY_LOCK: Final = 0x48495645

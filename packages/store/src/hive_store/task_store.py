@@ -74,6 +74,7 @@ class TaskStore:
             [task.max_attempts or default_max_attempts(task.kind) for task in tasks],
             [task.max_losses for task in tasks],
             [task.timeout for task in tasks],
+            [task.group for task in tasks],
         )
         return [TaskId(row[0]) for row in rows]
 
@@ -147,8 +148,8 @@ class TaskStore:
 
 def _checked_payload(task: NewTask) -> str:
     """Return the payload as JSON, or refuse the task with the name of the field and its value."""
-    for what, name in (("kind", task.kind), ("queue", task.queue)):
-        if not NAME.fullmatch(name):
+    for what, name in (("kind", task.kind), ("queue", task.queue), ("group", task.group)):
+        if name is not None and not NAME.fullmatch(name):
             raise RefusedTaskError(
                 f"a {what} is 1 to 200 characters without white space, not {name!r}"
             )
@@ -193,6 +194,7 @@ def _record(row: Row) -> TaskRecord:
         id=TaskId(row["id"]),
         kind=row["kind"],
         queue=row["queue"],
+        group=row["group_name"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
         state=TaskState(row["state"]),

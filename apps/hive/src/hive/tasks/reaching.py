@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hive import up_state
 from hive.settings import Settings
 from hive_contracts.errors import UsageError
-from hive_store import EventLog, FleetStore, TaskStore, open_line
+from hive_store import EventLog, FleetStore, Selector, TaskStore, open_line
 from hive_store.onlooker import Onlooker
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class View:
     """What can be looked at. All of it shares one connection."""
 
     tasks: TaskStore
+    selector: Selector
     events: EventLog
     fleet: FleetStore
     onlooker: Onlooker
@@ -49,6 +50,7 @@ async def open_view(settings: Settings) -> AsyncGenerator[View]:
     async with open_line(database) as line:
         yield View(
             tasks=TaskStore(line),
+            selector=Selector(line),
             events=EventLog(line),
             fleet=FleetStore(line),
             onlooker=Onlooker(line),

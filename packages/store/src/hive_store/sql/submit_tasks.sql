@@ -11,6 +11,7 @@
 -- $6 max_attempts    integer[]
 -- $7 max_losses      integer[]
 -- $8 timeouts        interval[]     null for none
+-- $9 group_names     text[]         null for none
 --
 -- returns: the ids, in the order given
 -- births:  queued, scheduled
@@ -18,13 +19,15 @@
 with given as (
   select *
   from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::timestamptz[], $6::integer[],
-              $7::integer[], $8::interval[])
-    with ordinality as g (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, place)
+              $7::integer[], $8::interval[], $9::text[])
+    with ordinality as g (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
+                            place)
 ),
 added as (
-  insert into hive.task (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, state)
+  insert into hive.task (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
+                         state)
   select kind, payload::jsonb, queue, priority, coalesce(run_at, statement_timestamp()), max_attempts,
-         max_losses, timeout,
+         max_losses, timeout, group_name,
          (case when run_at > statement_timestamp() then 'scheduled' else 'queued' end)::hive.task_state
   from given
   order by place

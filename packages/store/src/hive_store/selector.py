@@ -1,0 +1,103 @@
+"""Tasks found by what they are rather than by their ids: for lists, and for acting on many."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hive_contracts.ids import TaskId, WorkerId
+from hive_contracts.selecting import Selection
+from hive_contracts.states import TaskState
+from hive_store.line import Line, Row
+
+__all__ = ["Selector", "TaskSummary"]
+
+PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSummary:
+    """What a list shows of a task. Moments are the database's."""
+
+    id: TaskId
+    kind: str
+    queue: str
+    group: str | None
+    priority: int
+    state: TaskState
+    attempt: int
+    created_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker_id: WorkerId | None
+    worker_host: str | None
+    error: str | None
+    now: datetime
+    """The database's time when this was read, to count ages from."""
+
+
+class Selector:
+    """Finds tasks over a line, and changes nothing."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def page(
+        self, selection: Selection, *, limit: int, before: TaskId | None = None
+    ) -> list[TaskSummary]:
+        """Return the newest `limit` tasks that fit; with `before`, only tasks older than that."""
+        task_ids = await self._ids(selection, before=before, limit=limit)
+        return [_summary(row) for row in await self._line.fetch("summarize_tasks", task_ids)]
+
+    async def pages_of_ids(self, selection: Selection) -> AsyncGenerator[list[TaskId]]:
+        """Yield the ids of all tasks that fit, newest first, up to 1,000 at a time.
+
+        Tasks that are submitted meanwhile are not among them.
+        """
+        last: TaskId | None = None
+        while page := await self._ids(selection, before=last, limit=PAGE):
+            yield page
+            last = page[-1]
+
+    async def count_group(self, group: str) -> dict[TaskState, int]:
+        """Return how many tasks of a group are in which state; empty if there is no such group."""
+        rows = await self._line.fetch("count_group", group)
+        return {TaskState(row["state"]): row["count"] for row in rows}
+
+    async def _ids(
+        self, selection: Selection, *, before: TaskId | None, limit: int
+    ) -> list[TaskId]:
+        rows = await self._line.fetch(
+            "select_tasks",
+            sorted(selection.states) or None,
+            selection.queue,
+            selection.kind,
+            selection.group,
+            selection.created_from,
+            selection.created_before,
+            before,
+            limit,
+        )
+        return [TaskId(row["id"]) for row in rows]
+
+
+def _summary(row: Row) -> TaskSummary:
+    worker_id = row["worker_id"]
+    return TaskSummary(
+        id=TaskId(row["id"]),
+        kind=row["kind"],
+        queue=row["queue"],
+        group=row["group_name"],
+        priority=row["priority"],
+        state=TaskState(row["state"]),
+        attempt=row["attempt"],
+        created_at=row["created_at"],
+        run_at=row["run_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        worker_id=WorkerId(worker_id) if worker_id else None,
+        worker_host=row["worker_host"],
+        error=row["error"],
+        now=row["now"],
+    )

@@ -1,0 +1,14 @@
+-- Read of tasks what a list shows.
+--
+-- $1 task_ids  bigint[]
+--
+-- returns: one row per task found, newest first
+select t.id, t.kind, t.queue, t.group_name, t.priority, t.state::text as state,
+       t.claims - t.given_back as attempt, t.created_at, t.run_at, t.started_at, t.finished_at,
+       t.error, coalesce(t.worker_id, l.worker_id) as worker_id, w.host as worker_host,
+       statement_timestamp() as now
+from hive.task t
+  left join hive.lease l on l.id = t.lease_id
+  left join hive.worker w on w.id = coalesce(t.worker_id, l.worker_id)
+where t.id = any($1::bigint[])
+order by t.id desc
