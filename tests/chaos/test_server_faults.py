@@ -11,7 +11,6 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from hive_client import Hive
-from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
 from hive_testkit.cluster import Cluster, check, open_cluster, some_have_ended, until
 from hive_testkit.plugin import OwnServer
@@ -64,7 +63,7 @@ async def test_a_restarted_postgres_loses_nothing_that_was_accepted(
     before = {ended.id for ended in await hive.tasks.read_ended(task_ids)}
     await own_postgres.kill()
     await own_postgres.start()
-    await wait_through_outage(hive, task_ids)
+    await hive.wait_for_all(task_ids, within=WITHIN)
     after = {ended.id for ended in await hive.tasks.read_ended(task_ids)}
     assert before <= after
     await check(cluster, hive)
@@ -75,15 +74,3 @@ async def flush(url: str) -> None:
     client_class: Any = Redis  # redis-py leaves its options untyped
     async with client_class.from_url(url) as client:
         await client.flushall()
-
-
-async def wait_through_outage(hive: Hive, task_ids: list[TaskId]) -> None:
-    """Wait as a patient client would: ask again when Postgres had been away."""
-    async with asyncio.timeout(WITHIN.total_seconds()):
-        while True:
-            try:
-                await hive.wait_for_all(task_ids, within=WITHIN)
-            except StoreUnavailableError:
-                await asyncio.sleep(0.2)
-            else:
-                return

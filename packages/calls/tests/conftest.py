@@ -44,7 +44,7 @@ def open_executor(spawner: RememberingSpawner) -> OpenExecutor:
 
     @asynccontextmanager
     async def open_with(*, slots: int = 2, **settings: Any) -> AsyncGenerator[Executor]:
-        sample: dict[str, Any] = {"modules": ("sample_functions",), "path": (str(FUNCTIONS),)}
+        sample: dict[str, Any] = {"modules": ("sample_functions",), "path": (FUNCTIONS,)}
         chosen = CallSettings(**(sample | settings))
         tools = Tools(spawner=spawner, settings=(chosen,), slots=slots)
         async with CallExecutor.open(tools) as executor:

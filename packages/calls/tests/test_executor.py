@@ -57,7 +57,7 @@ class TestWhatIsReturned:
     async def test_a_result_that_json_cannot_hold_fails_that_call_alone(self, executor: Executor):
         reasons = {
             "nan": "not JSON compliant",
-            "surrogate": "surrogates not allowed",
+            "surrogate": "text that is not UTF-8",
             "nul": "NUL character",
             "nothing_json_knows": "type object",
             "returns_a_coroutine": "define it with `async def`",
@@ -129,7 +129,7 @@ class TestWhatIsRefused:
         inner.mkdir(parents=True)
         (inner / "deep.py").write_text("def f():\n    return 'deep'\n")
 
-        async with open_executor(modules=("outer_package",), path=(str(tmp_path),)) as executor:
+        async with open_executor(modules=("outer_package",), path=(tmp_path,)) as executor:
             assert await call(executor, "outer_package.inner.deep:f") == Succeeded("deep")
 
     async def test_a_function_that_is_not_there_fails_for_good(self, executor: Executor):
@@ -153,7 +153,7 @@ class TestWhatIsRefused:
     ):
         (tmp_path / "broken_module.py").write_text(source)
 
-        async with open_executor(modules=("broken_module",), path=(str(tmp_path),)) as executor:
+        async with open_executor(modules=("broken_module",), path=(tmp_path,)) as executor:
             failed = await failure(executor, "broken_module:f")
             (tmp_path / "broken_module.py").write_text("def f():\n    return 'mended'\n")
             mended = await call(executor, "broken_module:f")
@@ -176,7 +176,7 @@ class TestWhatIsRefused:
 
         async with (
             await asyncio.start_unix_server(let_in, address),
-            open_executor(modules=("slow_module",), path=(str(tmp_path),)) as executor,
+            open_executor(modules=("slow_module",), path=(tmp_path,)) as executor,
         ):
             assert await call(executor, "slow_module:f") == Succeeded("in")
 
@@ -246,7 +246,7 @@ class TestClosing:
 
     async def test_the_import_path_is_put_back(self, open_executor: OpenExecutor, tmp_path: Path):
         before = list(sys.path)
-        async with open_executor(path=(str(tmp_path),)):
+        async with open_executor(path=(tmp_path,)):
             assert sys.path == [*before, str(tmp_path)]
         assert sys.path == before
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hive_contracts.errors import ServiceUnavailableError
 from hive_contracts.execution import Executor, Stream
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
 from hive_testkit.attempts import RecordingAttempt
@@ -161,13 +162,21 @@ class TestHowChildrenDie:
 
         assert await result(executor, "pid") != pid
 
-    @pytest.mark.parametrize("function", ["close_every_descriptor", "write_noise"])
+    @pytest.mark.parametrize(
+        ("function", "reason"),
+        [
+            ("close_every_descriptor", "the child process exited with code 0"),
+            ("write_noise", "4,294,967,299 bytes are more than any answer has"),
+            ("answer_for_itself", "not JSON"),
+        ],
+    )
     async def test_a_function_that_breaks_the_socket_is_ended(
-        self, executor: Executor, function: str
+        self, executor: Executor, function: str, reason: str
     ):
         failed = await failure(executor, function)
 
         assert f"while running sample_functions:{function}" in failed.error
+        assert reason in failed.error
         assert await call(executor, "add", 1, 1) == Succeeded(2)
 
     async def test_what_a_function_leaves_behind_dies_with_its_child(
@@ -191,6 +200,20 @@ class TestHowChildrenDie:
         assert outcome == Released(
             "the worker could not prove its lease while running sample_functions:block"
         )
+
+    async def test_without_a_guardian_nothing_is_said_of_the_call(
+        self, open_executor: OpenExecutor, spawner: Any
+    ):
+        attempt = attempt_at("block", 30)
+
+        async def kill_the_guardian() -> None:
+            await attempt.output_containing(b"blocking")
+            os.kill(spawner.guarded.guardian_pid, signal.SIGKILL)
+
+        async with open_executor() as executor, asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(kill_the_guardian())
+            with pytest.raises(ServiceUnavailableError, match="guardian"):
+                await executor.run(attempt)
 
     async def test_of_a_function_that_forks_only_one_answers(self, executor: Executor):
         assert await call(executor, "fork_and_return") == Succeeded(5)

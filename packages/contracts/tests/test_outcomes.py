@@ -27,6 +27,7 @@ OTHERS: list[tuple[Outcome, Move]] = [
     (Failed("no such file", is_retryable=False), Move.FAIL),
     (Cancelled(), Move.CANCEL),
     (Released("drains"), Move.RELEASE),
+    (Released("not here", again_after=timedelta(seconds=5)), Move.POSTPONE),
 ]
 GRID = [(failures, most) for failures, most in product(range(6), range(1, 6))]
 

@@ -59,7 +59,7 @@ def test_what_is_not_an_end_can_be_called_off() -> None:
 
 
 def test_only_leased_tasks_end_by_an_attempt() -> None:
-    endings = {Move.SUCCEED, Move.FAIL, Move.RETRY, Move.RELEASE}
+    endings = {Move.SUCCEED, Move.FAIL, Move.RETRY, Move.RELEASE, Move.POSTPONE}
     for state, row in MOVES.items():
         is_leased = state in {TaskState.DISPATCHED, TaskState.RUNNING}
         assert (endings <= set(row)) is is_leased

@@ -1,6 +1,7 @@
 """The executor `command`: what it gives a program, keeps of it, and says of its end."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from hive_contracts.errors import ConfigurationError, ServiceUnavailableError, S
 from hive_contracts.execution import Executor, Stream, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
 from hive_process.command import CommandExecutor, CommandPayload, CommandSettings
+from hive_process.endings import refusal_of
 from hive_process.spawner import GuardedSpawner
 from hive_testkit.attempts import RecordingAttempt, make_task
 from hive_testkit.conformance import CHECKS, COUNT, FLOOD_BYTES, Check, Samples
@@ -80,6 +82,13 @@ async def test_a_signal_is_named(executor: Executor):
     result: Any = outcome.result
     assert result["signal"] == "SIGSEGV"
     assert "exit_code" not in result
+
+
+async def test_a_kill_from_outside_names_its_likely_reason(executor: Executor):
+    outcome, _ = await run(executor, "kill -KILL $$", shell=True)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.startswith("killed by SIGKILL; ")
+    assert "out of memory" in outcome.error
 
 
 async def test_a_signal_without_a_name_is_numbered(executor: Executor):
@@ -171,6 +180,7 @@ def test_no_secret_is_let_through_by_default():
             {"argv": ["true", "x" * 200_000]},
             "argv and env are too long for",
         ),
+        ({"argv": [f"/{'x' * 300}"]}, "x': File name too long"),
     ],
 )
 async def test_what_cannot_be_started_fails_for_good(
@@ -180,6 +190,14 @@ async def test_what_cannot_be_started_fails_for_good(
     assert isinstance(outcome, Failed)
     assert reason in outcome.error
     assert not outcome.is_retryable
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
+def test_what_only_this_machine_cannot_start_just_now_is_given_back(number: int):
+    error = OSError(number, os.strerror(number))
+    outcome = refusal_of(error, CommandPayload(argv=("true",)))
+    assert isinstance(outcome, Released)
+    assert os.strerror(number) in outcome.reason
 
 
 async def test_a_script_whose_interpreter_is_missing_is_told_from_a_missing_script(

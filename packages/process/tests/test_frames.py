@@ -39,7 +39,7 @@ def test_frames_are_whole_however_the_stream_is_cut(sizes: list[int]):
     sent = [
         frames.encode_started(1, 77),
         frames.encode_refused(2, 13, b"/x"),
-        frames.encode_seconds(frames.STOP, 3, 0.5),
+        frames.encode_stop(3, 0.5),
     ] * 5
     stream = b"".join(sent)
     cuts = [*sizes, len(stream)]

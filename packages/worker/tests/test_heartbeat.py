@@ -11,7 +11,7 @@ import pytest
 from asyncpg import Connection
 
 from hive_contracts.clocks import BootClock
-from hive_contracts.errors import SchemaMismatchError
+from hive_contracts.errors import ConfigurationError, SchemaMismatchError
 from hive_contracts.ids import LeaseId, TaskId
 from hive_store import migrate
 from hive_testkit.ground import Ground, open_ground
@@ -32,6 +32,7 @@ class Scene:
     def __init__(self, ground: Ground, database_url: str, settings: WorkerSettings) -> None:
         self.holdings = Holdings()
         self.beats: list[Beat] = []
+        self.outdated: list[SchemaMismatchError] = []
         self.running: list[TaskId] = []
         self.moves: list[float] = []
         self.proof = Proof(
@@ -50,6 +51,7 @@ class Scene:
             takes_bundles=True,
             is_draining=lambda: False,
             on_beat=self.beats.append,
+            on_outdated=self.outdated.append,
             settings=settings,
             version="1.2.3",
             clock=BootClock(),
@@ -146,12 +148,25 @@ async def test_a_loop_that_is_busy_for_less_than_a_lease_loses_nothing(
         assert scene.proof.holds
 
 
-async def test_a_fault_in_the_thread_ends_the_run(ground: Ground, postgres_server: str) -> None:
-    scene = Scene(ground, postgres_server, SELDOM)
+async def test_a_fault_in_the_thread_ends_the_run(ground: Ground) -> None:
+    scene = Scene(ground, "mysql://nowhere/hive", SELDOM)
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.timeout(10):
             await scene.heartbeat.run()
-    assert isinstance(caught.value.exceptions[0], SchemaMismatchError)
+    assert isinstance(caught.value.exceptions[0], ConfigurationError)
+
+
+async def test_a_schema_that_has_become_too_new_is_told_and_leases_are_renewed_all_the_same(
+    ground: Ground, database_url: str, database: "Connection[Any]"
+) -> None:
+    scene = Scene(ground, database_url, SELDOM)
+    lease_id, _ = await accepted(ground)
+    async with scene.beating():
+        assert not scene.outdated
+        await database.execute("insert into hive.migration (number, name) values (9999, 'future')")
+        scene.holdings.take(lease_id, {TaskId(1)})
+        assert (await scene.next_beat()).dropped == frozenset()
+        assert "schema 9999 of Hive, newer" in str(scene.outdated[0])
 
 
 async def test_when_the_run_ends_its_thread_has_ended(

@@ -46,16 +46,14 @@ def test_every_piece_stands_where_it_was_written(
 
 
 @given(writes, st.integers(0, 300))
-def test_what_is_kept_stays_within_the_cap_and_one_write(
+def test_what_is_kept_fills_the_cap_and_no_more(
     written: list[tuple[Stream, bytes, bool]], cap_bytes: int
 ) -> None:
     output = new_output(cap_bytes)
     for stream, data, _ in written:
         output.write(stream, data)
     kept = sum(len(piece.data) for piece in output.take(is_final=True))
-    largest = max((len(data) for _, data, _ in written), default=0)
-    assert kept <= cap_bytes + largest
-    assert kept >= min(cap_bytes, sum(len(data) for _, data, _ in written))
+    assert kept == min(cap_bytes, sum(len(data) for _, data, _ in written))
 
 
 def test_the_head_and_the_tail_survive_a_flood() -> None:

@@ -10,7 +10,7 @@ from asyncpg import Connection
 
 from hive_bus.bus import Bus
 from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
-from hive_contracts.events import EventFrame, LeaseFrame
+from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
@@ -90,6 +90,38 @@ async def test_what_gathers_is_written_in_one_tick_and_let_go(scene: Scene, grou
     assert scene.recorder.unwritten == 0
     assert scene.holdings.lease_ids() == []
     assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 5}}
+
+
+@pytest.mark.parametrize(
+    ("move", "outcome", "told"),
+    [
+        (Move.RETRY, OutcomeName.FAILED, EventType.RETRIED),
+        (Move.RELEASE, OutcomeName.RELEASED, EventType.RELEASED),
+        (Move.POSTPONE, OutcomeName.RELEASED, EventType.RELEASED),
+        (Move.FAIL, OutcomeName.TIMED_OUT, EventType.FAILED),
+        (Move.CANCEL, OutcomeName.CANCELLED, EventType.CANCELLED),
+    ],
+)
+async def test_watchers_hear_of_an_ending_what_the_log_says(  # noqa: PLR0917
+    scene: Scene,
+    ground: Ground,
+    bus: Bus,
+    database: "Connection[Any]",
+    move: Move,
+    outcome: OutcomeName,
+    told: EventType,
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    ending = Ending(task_id=task.id, lease_id=task.lease_id, move=move, outcome=outcome)
+    async with bus.subscribe(EventFrame) as frames:
+        scene.recorder.record(ending, None, task)
+        await scene.recorder.tick()
+        async with asyncio.timeout(5):
+            frame = await anext(frames)
+    assert isinstance(frame, EventFrame)
+    assert [(event.type, event.task_ids) for event in frame.events] == [(told, (task.id,))]
+    last = "select type::text from hive.event order by id desc limit 1"
+    assert await database.fetchval(last) == told
 
 
 async def test_what_is_written_is_counted_and_told(scene: Scene, ground: Ground, bus: Bus) -> None:

@@ -270,11 +270,24 @@ async def test_a_task_whose_earlier_attempt_is_still_stopping_is_given_back(scen
         gate.open()
 
 
-async def test_an_unknown_kind_fails_for_good_with_the_known_ones(scene: Scene) -> None:
-    ending = await scene.run(task(kind="nonsense", max_attempts=3))
-    assert ending.move is Move.FAIL
+async def test_a_kind_that_is_not_installed_here_is_left_to_others_after_a_pause(
+    scene: Scene,
+) -> None:
+    ending = await scene.run(task(kind="nonsense", max_attempts=1))
+    assert (ending.move, ending.outcome) == (Move.POSTPONE, OutcomeName.RELEASED)
+    assert ending.run_seconds is None
     assert ending.error is not None
-    assert "no executor for kind 'nonsense'; installed: " in ending.error
+    assert ending.error.startswith("its worker has no executor for kind 'nonsense'; installed: ")
+    assert scene.stage.seen == []
+
+
+@pytest.mark.parametrize(("given_back", "least", "most"), [(0, 0.5, 1), (3, 4, 8), (500, 30, 60)])
+async def test_the_pause_before_another_look_for_a_kind_grows_to_a_minute(
+    scene: Scene, given_back: int, least: float, most: float
+) -> None:
+    ending = await scene.run(task(kind="nonsense", given_back=given_back))
+    assert ending.backoff_seconds is not None
+    assert least <= ending.backoff_seconds <= most
 
 
 async def test_a_start_is_written_first_where_it_must_be(scene: Scene) -> None:

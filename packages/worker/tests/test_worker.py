@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from asyncpg import Connection
+from redis.asyncio import Redis
 
 from hive_bus.bus import Bus
 from hive_contracts.bundles import Bundle
@@ -115,6 +116,24 @@ async def test_a_bundle_is_run_to_its_end(start_work: AtWork) -> None:
         await scene.until_all(TaskState.SUCCEEDED, 50)
         assert await scene.ground.tasks.count_orphans() == 0
         assert scene.metrics.value("hive_worker_last_heartbeat_timestamp_seconds") is not None
+
+
+async def test_what_the_bus_and_the_receivers_count_can_be_scraped(start_work: AtWork) -> None:
+    def counted(name: str, **labels: str) -> float | None:
+        return scene.metrics.value(f"hive_{name}_total", **labels)
+
+    client_class: Any = Redis  # redis-py leaves its options untyped
+    async with start_work(**SELDOM) as scene, client_class.from_url(scene.redis_url) as client:
+        await scene.submit(1)
+        await scene.until_all(TaskState.SUCCEEDED, 1)
+        await until(lambda: (counted("events_published") or 0) > 0)
+        assert counted("events_dropped") == 0
+        await client.publish("trial:cancels", b"\xff from a newer Hive")
+        await until(lambda: counted("bus_malformed") == 1)
+        await client.psetex("arq:job:newer", 60_000, b"\xffnot a bundle")
+        await client.zadd("trial:queue:default", {"newer": 1})
+        await until(lambda: counted("bundles_malformed", queue="default") == 1)
+        assert counted("bundles_lapsing", queue="default") == 0
 
 
 async def test_no_more_run_at_once_than_there_are_slots(start_work: AtWork) -> None:

@@ -5,7 +5,8 @@
 Where a function runs depends on how it is defined:
 
 - `async def` runs in the worker's own loop. That costs next to nothing, and asks for trust: a
-  function that blocks stops the worker's heartbeats, and with them its lease. A cancelled function
+  function that blocks holds up all that runs beside it, time-outs included; after a whole lease
+  time the heartbeats stop, and the worker loses its leases. A cancelled function
   is sent `CancelledError` and waited for. One that swallows it cannot be stopped by anything but
   the end of its worker; its slot stays taken until it returns. What it prints is the worker's
   output, not the attempt's.
@@ -146,9 +147,9 @@ async def _run_in_loop(function: Function, payload: CallPayload) -> Outcome:
 
 
 @contextmanager
-def _on_import_path(directories: tuple[str, ...]) -> Generator[None]:
+def _on_import_path(directories: tuple[Path, ...]) -> Generator[None]:
     # After what is there already, so that a user's `types.py` does not become the worker's.
-    wanted = [str(Path(directory).absolute()) for directory in directories]
+    wanted = [str(directory.absolute()) for directory in directories]
     added = [directory for directory in wanted if directory not in sys.path]
     sys.path.extend(added)
     try:

@@ -2,6 +2,7 @@
 
     room? ──▶ an idle child, or a new one ──▶ ask ──┬──▶ reply       ──▶ idle again, or retired
     (slots)                                         ├──▶ it is gone  ──▶ buried
+                                                    ├──▶ gibberish   ──▶ stopped
                                                     └──▶ cancelled   ──▶ stopped
 
 The child that was used last is used next, so that the others have time to grow old: one that has
@@ -15,7 +16,7 @@ from contextlib import asynccontextmanager
 from signal import Signals
 from typing import Any, Protocol
 
-from hive_calls.running import ChildGoneError, RunningChild, start_child
+from hive_calls.running import ChildGoneError, GibberishError, RunningChild, start_child
 from hive_calls.settings import CallSettings
 from hive_contracts.errors import UnavailableError
 from hive_contracts.execution import Attempt
@@ -86,6 +87,9 @@ class ChildPool:
                 reply = await child.ask(request, attempt)
             except ChildGoneError:
                 return _what_became(await self._see_through(child.bury), doing)
+            except GibberishError as error:
+                await self._see_through(child.stop)
+                return Failed(f"there is no sense in what the child said while {doing}: {error}")
             except BaseException:
                 await self._see_through(child.stop)
                 raise

@@ -15,7 +15,7 @@ from hive_contracts.execution import Attempt, Stream
 from hive_contracts.spawning import Exit, Launch, Process, Spawner
 from hive_contracts.wire import decode_json, encode_json
 
-__all__ = ["ChildGoneError", "RunningChild", "start_child"]
+__all__ = ["ChildGoneError", "GibberishError", "RunningChild", "start_child"]
 
 RECEIVE_BYTES = 256 * 1024
 LAST_GASP_SECONDS = 0.25
@@ -23,7 +23,11 @@ LAST_GASP_SECONDS = 0.25
 
 
 class ChildGoneError(HiveError):
-    """The child closed its socket, or wrote noise to it, before it answered."""
+    """The child closed its socket before it answered."""
+
+
+class GibberishError(HiveError):
+    """The child wrote to its socket what is no answer."""
 
 
 class RunningChild:
@@ -63,14 +67,17 @@ class RunningChild:
 
         Raises:
             ChildGoneError: there will be no reply; `bury` says how the child ended.
+            GibberishError: there was a reply and no sense in it; the child is of no more use.
         """
         self._listen(attempt)
         message, self._unsent = self._unsent + frame(request), b""
         try:
             await asyncio.get_running_loop().sock_sendall(self._channel, message)
             reply = decode_json(await self._receive())
-        except (OSError, MalformedMessageError) as error:
-            raise ChildGoneError(f"there is no sense in its socket: {error}") from error
+        except OSError as error:
+            raise ChildGoneError(f"its socket is broken: {error}") from error
+        except MalformedMessageError as error:
+            raise GibberishError(str(error)) from error
         self._listen(None)
         return reply
 
@@ -103,7 +110,7 @@ class RunningChild:
         data = bytearray()
         while (size := frame_size(data)) is None or len(data) < size:
             if size is not None and size > MAX_FRAME_BYTES:
-                raise ChildGoneError(f"a message of {size} bytes is none of ours")
+                raise GibberishError(f"{size:,} bytes are more than any answer has")
             piece = await loop.sock_recv(self._channel, RECEIVE_BYTES)
             if not piece:
                 raise ChildGoneError("its socket is closed")

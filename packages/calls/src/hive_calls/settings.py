@@ -1,6 +1,7 @@
 """What an operator decides about `call`: which modules may be called, and how children are kept."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from hive_contracts.errors import ConfigurationError
@@ -18,7 +19,7 @@ class CallSettings:
     modules: tuple[str, ...] = (DEMONSTRATION,)
     """Modules whose functions may be called; a package allows everything below it."""
 
-    path: tuple[str, ...] = ()
+    path: tuple[Path, ...] = ()
     """Directories to import from, after those that the worker's Python already has."""
 
     grace_seconds: float = 5.0

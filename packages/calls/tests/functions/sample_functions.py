@@ -140,6 +140,11 @@ def write_noise() -> None:
     time.sleep(30)
 
 
+def answer_for_itself() -> None:
+    os.write(3, b"\0\0\0\3no!")
+    time.sleep(30)
+
+
 def fork_and_return() -> int:
     os.fork()
     return 5

@@ -13,13 +13,14 @@ HiveError
 │   └── UnstorableValueError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
 │   └── StaleLeaseError
-└── UnavailableError           something outside did not answer; wait and try again
-    ├── BusUnavailableError
-    ├── ServiceUnavailableError
-    └── StoreUnavailableError
+├── UnavailableError           something outside did not answer; wait and try again
+│   ├── BusUnavailableError
+│   ├── ServiceUnavailableError
+│   └── StoreUnavailableError
+└── TaskFailedError            a task did not succeed, and its caller asked to be told so
 
-The three branches are the three things a caller can do: stop, let go, try again. A task's own
-failure is none of them: it is a value, `outcomes.Failed`.
+The first three branches are the three things a caller can do: stop, let go, try again. A task's own
+failure is none of them: it is a value, `outcomes.Failed`, and is raised for who asks for it alone.
 """
 
 from hive_contracts.ids import LeaseId, TaskId
@@ -37,6 +38,7 @@ __all__ = [
     "ServiceUnavailableError",
     "StaleLeaseError",
     "StoreUnavailableError",
+    "TaskFailedError",
     "UnavailableError",
     "UnknownKindError",
     "UnknownTaskError",
@@ -135,3 +137,16 @@ class BusUnavailableError(UnavailableError):
 
 class ServiceUnavailableError(UnavailableError):
     """An embedded Postgres or Redis did not start, or is not there."""
+
+
+class TaskFailedError(HiveError):
+    """A task has ended otherwise than with success."""
+
+    def __init__(self, task_id: TaskId, state: str, error: str | None, result: object) -> None:
+        how = f"was {state}" if state == "cancelled" else state
+        super().__init__(f"task {task_id} {how}" + (f": {error}" if error else ""))
+        self.task_id = task_id
+        self.state = state
+        self.error = error
+        self.result = result
+        """What there is to keep of a failure (a command's exit code), or None."""

@@ -72,6 +72,8 @@ class Released:
     """The worker gave it back (it drains, or could not prove its lease); it does not count."""
 
     reason: str
+    again_after: timedelta | None = None
+    """How long nobody should try it; None if anybody may at once."""
 
 
 Outcome: TypeAlias = Succeeded | Failed | TimedOut | Cancelled | Released
@@ -111,8 +113,10 @@ def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
             return Move.RETRY if failures + 1 < max_attempts else Move.FAIL
         case Cancelled():
             return Move.CANCEL
-        case Released():
+        case Released(again_after=None):
             return Move.RELEASE
+        case Released():
+            return Move.POSTPONE
         case _:
             assert_never(outcome)
 

@@ -17,7 +17,7 @@ its move touches no row.
     scheduled ──▶ queued ──▶ dispatched ──▶ running ──▶ succeeded | failed | cancelled
         ▲            ▲            │            │
         │            └─ release, lapse, lose ──┤
-        └────────────── retry ─────────────────┘
+        └────────────── retry, postpone ───────┘
 
 A task that waits for others (`blocked`) has no row yet: a state arrives together with the first
 statement that moves a task into it.
@@ -38,7 +38,7 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     SCHEDULED = "scheduled"
-    """Not due yet: it was submitted for later, or it waits out a back-off."""
+    """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
 
     QUEUED = "queued"
     """Due, and nobody has it."""
@@ -84,6 +84,9 @@ class Move(StrEnum):
     RELEASE = "release"
     """The worker gave the task back unfinished; the attempt does not count."""
 
+    POSTPONE = "postpone"
+    """The worker cannot run it and another may: given back, uncounted, until a while has passed."""
+
     LAPSE = "lapse"
     """The lease ran out before a start was written; the attempt does not count."""
 
@@ -116,6 +119,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.FAIL: TaskState.FAILED,
             Move.RETRY: TaskState.SCHEDULED,
             Move.RELEASE: TaskState.QUEUED,
+            Move.POSTPONE: TaskState.SCHEDULED,
             Move.LAPSE: TaskState.QUEUED,
             Move.CANCEL: TaskState.CANCELLED,
         },
@@ -124,6 +128,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.FAIL: TaskState.FAILED,
             Move.RETRY: TaskState.SCHEDULED,
             Move.RELEASE: TaskState.QUEUED,
+            Move.POSTPONE: TaskState.SCHEDULED,
             Move.LOSE: TaskState.QUEUED,
             Move.EXHAUST: TaskState.FAILED,
             Move.CANCEL: TaskState.CANCELLED,

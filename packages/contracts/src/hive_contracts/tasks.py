@@ -77,6 +77,9 @@ class Task:
     failures: int
     """How many earlier attempts ended in failure."""
 
+    given_back: int
+    """How often it was leased and given back; no attempt is counted for that."""
+
     max_attempts: int
     timeout: timedelta | None
     writes_start: bool
@@ -89,6 +92,9 @@ class Task:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
     """How one attempt ended that was not the task's last."""
+
+    claim: int
+    """Which lease of the task it was, from 1; attempts that are given back share their number."""
 
     attempt: int
     outcome: str

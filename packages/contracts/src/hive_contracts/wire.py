@@ -58,7 +58,13 @@ def encode_json(value: object) -> str:
         if b"null" in encoded or b"\\u0000" in encoded:
             _refuse_what_jsonb_cannot_hold(value)
         return encoded.decode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except UnicodeEncodeError as error:
+        # What the command line or a file name had of bytes that are no UTF-8.
+        found = error.object[error.start : error.end]
+        raise UnstorableValueError(f"it holds text that is not UTF-8, {found!r}") from error
+    except RecursionError as error:
+        raise UnstorableValueError("it is nested too deeply to be stored as JSON") from error
+    except (TypeError, ValueError) as error:
         raise UnstorableValueError(f"it cannot be stored as JSON: {error}") from error
 
 

@@ -25,7 +25,7 @@ def outcome_of(ended: Exit, payload: CommandPayload) -> Outcome:
     }
     if ended.signal is not None:
         name = _signal_name(ended.signal)
-        return Failed(f"killed by {name}", result={"signal": name, **result})
+        return Failed(f"killed by {name}{_hint(ended.signal)}", result={"signal": name, **result})
     result = {"exit_code": ended.code, **result}
     if ended.code in payload.ok_codes:
         return Succeeded(result)
@@ -57,6 +57,13 @@ def _explain(error: OSError, payload: CommandPayload) -> str:
             return f"argv and env are too long for {program!r} to be started with"
         case _:
             return f"cannot start {program!r}: {error.strerror}"
+
+
+def _hint(number: int) -> str:
+    # Nobody in Hive kills a command and calls it a failure: somebody else did.
+    if number == signal.SIGKILL:
+        return "; if nobody did that by hand, the machine was out of memory"
+    return ""
 
 
 def _signal_name(number: int) -> str:

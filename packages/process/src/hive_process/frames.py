@@ -5,8 +5,10 @@
     worker to guardian                      guardian to worker
     LAUNCH  program, arguments, ...         READY    it watches
     STOP    grace in seconds                STARTED  pid
-    PROVE   until when, in seconds          REFUSED  error number, path
+                                            REFUSED  error number, path
                                             ENDED    how
+
+How long the worker's leases are proved is told beside it, through a pipe (`proofs`).
 
 Both ends are of one version of Hive and on one machine, so numbers have the machine's own order.
 The descriptors of a LAUNCH travel beside its bytes (SCM_RIGHTS) and arrive with its first byte or
@@ -23,7 +25,6 @@ __all__ = [
     "LAUNCH",
     "MAX_DESCRIPTORS",
     "NOT_PROVED",
-    "PROVE",
     "READY",
     "REFUSED",
     "STARTED",
@@ -33,18 +34,18 @@ __all__ = [
     "decode_ended",
     "decode_launch",
     "decode_refused",
-    "decode_seconds",
     "decode_started",
+    "decode_stop",
     "encode_ended",
     "encode_launch",
     "encode_ready",
     "encode_refused",
-    "encode_seconds",
     "encode_started",
+    "encode_stop",
     "split_frames",
 ]
 
-LAUNCH, STOP, PROVE, READY, STARTED, REFUSED, ENDED = range(1, 8)
+LAUNCH, STOP, READY, STARTED, REFUSED, ENDED = range(1, 7)
 
 NOT_PROVED = 0
 """In place of an error number in a REFUSED: no lease is proved, so nothing may start."""
@@ -56,7 +57,7 @@ _HEAD = struct.Struct("=IBQ")
 _LAUNCH = struct.Struct("=III?")
 _STARTED = struct.Struct("=I")
 _REFUSED = struct.Struct("=I")
-_SECONDS = struct.Struct("=d")
+_STOP = struct.Struct("=d")
 _ENDED = struct.Struct("=idQI?")
 
 
@@ -148,14 +149,14 @@ def decode_launch(body: bytes) -> Order:
     return Order(argv=texts[:arguments], env=env, cwd=cwd if has_cwd else None, targets=targets)
 
 
-def encode_seconds(kind: int, number: int, seconds: float) -> bytes:
-    """Return a STOP (the grace) or a PROVE (the moment, of CLOCK_BOOTTIME)."""
-    return _frame(kind, number, _SECONDS.pack(seconds))
+def encode_stop(number: int, grace_seconds: float) -> bytes:
+    """Return the order to end a tree."""
+    return _frame(STOP, number, _STOP.pack(grace_seconds))
 
 
-def decode_seconds(body: bytes) -> float:
-    """Return the seconds in a STOP or a PROVE."""
-    return _SECONDS.unpack(body)[0]
+def decode_stop(body: bytes) -> float:
+    """Return the grace in a STOP, in seconds."""
+    return _STOP.unpack(body)[0]
 
 
 def encode_ready() -> bytes:

@@ -5,14 +5,17 @@ its promise to stop when its lease runs out, and one that does much else starts 
 The guardian is small, does nothing else, and sits in a session of its own, out of reach of the
 Ctrl-C and of the signals that are meant for the worker.
 
-    worker ── LAUNCH, STOP, PROVE ──▶ guardian ── posix_spawn, wait4, kill ──▶ trees of processes
+    worker ── LAUNCH, STOP ──▶ guardian ── posix_spawn, wait4, kill ──▶ trees of processes
+           ── proofs ────────▶
            ◀── STARTED, REFUSED, ENDED ──
 
 1. The worker is gone, however it went (the socket ends, or its pidfd says so): every tree is
    killed, round after round until nothing is left, and the guardian ends.
-2. The worker is there but has not proved its leases in time (PROVE names a moment of
+2. The worker is there but has not proved its leases in time (a proof names a moment of
    CLOCK_BOOTTIME, which goes on during a suspend): every tree is killed, and no other is started
-   until the worker proves its leases anew.
+   until the worker proves its leases anew. Proofs come from the worker's heartbeat by a pipe of
+   their own (`proofs`), which is emptied before anything is refused or killed: what was sent in
+   time counts, also if the guardian was slow to read it.
 3. A tree has ended only when nothing of it is left; `trees` says how that is known.
 4. The guardian itself is gone: the worker's socket ends, its trees carry its marker, and `sweep`
    ends them.
@@ -33,6 +36,7 @@ from hive_process import frames, procfs
 from hive_process.frames import Order
 from hive_process.kernel import BootTimer, become_subreaper, call_this_process, open_child_signals
 from hive_process.launching import Launcher
+from hive_process.proofs import read_furthest
 from hive_process.trees import Trees
 
 __all__ = ["Guardian", "main"]
@@ -49,8 +53,9 @@ _ANSWERS_AT_ONCE = 4
 class Guardian:
     """One worker's guardian, from its first word to the end of the last process."""
 
-    def __init__(self, connection: socket.socket, worker_pid: int) -> None:
+    def __init__(self, connection: socket.socket, proofs: int, worker_pid: int) -> None:
         self._connection = connection
+        self._proofs = proofs
         self._worker_pid = worker_pid
         mark = procfs.guard_of(os.getpid())
         if mark is None:
@@ -73,6 +78,7 @@ class Guardian:
         self._poll.register(self._connection, select.EPOLLIN)
         self._poll.register(child_signals, select.EPOLLIN)
         self._poll.register(self._fence.descriptor, select.EPOLLIN)
+        self._poll.register(self._proofs, select.EPOLLIN)
         worker = self._watch_worker()
         self._answers += frames.encode_ready()
         self._flush()
@@ -84,6 +90,8 @@ class Guardian:
                     self._has_worker = False
                 elif descriptor == self._fence.descriptor:
                     self._fence.clear()
+                elif descriptor == self._proofs:
+                    self._hear_proofs()
                 else:
                     self._listen()
             self._tend()
@@ -108,16 +116,28 @@ class Guardian:
     def _tend(self) -> None:
         """Do what is due: wait for the dead, tell of the ended, kill what has had its time."""
         self._trees.reap()
-        now = BootTimer.now()
-        if not self._is_proved(now):
+        is_proved, now = self._is_proved(), BootTimer.now()
+        if not is_proved:
             self._trees.fence(now)
         self._trees.kill_due(now)
         for tree in self._trees.take_finished(now):
             self._answers += frames.encode_ended(tree.number, tree.ending())
         self._flush()
 
-    def _is_proved(self, now: float) -> bool:
-        return self._proved_until is None or now < self._proved_until
+    def _is_proved(self) -> bool:
+        """Return whether the leases are proved now; a no is given only after a look at the pipe."""
+        if self._proved_until is None or BootTimer.now() >= self._proved_until:
+            self._hear_proofs()
+        return self._proved_until is None or BootTimer.now() < self._proved_until
+
+    def _hear_proofs(self) -> None:
+        furthest, may_come = read_furthest(self._proofs)
+        if not may_come:
+            # The worker closes it only at its own end; unread, it would wake the guardian for ever.
+            self._has_worker = False
+        if furthest is not None and (self._proved_until is None or furthest > self._proved_until):
+            self._proved_until = furthest
+            self._fence.set(None if furthest == float("inf") else furthest)
 
     def _listen(self) -> None:
         """Read what the worker says, and do it."""
@@ -149,19 +169,15 @@ class Guardian:
         if kind == frames.LAUNCH:
             self._launch(number, frames.decode_launch(body))
         elif kind == frames.STOP:
-            grace_seconds = frames.decode_seconds(body)
+            grace_seconds = frames.decode_stop(body)
             self._trees.stop(number, grace_seconds=grace_seconds, now=BootTimer.now())
-        elif kind == frames.PROVE:
-            seconds = frames.decode_seconds(body)
-            self._proved_until = None if seconds == float("inf") else seconds
-            self._fence.set(self._proved_until)
         else:
             raise AssertionError(f"a worker says nothing of kind {kind}")
 
     def _launch(self, number: int, order: Order) -> None:
         descriptors = [self._descriptors.popleft() for _ in order.targets]
         try:
-            if not self._is_proved(BootTimer.now()):
+            if not self._is_proved():
                 self._answers += frames.encode_refused(number, frames.NOT_PROVED, b"")
                 return
             order.env[procfs.MARKER] = b"%s%d" % (self._marks, number)
@@ -207,18 +223,19 @@ def _drain(descriptor: int) -> None:
         return
 
 
-def main(descriptor: int, worker_pid: int) -> None:
-    """Be the guardian of `worker_pid`, which holds the other end of `descriptor`."""
+def main(descriptor: int, proofs: int, worker_pid: int) -> None:
+    """Be the guardian of `worker_pid`, which holds the other ends of `descriptor` and `proofs`."""
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
     # What the worker could pass on by accident (descriptors that it inherited itself) ends here.
-    os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(max(descriptor, proofs) + 1, os.sysconf("SC_OPEN_MAX"))
     child_signals = open_child_signals()
     become_subreaper()
     call_this_process(b"hive-guardian")
     connection = socket.socket(fileno=descriptor)
     connection.setblocking(False)
     connection.set_inheritable(False)
-    Guardian(connection, worker_pid).watch(child_signals)
+    os.set_inheritable(proofs, False)
+    Guardian(connection, proofs, worker_pid).watch(child_signals)
     # The worker takes the end of the socket for the end of the process: no time between them.
     os._exit(0)

@@ -14,7 +14,7 @@ import signal
 
 from hive_process.frames import Order
 
-__all__ = ["Launcher"]
+__all__ = ["Launcher", "out_of_the_way"]
 
 _DEV_NULL = 0
 """The guardian's own standard input is /dev/null, and stands in for what a launch leaves out."""
@@ -39,7 +39,7 @@ class Launcher:
         """
         raised: list[int] = []
         try:
-            sources = _out_of_the_way(descriptors, order.targets, raised)
+            sources = out_of_the_way(descriptors, order.targets, raised)
             files = dict(zip(order.targets, sources, strict=True))
             for target in (0, 1, 2):
                 files.setdefault(target, _DEV_NULL)
@@ -79,7 +79,7 @@ class Launcher:
             raise OSError(errno.EINVAL, str(error), program) from error
 
 
-def _out_of_the_way(
+def out_of_the_way(
     descriptors: list[int], targets: tuple[int, ...], raised: list[int]
 ) -> list[int]:
     """Return `descriptors`, with copies of those that a target might overwrite too early."""

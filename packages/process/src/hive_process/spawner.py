@@ -22,15 +22,19 @@ from hive_contracts.errors import ServiceUnavailableError
 from hive_contracts.spawning import Exit, Launch
 from hive_process import frames, procfs
 from hive_process.channel import Channel
+from hive_process.launching import out_of_the_way
+from hive_process.proofs import ProofPipe
 from hive_process.sweep import sweep_abandoned
 
 __all__ = ["GuardedProcess", "GuardedSpawner"]
 
 GUARDIAN_CODE: Final = (
     "import sys; sys.path.append(sys.argv[1]); from hive_process.guardian import main; "
-    "main(int(sys.argv[2]), int(sys.argv[3]))"
+    "main(*map(int, sys.argv[2:]))"
 )
-_GUARDIAN_SOCKET: Final = 3
+_GUARDIAN_FILES: Final = (3, 4)
+"""The guardian's descriptors of its socket, and of the pipe through which it hears proofs."""
+
 _START_SECONDS: Final = 30.0
 """Longest wait for the guardian's first word; it takes 20 ms on an idle machine."""
 
@@ -115,17 +119,18 @@ class GuardedProcess:
 
     def _ask_to_stop(self, grace_seconds: float) -> None:
         if not self._over.is_set():
-            self._channel.send(frames.encode_seconds(frames.STOP, self._number, grace_seconds))
+            self._channel.send(frames.encode_stop(self._number, grace_seconds))
 
 
 class GuardedSpawner:
     """Starts processes through a guardian. Satisfies `hive_contracts.spawning.Spawner`."""
 
-    def __init__(self, connection: socket.socket, guardian_pid: int) -> None:
+    def __init__(self, connection: socket.socket, proofs: ProofPipe, guardian_pid: int) -> None:
         self.lost = asyncio.Event()
         """Set when the guardian has gone of itself, and what it guarded has been swept away."""
 
         self.guardian_pid = guardian_pid
+        self._proofs = proofs
         self._processes: dict[int, GuardedProcess] = {}
         self._last_number = 0
         self._is_closing = False
@@ -170,10 +175,11 @@ class GuardedSpawner:
     def prove_until(self, seconds: float) -> None:
         """Tell the guardian that the worker's leases are proved until `seconds` of CLOCK_BOOTTIME.
 
-        When that moment passes with no later word, every tree is killed (`Exit.fenced`) and nothing
-        new starts. Until the first word, and after one of infinity, there is no such moment.
+        When the furthest such moment has passed, every tree is killed (`Exit.fenced`) and nothing
+        new starts. Until the first word, and after one of infinity, there is no such moment. May be
+        called from any thread, also while the event loop is blocked.
         """
-        self._channel.send(frames.encode_seconds(frames.PROVE, 0, seconds))
+        self._proofs.send(seconds)
 
     def _hear(self, kind: int, number: int, body: bytes) -> None:
         if kind == frames.READY:
@@ -224,34 +230,50 @@ class GuardedSpawner:
             return
         finally:
             self._channel.close()
+            self._proofs.close()
 
 
-def _start_guardian() -> tuple[socket.socket, int]:
-    """Start a guardian, and return our end of its socket, and its pid."""
+def _start_guardian() -> tuple[socket.socket, ProofPipe, int]:
+    """Start a guardian; return our end of its socket, the pipe for its proofs, and its pid."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    with theirs:
-        marker = os.environb.get(procfs.MARKER)
-        packages = str(Path(__file__).parent.parent)
-        number, pid = str(_GUARDIAN_SOCKET), str(os.getpid())
-        actions = [
-            (os.POSIX_SPAWN_DUP2, theirs.fileno(), _GUARDIAN_SOCKET),
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-        ]
-        try:
-            guardian_pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", "-c", GUARDIAN_CODE, packages, number, pid],
-                {procfs.MARKER: marker} if marker else {},
-                file_actions=actions,
-                setsid=True,
-                setsigmask=(),
-                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-            )
-        except BaseException:
-            ours.close()
-            raise
-    return ours, guardian_pid
+    proofs = ProofPipe()
+    try:
+        with theirs:
+            guardian_pid = _spawn_guardian([theirs.fileno(), proofs.far_end])
+    except BaseException:
+        ours.close()
+        proofs.close()
+        raise
+    proofs.close_far_end()
+    return ours, proofs, guardian_pid
+
+
+def _spawn_guardian(descriptors: list[int]) -> int:
+    marker = os.environb.get(procfs.MARKER)
+    packages = str(Path(__file__).parent.parent)
+    numbers = [*map(str, _GUARDIAN_FILES), str(os.getpid())]
+    raised: list[int] = []
+    try:
+        sources = out_of_the_way(descriptors, _GUARDIAN_FILES, raised)
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-c", GUARDIAN_CODE, packages, *numbers],
+            {procfs.MARKER: marker} if marker else {},
+            file_actions=[
+                *(
+                    (os.POSIX_SPAWN_DUP2, source, target)
+                    for source, target in zip(sources, _GUARDIAN_FILES, strict=True)
+                ),
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+        )
+    finally:
+        for descriptor in raised:
+            os.close(descriptor)
 
 
 def _encode(number: int, launch: Launch) -> bytes:

@@ -36,6 +36,7 @@ def make_task(
         payload=encode_json(payload),
         attempt=attempt,
         failures=0,
+        given_back=0,
         max_attempts=1,
         timeout=timeout,
         writes_start=False,

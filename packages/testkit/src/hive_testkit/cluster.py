@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +93,20 @@ class Cluster:
                 start_new_session=True,
             )
 
+    async def printed(self, *words: str) -> bytes:
+        """Return what `hive WORDS` prints about this cluster; it must succeed."""
+        urls = {"HIVE_DATABASE_URL": self.database_url, "HIVE_REDIS_URL": self.redis_url}
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-P", "-m", "hive", *words],
+            env={**os.environ, **urls},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        return done.stdout
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one process; it alone, not its children."""
         self.processes[name].send_signal(number)
@@ -128,12 +143,13 @@ class Cluster:
                 process.kill()
                 process.wait()
 
-    async def submit(self, hive: Hive, count: int) -> list[TaskId]:
+    async def submit(self, hive: Hive, count: int, *, queue: str = "default") -> list[TaskId]:
         """Submit `count` derivations."""
         first = len(self.submitted)
         tasks = [
             NewTask(
                 kind="command",
+                queue=queue,
                 payload={
                     "argv": [sys.executable, "-I", "-S", "-c", PROGRAM, str(self.folder), str(n)]
                 },
@@ -206,6 +222,20 @@ async def open_cluster(database_url: str, redis_url: str, folder: Path) -> Clust
     """Return a cluster with a migrated database and no process yet."""
     await migrate(database_url)
     return Cluster(database_url, redis_url, folder)
+
+
+@asynccontextmanager
+async def running_cluster(
+    database_url: str, redis_url: str, folder: Path
+) -> AsyncGenerator[Cluster]:
+    """Yield a cluster; end it afterwards whatever happened, and show what its processes said."""
+    found = await open_cluster(database_url, redis_url, folder)
+    try:
+        yield found
+    finally:
+        found.stop()
+        for log in sorted(folder.glob("*.log")):  # noqa: ASYNC240 - at the end of a test
+            sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
 
 
 async def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["HIVE", "Console"]
+__all__ = ["HIVE", "LONGEST_SECONDS", "Console"]
 
 HIVE: Final = str(Path(sys.executable).with_name("hive"))
 LONGEST_SECONDS: Final = 60
@@ -52,11 +52,20 @@ class Console:
         )
 
     def start(
-        self, *words: str, stdout: int | None = None, stderr: int | None = None
+        self,
+        *words: str,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
     ) -> "subprocess.Popen[bytes]":
         """Start `hive`, without a terminal; the caller ends it."""
         return subprocess.Popen(
-            [HIVE, *words], env=self.environment, cwd="/", stdout=stdout, stderr=stderr
+            [HIVE, *words],
+            env=self.environment,
+            cwd="/",
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
         )
 
     def on_terminal(self, words: Sequence[str]) -> Any:

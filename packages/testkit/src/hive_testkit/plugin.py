@@ -35,6 +35,8 @@ __all__ = [
     "OwnServer",
     "database",
     "database_url",
+    "empty_redis",
+    "fresh_database",
     "own_postgres",
     "own_redis",
     "postgres_server",
@@ -144,15 +146,22 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
         _run_apart(_execute(postgres_server, f"drop database {name} with (force)"))
 
 
+@contextmanager
+def fresh_database(server: str, template: str) -> Generator[str]:
+    """Yield the URL of a copy of a database, and drop the copy afterwards."""
+    name = f"hive_test_{uuid4().hex}"
+    _run_apart(_execute(server, f"create database {name} template {template}"))
+    try:
+        yield _with_database(server, name)
+    finally:
+        _run_apart(_execute(server, f"drop database {name} with (force)"))
+
+
 @pytest.fixture
 def database_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
     """URL of a fresh database with Hive's schema."""
-    name = f"hive_test_{uuid4().hex}"
-    _run_apart(_execute(postgres_server, f"create database {name} template {postgres_template}"))
-    try:
-        yield _with_database(postgres_server, name)
-    finally:
-        _run_apart(_execute(postgres_server, f"drop database {name} with (force)"))
+    with fresh_database(postgres_server, postgres_template) as url:
+        yield url
 
 
 @pytest_asyncio.fixture
@@ -181,15 +190,20 @@ def redis_server() -> Iterator[str]:
             _run_apart(server.stop())
 
 
-@pytest.fixture
-def redis_url(redis_server: str) -> str:
-    """URL of the session's Redis, emptied."""
+def empty_redis(url: str) -> None:
+    """Have a test's Redis forget everything."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(urlsplit(redis_server).path)
+        connection.connect(urlsplit(url).path)
         connection.sendall(b"FLUSHALL\r\n")
         answer = connection.recv(100)
     if answer != b"+OK\r\n":
         pytest.fail(f"the test's Redis refuses to be emptied: {answer!r}")
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """URL of the session's Redis, emptied."""
+    empty_redis(redis_server)
     return redis_server
 
 

@@ -20,7 +20,10 @@ __all__ = ["LEASE_SECONDS", "ModelLease", "ModelStore", "ModelTask"]
 
 LEASE_SECONDS = 60
 
-GOES_BACK = frozenset({Move.RETRY, Move.RELEASE, Move.LAPSE, Move.LOSE})
+GIVES_BACK = frozenset({Move.RELEASE, Move.POSTPONE})
+"""Moves by which a worker gives a task back, uncounted."""
+
+GOES_BACK = GIVES_BACK | {Move.RETRY, Move.LAPSE, Move.LOSE}
 """Moves after which a task waits again, unless it was called off."""
 
 
@@ -68,9 +71,9 @@ class ModelTask:
     def end(self, move: Move, outcome: OutcomeName, *, is_given_back: bool = False) -> None:
         """Leave the lease, by whatever move; `is_given_back` if the attempt is not to count."""
         if self.is_called_off and move in GOES_BACK:
-            outcome = OutcomeName.CANCELLED if move is Move.RELEASE else outcome
+            outcome = OutcomeName.CANCELLED if move in GIVES_BACK else outcome
             move = Move.CANCEL
-        elif move is Move.RELEASE and self.state is TaskState.RUNNING and self.max_losses == 0:
+        elif move in GIVES_BACK and self.state is TaskState.RUNNING and self.max_losses == 0:
             move, outcome = Move.EXHAUST, OutcomeName.LOST
             self.losses += 1
         self.move(move)
@@ -205,7 +208,7 @@ class ModelStore:
             and (
                 self.tasks[key[0]].outcome is ending.outcome
                 or (
-                    ending.move is Move.RELEASE
+                    ending.move in GIVES_BACK
                     and self.tasks[key[0]].outcome is OutcomeName.CANCELLED
                 )
             )
@@ -221,10 +224,10 @@ class ModelStore:
             if task.lease != lease_id:
                 continue
             task.failures += ending.move in {Move.RETRY, Move.FAIL}
-            if ending.move is Move.RETRY:
+            if ending.move in {Move.RETRY, Move.POSTPONE}:
                 task.due = self.now + int(ending.backoff_seconds or 0)
             attempt = task.attempt
-            task.end(ending.move, ending.outcome, is_given_back=ending.move is Move.RELEASE)
+            task.end(ending.move, ending.outcome, is_given_back=ending.move in GIVES_BACK)
             lease.is_there = bool(self.held(lease))
             written[task_id, lease_id] = (task.state, attempt)
         return written

@@ -1,10 +1,9 @@
 """Renew the leases in hand, from a thread, so that a busy loop does not lose them.
 
 But a loop that makes no progress for a whole lease time is not busy, it hangs; then the heartbeat
-stops, and its tasks go to other workers. The thread has an event loop and a connection of its own.
-What the loop alone can do waits for it: the guardian of processes hears of a renewal through the
-loop, so a loop that is blocked for nearly a lease time keeps its leases, but its processes are
-stopped and given back.
+stops, and its tasks go to other workers. The thread has an event loop and a connection of its own,
+and tells the guardian of processes of each renewal without the worker's loop (`Proof.on_move`), so
+that a loop which is blocked for less than a lease time costs neither leases nor processes.
 
 Each beat names the leases that are held: one whose accept was granted but never heard of lapses.
 """
@@ -19,7 +18,7 @@ from datetime import timedelta
 from typing import Final
 
 from hive_contracts.clocks import Clock
-from hive_contracts.errors import UnavailableError
+from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_store import HOT_SETTINGS, HeartbeatStore, open_line
 from hive_telemetry.logs import logger
@@ -60,6 +59,7 @@ class Heartbeat:
         takes_bundles: bool,
         is_draining: Callable[[], bool],
         on_beat: Callable[[Beat], None],
+        on_outdated: Callable[[SchemaMismatchError], None],
         settings: WorkerSettings,
         version: str,
         clock: Clock,
@@ -73,10 +73,12 @@ class Heartbeat:
         self._takes_bundles = takes_bundles
         self._is_draining = is_draining
         self._on_beat = on_beat
+        self._on_outdated = on_outdated
         self._settings = settings
         self._version = version
         self._clock = clock
         self._progressed_at = clock.seconds()
+        self._failed_with: str | None = None
         self._is_over = threading.Event()
         self._nudge: Callable[[], None] = lambda: None
 
@@ -127,12 +129,30 @@ class Heartbeat:
             return RETRY_SECONDS
         try:
             async with asyncio.timeout(self._settings.heartbeat_seconds):
+                await self._look_at_schema(store, worker_loop)
                 beat = await self._renew(store)
-        except (UnavailableError, TimeoutError) as error:
-            logger(__name__).warning("leases could not be renewed", error=str(error))
+        except (UnavailableError, SchemaMismatchError, TimeoutError) as error:
+            self._failed_with = str(error) or type(error).__name__
+            logger(__name__).warning("leases could not be renewed", error=self._failed_with)
             return RETRY_SECONDS
+        if self._failed_with is not None:
+            logger(__name__).info("leases are renewed again", over=self._failed_with)
+            self._failed_with = None
         _call_soon(worker_loop, lambda: self._on_beat(beat))
         return self._settings.heartbeat_seconds
+
+    async def _look_at_schema(
+        self, store: HeartbeatStore, worker_loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Have the worker leave if somebody has migrated the schema beyond what it can work with.
+
+        Its leases are renewed all the same, so that what runs may finish.
+        """
+        try:
+            await store.check_schema()
+        except SchemaMismatchError as error:
+            outdated = error
+            _call_soon(worker_loop, lambda: self._on_outdated(outdated))
 
     async def _renew(self, store: HeartbeatStore) -> Beat:
         sent_at = self._clock.seconds()

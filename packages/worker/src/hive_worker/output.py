@@ -7,6 +7,7 @@ and never one per line.
 """
 
 from collections import deque
+from dataclasses import replace
 from typing import Final
 
 from hive_contracts.execution import Stream
@@ -54,10 +55,21 @@ class Output:
         pieces = self._head
         self._head, self._head_bytes = [], 0
         if is_final:
-            pieces.extend(self._tail)
-            self._tail.clear()
-            self._tail_bytes = 0
+            pieces.extend(self._take_tail())
         return _joined(pieces)
+
+    def _take_tail(self) -> list[Piece]:
+        """Return the tail, cut to its cap: until now it held one piece more than fits, or less."""
+        excess = self._tail_bytes - self._tail_cap
+        if excess > 0:
+            first = self._tail.popleft()
+            cut = replace(first, position=first.position + excess, data=first.data[excess:])
+            self._tail.appendleft(cut)
+            self.is_truncated = True
+        tail = list(self._tail)
+        self._tail.clear()
+        self._tail_bytes = 0
+        return tail
 
     def _piece(self, stream: Stream, data: bytes) -> Piece:
         position = self._positions[stream]

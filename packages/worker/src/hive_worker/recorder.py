@@ -47,7 +47,6 @@ class Recorder:
         self._bus = bus
         self._max_unwritten = max_unwritten
         self._metrics = metrics
-        self._dropped = 0
         self._endings: list[tuple[Ending, Task]] = []
         self._pieces: list[Piece] = []
         self._starts: list[tuple[RunningAttempt, asyncio.Future[None] | None]] = []
@@ -190,8 +189,6 @@ class Recorder:
                 report.add(ending, task, row)
         report.count(self._metrics)
         self._bus.tell(*report.frames())
-        self._metrics.events_dropped(self._bus.dropped - self._dropped)
-        self._dropped = self._bus.dropped
         self._written.set()
 
 

@@ -12,12 +12,10 @@ from hive_telemetry.metrics import Metrics
 
 __all__ = ["Report"]
 
-EVENTS = {
+ENDS = {
     TaskState.SUCCEEDED: EventType.SUCCEEDED,
     TaskState.FAILED: EventType.FAILED,
     TaskState.CANCELLED: EventType.CANCELLED,
-    TaskState.SCHEDULED: EventType.RETRIED,
-    TaskState.QUEUED: EventType.RELEASED,
 }
 
 
@@ -27,7 +25,7 @@ class Report:
     def __init__(self) -> None:
         self._ended: defaultdict[tuple[str, str, OutcomeName], list[float]] = defaultdict(list)
         self._finished: defaultdict[tuple[str, str, OutcomeName], int] = defaultdict(int)
-        self._events: defaultdict[TaskState, list[tuple[TaskId, int]]] = defaultdict(list)
+        self._events: defaultdict[EventType, list[tuple[TaskId, int]]] = defaultdict(list)
         self._leases: dict[LeaseId, LeaseChange] = {}
         self._run_seconds: dict[str, tuple[int, float]] = {}
 
@@ -37,7 +35,7 @@ class Report:
         self._ended[key].append(ending.run_seconds or 0.0)
         if row.state in TERMINAL_STATES:
             self._finished[key] += 1
-        self._events[row.state].append((row.task_id, row.attempt))
+        self._events[_event_of(row)].append((row.task_id, row.attempt))
         if row.queen_id is not None and row.open is not None:
             self._leases[row.lease_id] = LeaseChange(
                 lease_id=row.lease_id, queen_id=row.queen_id, open=row.open
@@ -52,7 +50,6 @@ class Report:
             metrics.attempts_ended(queue, kind, outcome, seconds)
         for (queue, kind, outcome), count in self._finished.items():
             metrics.tasks_finished(queue, kind, outcome, count)
-        metrics.events_published(len(self._events))
 
     def frames(self) -> list[Frame]:
         """Return what to tell: to the queens first, then to whoever watches."""
@@ -66,12 +63,18 @@ class Report:
                 EventFrame(
                     tuple(
                         Event(
-                            type=EVENTS[state],
+                            type=event,
                             task_ids=tuple(task_id for task_id, _ in tasks),
                             attempts=tuple(attempt for _, attempt in tasks),
                         )
-                        for state, tasks in self._events.items()
+                        for event, tasks in self._events.items()
                     )
                 )
             )
         return frames
+
+
+def _event_of(row: Finished) -> EventType:
+    """Return what happened, in the word that the event log has for it."""
+    waits_again = row.outcome is OutcomeName.RELEASED
+    return ENDS.get(row.state, EventType.RELEASED if waits_again else EventType.RETRIED)

@@ -22,6 +22,7 @@ from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
     StaleLeaseError,
     UnavailableError,
+    UnknownKindError,
     UnstorableValueError,
     UsageError,
 )
@@ -51,6 +52,8 @@ __all__ = ["GONE", "Records", "Runner"]
 
 GONE: Final = Released("its lease is gone")
 GIVE_BACK_SECONDS: Final = 1.0
+LONGEST_PAUSE: Final = timedelta(seconds=60)
+"""Between two looks for a worker that has what a task needs; the first look comes soon."""
 
 
 class Records(Protocol):
@@ -139,7 +142,7 @@ class Runner:
         slot = asyncio.current_task()
         try:
             outcome = await self._executed(attempt)
-            if isinstance(outcome, Released) and outcome is not GONE:
+            if isinstance(outcome, Released) and outcome is not GONE and not outcome.again_after:
                 # Given back at once it would be claimed at once, and come back as fast as
                 # Postgres can write: what keeps it from running here lasts longer than that.
                 await asyncio.sleep(GIVE_BACK_SECONDS)
@@ -169,6 +172,10 @@ class Runner:
                 return _checked(await executor.run(attempt), kind=task.kind)
         except StaleLeaseError:
             return GONE
+        except UnknownKindError as error:
+            # Another machine may have what this one lacks: only its operators can know.
+            pause = self._backoff(task.given_back + 1, longest=LONGEST_PAUSE)
+            return Released(f"its worker has {error}", again_after=pause)
         except UsageError as error:
             return Failed(str(error), is_retryable=False)
         except UnavailableError as error:
@@ -192,17 +199,23 @@ class Runner:
             outcome=name_of(outcome),
             result=result,
             error=_error_of(outcome),
-            backoff_seconds=self._backoff_seconds(task) if move is Move.RETRY else None,
-            run_seconds=run_seconds,
+            backoff_seconds=self._backoff_seconds(task, outcome, move),
+            run_seconds=None if move is Move.POSTPONE else run_seconds,
         )
 
-    def _backoff_seconds(self, task: Task) -> float:
-        return backoff(
-            task.failures + 1,
-            base=timedelta(seconds=self._settings.retry_base_seconds),
-            cap=timedelta(seconds=self._settings.retry_cap_seconds),
-            jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
-        ).total_seconds()
+    def _backoff_seconds(self, task: Task, outcome: Outcome, move: Move) -> float | None:
+        """Return how long the task waits for its next attempt; None if nothing says so."""
+        if isinstance(outcome, Released) and outcome.again_after is not None:
+            return outcome.again_after.total_seconds()
+        if move is not Move.RETRY:
+            return None
+        longest = timedelta(seconds=self._settings.retry_cap_seconds)
+        return self._backoff(task.failures + 1, longest=longest).total_seconds()
+
+    def _backoff(self, tries: int, *, longest: timedelta) -> timedelta:
+        base = timedelta(seconds=self._settings.retry_base_seconds)
+        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+        return backoff(tries, base=base, cap=longest, jitter=jitter)
 
 
 @contextmanager

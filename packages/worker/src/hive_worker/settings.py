@@ -58,10 +58,9 @@ class WorkerSettings:
         """Refuse settings that contradict one another."""
         if not self.queues:
             raise ConfigurationError("a worker serves at least one queue")
-        if self.slots < 1 or self.processes < 1:
-            raise ConfigurationError(
-                f"slots ({self.slots}) and processes ({self.processes}) are at least 1"
-            )
+        for name, count in (("slots", self.slots), ("processes", self.processes)):
+            if count < 1:
+                raise ConfigurationError(f"worker.{name} is {count}; a worker needs at least 1")
         if self.heartbeat_seconds <= 0 or self.lease_margin_seconds < 0:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) is more than 0,"

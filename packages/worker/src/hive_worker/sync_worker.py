@@ -51,7 +51,11 @@ class SyncWorker:
         self._idle = asyncio.Event()
         # One slot, which this worker fills by hand.
         self._bench = Workbench(
-            around, slots=1, takes_bundles=False, is_draining=self._stopping.is_set
+            around,
+            slots=1,
+            takes_bundles=False,
+            is_draining=self._stopping.is_set,
+            leave=self._leave,
         )
         self.proof = self._bench.proof
 
@@ -63,7 +67,11 @@ class SyncWorker:
             self._bench.runner.call_off(list(self._bench.runner.running), STOPPED)
 
     async def run(self) -> None:
-        """Work until `stop` is called."""
+        """Work until `stop` is called.
+
+        Raises:
+            SchemaMismatchError: it has left because this Hive is too old for the database.
+        """
         logger(__name__).info("the worker is at work, one task at a time")
         async with asyncio.TaskGroup() as group:
             beside = [
@@ -78,6 +86,10 @@ class SyncWorker:
             for task in [working, *beside]:
                 task.cancel()
         await self._bench.sign_off()
+
+    def _leave(self) -> None:
+        if not self._stopping.is_set():
+            self.stop()
 
     async def _let_finish(self) -> None:
         """Wait for the task that runs, within the grace, and for what is unwritten."""
@@ -164,7 +176,14 @@ async def open_sync_worker(
         writes = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         doorbell = await stack.enter_async_context(Doorbell.open(database_url))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
+        metrics.read_bus(
+            published=lambda: bus.sent,
+            dropped=lambda: bus.dropped,
+            malformed=lambda: bus.malformed,
+        )
         executors = await stack.enter_async_context(Executors.open(tools))
+        if notice := await line.first_look():
+            logger(__name__).warning(notice)
         around = Surroundings(
             store=WorkerStore(WorkerId(uuid4()), accepts=line, finishes=writes),
             executors=executors,

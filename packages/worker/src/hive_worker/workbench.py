@@ -14,7 +14,7 @@ from typing import Final
 
 from hive_bus.bus import Bus
 from hive_contracts.clocks import Clock
-from hive_contracts.errors import UnavailableError
+from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.outcomes import Cancelled
 from hive_store import WorkerStore
 from hive_telemetry.logs import logger
@@ -61,6 +61,7 @@ class Workbench:
         slots: int,
         takes_bundles: bool,
         is_draining: Callable[[], bool],
+        leave: Callable[[], None],
     ) -> None:
         """Put the parts together.
 
@@ -69,9 +70,12 @@ class Workbench:
             slots: most tasks at once.
             takes_bundles: whether queens may count on its slots.
             is_draining: whether it is on its way out.
+            leave: begins to leave in good order; harmless if it has begun.
         """
         settings, metrics, clock = around.settings, around.metrics, around.clock
         self._store = around.store
+        self._leave = leave
+        self._outdated: SchemaMismatchError | None = None
         self._metrics = metrics
         self.holdings = Holdings()
         self.proof = Proof(
@@ -101,6 +105,7 @@ class Workbench:
             takes_bundles=takes_bundles,
             is_draining=is_draining,
             on_beat=self._take_in,
+            on_outdated=self._leave_as_outdated,
             settings=settings,
             version=around.version,
             clock=clock,
@@ -116,12 +121,24 @@ class Workbench:
         )
 
     async def sign_off(self) -> None:
-        """Say that the worker has left; the heartbeat must be over, or it would be seen again."""
+        """Say that the worker has left; the heartbeat must be over, or it would be seen again.
+
+        Raises:
+            SchemaMismatchError: it has left because this Hive is too old for the database.
+        """
         try:
             async with asyncio.timeout(SIGN_OFF_SECONDS):
                 await self._store.leave()
-        except (TimeoutError, UnavailableError) as error:
+        except (TimeoutError, UnavailableError, SchemaMismatchError) as error:
             logger(__name__).warning("could not sign off; it will be noticed", error=str(error))
+        if self._outdated is not None:
+            raise self._outdated
+
+    def _leave_as_outdated(self, error: SchemaMismatchError) -> None:
+        if self._outdated is None:
+            self._outdated = error
+            logger(__name__).error("this worker is too old for the database", error=str(error))
+            self._leave()
 
     def _take_in(self, beat: Beat) -> None:
         """Learn from a heartbeat: what is still ours, and what was called off."""

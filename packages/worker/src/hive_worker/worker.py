@@ -45,6 +45,7 @@ class Worker:
             slots=settings.slots,
             takes_bundles=True,
             is_draining=lambda: self.drain.has_begun,
+            leave=self._leave,
         )
         self.proof = self._bench.proof
         acceptor = Acceptor(
@@ -67,6 +68,8 @@ class Worker:
             )
             for queue in settings.queues
         ]
+        for queue, receiver in zip(settings.queues, receivers, strict=True):
+            _show(around.metrics, queue, receiver)
         self.drain = Drain(
             receivers,
             acceptor,
@@ -94,6 +97,7 @@ class Worker:
 
         Raises:
             ExceptionGroup: a loop fell with something that nobody understood; the process must end.
+            SchemaMismatchError: it has left because this Hive is too old for the database.
         """
         logger(__name__).info("the worker is at work", worker=str(self._worker_id))
         async with asyncio.TaskGroup() as group:
@@ -103,11 +107,21 @@ class Worker:
             working.cancel()
         await self._bench.sign_off()
 
+    def _leave(self) -> None:
+        if not self.drain.has_begun:
+            self.drain.ask()
+
     async def _wait_for_room(self) -> int:
         """Return how many tasks could begin, once one can and leases can be proved."""
         await self.proof.wait()
         await self._bench.slots.wait_for_room()
         return self._bench.slots.room
+
+
+def _show(metrics: Metrics, queue: str, receiver: BundleReceiver) -> None:
+    metrics.read_bundles(
+        queue, malformed=lambda: receiver.malformed, lapsing=lambda: receiver.lapsing
+    )
 
 
 class _CancelHints:
@@ -146,7 +160,14 @@ async def open_worker(
         accepts = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         finishes = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
+        metrics.read_bus(
+            published=lambda: bus.sent,
+            dropped=lambda: bus.dropped,
+            malformed=lambda: bus.malformed,
+        )
         executors = await stack.enter_async_context(Executors.open(tools))
+        if notice := await accepts.first_look():
+            logger(__name__).warning(notice)
         around = Surroundings(
             store=WorkerStore(worker_id, accepts=accepts, finishes=finishes),
             executors=executors,

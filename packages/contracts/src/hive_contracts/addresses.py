@@ -1,0 +1,21 @@
+"""Addresses of servers, fit to be shown: in messages, logs and tables no URL has its password."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+__all__ = ["without_password"]
+
+IN_PLACE: Final = re.compile(r"(?<=://)([^:@/]*):.*@", re.DOTALL)
+"""Up to the last @: a password with an @ or a / that should have been quoted is hidden as well."""
+
+IN_QUERY: Final = re.compile(r"(?<=[?&])((?:ssl)?pass(?:word|file)=)[^&]*")
+
+
+def without_password(url: str) -> str:
+    """Return `url` with every password in it replaced by ***; `that URL` if it cannot be read."""
+    try:
+        urlsplit(url)
+    except ValueError:
+        return "that URL"
+    return IN_QUERY.sub(r"\1***", IN_PLACE.sub(r"\1:***@", url))
