@@ -127,7 +127,7 @@ async def test_a_message_that_is_not_understood_is_counted_and_skipped(
         await speaker.publish("hive:cancels", encode_frame(lease()))
         await bus.publish(cancel(1))
         assert await take(frames, 1) == [cancel(1)]
-        assert frames.malformed == 2
+        assert bus.malformed == 2
 
 
 async def test_a_slow_reader_gets_one_gap_in_place_of_the_oldest_frames(bus: Bus) -> None:

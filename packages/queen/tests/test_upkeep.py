@@ -251,6 +251,28 @@ async def test_gauges_are_filled_again_when_they_are_due(scene: Scene, ground: G
     assert scene.metrics.value("hive_event_log_default_rows") == 0
 
 
+async def test_what_is_called_off_before_anybody_had_it_is_counted_once(
+    scene: Scene, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(queue: str) -> float | None:
+        labels = {"queue": queue, "kind": "trial", "outcome": "cancelled"}
+        return scene.metrics.value("hive_tasks_finished_total", **labels)
+
+    # So few that one look at the log is not enough.
+    monkeypatch.setattr("hive_queen.duties.EVENTS_AT_ONCE", 2)
+    await ground.tasks.cancel(await ground.submit(1))
+    await scene.duties.tick()
+    assert counted("default") is None, "it was before this queen had the term"
+    await ground.tasks.cancel(await ground.submit(5))
+    await ground.tasks.cancel(await ground.submit(2, queue="other"))
+    leased = await started(ground, 1)
+    await ground.tasks.cancel(leased)
+    for _ in range(2):
+        scene.clock.pass_seconds(6)
+        await scene.duties.tick()
+        assert (counted("default"), counted("other")) == (5, 2)
+
+
 async def test_days_of_the_log_are_made_and_dropped(
     scene: Scene, database: "Connection[Any]"
 ) -> None:

@@ -142,7 +142,7 @@ async def test_another_version_is_refused_with_the_way_out(
     data_dir: Path, postgres_in: PostgresIn
 ) -> None:
     (data_dir / "postgres" / "PG_VERSION").write_text("16\n")
-    with pytest.raises(ConfigurationError, match=r"made by Postgres 16.*pg_dump"):
+    with pytest.raises(ConfigurationError, match=r"made by Postgres 16.*`hive backup FILE`"):
         await postgres_in(data_dir).start()
 
 
@@ -194,3 +194,15 @@ async def test_a_second_supervisor_is_told_who_is_the_first(
     for server in (postgres_in(data_dir), redis_in(data_dir)):
         with pytest.raises(ConfigurationError, match=f"process {supervisor.pid} already runs"):
             await server.start()
+
+
+async def test_what_the_disk_refuses_is_told_and_may_be_tried_again(
+    redis_in: Callable[[Path], EmbeddedRedis], empty_dir: Path
+) -> None:
+    server = redis_in(empty_dir)
+    (empty_dir / "redis.log").mkdir()
+    with pytest.raises(ServiceUnavailableError, match=r"redis of .* could not be started: .*redis"):
+        await server.start()
+    (empty_dir / "redis.log").rmdir()
+    await server.start()
+    assert server.pid is not None

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -71,6 +73,42 @@ async def test_what_never_started_or_may_be_lost_goes_back(
     assert finished.state is TaskState.QUEUED
     record = await tasks.read(task_id)
     assert (record.attempt, record.losses, record.error) == (0, 0, REASON)
+
+
+@pytest.mark.parametrize(("max_losses", "is_started"), [(0, False), (1, True)])
+async def test_a_postponed_task_waits_out_its_pause_uncounted_and_says_why(  # noqa: PLR0917
+    max_losses: int,
+    is_started: bool,
+    tasks: TaskStore,
+    queen: QueenStore,
+    worker: WorkerStore,
+    database: "asyncpg.Connection[Any]",
+) -> None:
+    task_id, lease_id = await leased(tasks, queen, worker, max_losses=max_losses)
+    if is_started:
+        await worker.start([(task_id, lease_id)])
+    postponed = replace(release(task_id, lease_id), move=Move.POSTPONE, backoff_seconds=30)
+    [finished] = await worker.finish([postponed])
+    [again] = await worker.finish([postponed])
+    assert finished.state is again.state is TaskState.SCHEDULED
+    assert finished.attempt == again.attempt == 1
+    record = await tasks.read(task_id)
+    assert (record.attempt, record.failures, record.losses, record.error) == (0, 0, 0, REASON)
+    assert record.run_at - record.created_at > timedelta(seconds=29)
+    told = "select type::text from hive.event order by id desc limit 1"
+    assert await database.fetchval(told) == "released"
+    assert (await queen.sweep_due(batch_size=10)).count == 0
+    await pass_time(database, 31)
+    assert (await queen.sweep_due(batch_size=10)).count == 1
+
+
+async def test_a_postponed_task_that_may_not_run_again_fails_once_it_had_started(
+    tasks: TaskStore, queen: QueenStore, worker: WorkerStore
+) -> None:
+    task_id, lease_id = await leased(tasks, queen, worker, max_losses=0)
+    await worker.start([(task_id, lease_id)])
+    [finished] = await worker.finish([replace(release(task_id, lease_id), move=Move.POSTPONE)])
+    assert (finished.state, finished.outcome) == (TaskState.FAILED, OutcomeName.LOST)
 
 
 async def test_a_claim_takes_the_last_attempt_s_error_off_the_task(

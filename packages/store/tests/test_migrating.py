@@ -14,7 +14,7 @@ from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-MIGRATIONS = ["0001_core", "0002_groups"]
+MIGRATIONS = ["0001_core", "0002_groups", "0003_event_lists"]
 
 
 @pytest.fixture

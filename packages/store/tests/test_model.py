@@ -44,6 +44,7 @@ ENDINGS: Final = [
     (Move.RETRY, OutcomeName.FAILED),
     (Move.RETRY, OutcomeName.TIMED_OUT),
     (Move.RELEASE, OutcomeName.RELEASED),
+    (Move.POSTPONE, OutcomeName.RELEASED),
     (Move.CANCEL, OutcomeName.CANCELLED),
 ]
 CLOCK_SLACK_SECONDS: Final = 9
@@ -179,10 +180,16 @@ class StoreMachine(RuleBasedStateMachine):
         read = self.do(self.world.workers[worker].read([lease.id]))
         is_mine = lease.is_there and lease.worker == worker
         assert [
-            (r.task.id, r.task.attempt, r.task.failures, r.task.writes_start, r.is_cancelled)
+            (
+                *(r.task.id, r.task.attempt, r.task.failures, r.task.given_back),
+                *(r.task.writes_start, r.is_cancelled),
+            )
             for r in read
         ] == [
-            (t.id, t.attempt, t.failures, t.goes_alone or t.max_losses == 0, t.is_called_off)
+            (
+                *(t.id, t.attempt, t.failures, t.given_back),
+                *(t.goes_alone or t.max_losses == 0, t.is_called_off),
+            )
             for t in (self.model.held(lease) if is_mine else ())
         ]
 

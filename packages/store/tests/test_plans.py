@@ -256,9 +256,49 @@ async def test_a_page_of_the_log_is_read_in_the_order_of_its_index(hot: Connecti
         assert not any("Sort" in node["Node Type"] for node in nodes(plan))
 
 
+async def test_counting_what_was_called_off_reads_a_page_of_the_log_and_its_tasks(
+    hot: Connection,
+) -> None:
+    await hot.execute(ADD_FINISHED)
+    await hot.execute("insert into hive.event (type, task_id) select 'cancelled', g"
+                      " from generate_series(1, 50) g")  # fmt: skip
+    for cursor in (("0", 0), ("3", 10)):
+        plan = await explain(hot, "count_called_off", *cursor, 100)
+        assert_reads_indexes(plan)
+        assert sum(rows_read(page) for page in scans(plan, "event")) <= 110
+        assert sum(rows_read(node) for node in scans(plan, "task")) <= 100
+
+
 async def test_the_counts_for_the_gauges_read_no_ended_task(hot: Connection) -> None:
     await lease_tasks(hot)
     for name in ("count_open_tasks", "count_orphans"):
         plan = await explain(hot, name)
         read = [n for n in scans(plan, "task") if rows_read(n) > BUNDLE]
         assert {n.get("Index Name") for n in read} <= {"task_claimable"}, name
+
+
+async def test_the_claims_of_one_task_are_looked_for_where_they_must_be(hot: Connection) -> None:
+    _, [task_id, *_] = await lease_tasks(hot)
+    await hot.execute(
+        "insert into hive.event (type, task_ids, at)"
+        " select 'dispatched', array[g], now() - interval '10 minutes'"
+        " from generate_series(1, 5000) g"
+    )
+    plan = await explain(hot, "read_task_events", task_id, 1000)
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "event")) <= 20
+
+
+async def test_the_first_page_of_a_list_reads_no_more_than_it_shows(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    nothing = [None] * 7
+    plan = await explain(hot, "select_tasks", *nothing, 21)
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 21
+
+
+async def test_the_end_of_the_log_is_read_backwards_by_its_index(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    plan = await explain(hot, "read_events_before", "9000000000", 1, 20)
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "event")) <= 30

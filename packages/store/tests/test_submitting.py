@@ -12,7 +12,7 @@ from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
-from hive_store.task_store import MAX_PAYLOAD_BYTES
+from hive_store.submitting import BATCH_TASKS, MAX_PAYLOAD_BYTES, batches_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -84,13 +84,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_attempts": 10**9}, "max_attempts .* not 1000000000"),
     ({"max_losses": -2}, "max_losses .* not -2"),
     ({"max_losses": 10**9}, "max_losses .* not 1000000000"),
-    ({"timeout": timedelta(0)}, "timeout .* not 0:00:00"),
-    ({"timeout": timedelta(seconds=-1)}, "timeout .* not -1 day"),
+    ({"timeout": timedelta(0)}, "timeout .* not 0 s; leave it out for no limit"),
+    ({"timeout": timedelta(seconds=-1)}, "timeout .* not -1 s"),
     ({"run_at": datetime(2030, 1, 1)}, "run_at needs a time zone: 2030-01-01"),  # noqa: DTZ001
     ({"run_at": datetime.max.replace(tzinfo=UTC)}, "run_at .* not 9999-12-31"),
     ({"payload": {"x": float("nan")}}, "payload of a call task: .*not JSON compliant"),
     ({"payload": {"x": "\0"}}, "payload of a call task: .*NUL"),
-    ({"payload": "\ud800"}, "payload of a call task: .*surrogates"),
+    ({"payload": "\ud800"}, "payload of a call task: it holds text that is not UTF-8"),
     ({"payload": object()}, "payload of a call task: .*object"),
 ]
 
@@ -143,3 +143,30 @@ async def test_an_unknown_task_is_named(tasks: TaskStore) -> None:
     assert await tasks.read_many([TaskId(77)]) == []
     assert await tasks.read_ended([TaskId(77)]) == []
     assert await tasks.cancel([TaskId(77)]) == {}
+
+
+async def test_ids_that_no_task_has_are_told(tasks: TaskStore) -> None:
+    known = await tasks.submit([NewTask(kind="call")] * 2)
+    unknown = [TaskId(77), TaskId(2**70)]
+    assert set(await tasks.find_unknown([*known, *unknown])) == set(unknown)
+    assert await tasks.find_unknown(known) == []
+
+
+def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
+    small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_PAYLOAD_BYTES - 2))
+
+    def sizes(new: list[NewTask]) -> list[int]:
+        return [len(batch[0]) for batch in batches_of(new)]
+
+    assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
+    assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]
+    assert sizes([large] * 17) == [8, 8, 1]
+    assert sizes([]) == []
+
+
+def test_a_batch_is_made_when_it_is_asked_for_and_not_before() -> None:
+    """So what is being sent is all that is held beside the tasks themselves."""
+    batches = batches_of([NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)])
+    next(batches)
+    with pytest.raises(RefusedTaskError, match="not -1"):
+        next(batches)

@@ -126,6 +126,26 @@ async def test_the_fleet_tells_what_each_worker_holds(
     assert await fleet.workers(seen_within=MINUTE) == []
 
 
+async def test_where_a_worker_was_is_known_after_it_has_left_until_it_is_forgotten(
+    queen: QueenStore,
+    worker: WorkerStore,
+    heartbeat: HeartbeatStore,
+    database: Connection,
+    open_line: Callable[[], Line],
+) -> None:
+    fleet = FleetStore(open_line())
+    await see(heartbeat, "default")
+    [place] = (await fleet.places([worker.worker_id])).values()
+    assert not place.has_left
+    await worker.leave()
+    [place] = (await fleet.places([worker.worker_id])).values()
+    assert (place.host, place.pid, place.has_left) == ("here", 7, True)
+    assert (await queen.capacity(living=MINUTE)).total_slots == 0
+    await pass_time(database, 3600)
+    assert await queen.forget_the_dead(unseen=MINUTE) == 1
+    assert await fleet.places([worker.worker_id]) == {}
+
+
 async def test_the_dead_are_forgotten_unless_a_lease_names_them(
     tasks: TaskStore,
     queen: QueenStore,

@@ -3,14 +3,13 @@ import pytest
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import METRICS, MetricType
-from hive_telemetry.instruments import Counter, Gauge, Histogram
+from hive_telemetry.instruments import Counter, Gauge, Histogram, Tally
 from hive_telemetry.metrics import Metrics
 
 
 def test_every_declared_metric_is_counted_by_exactly_one_instrument() -> None:
-    instruments = [
-        made for made in vars(Metrics()).values() if isinstance(made, (Counter, Gauge, Histogram))
-    ]
+    kinds = (Counter, Gauge, Histogram, Tally)
+    instruments = [made for made in vars(Metrics()).values() if isinstance(made, kinds)]
     names = sorted(made.name for made in instruments)
     assert names == sorted(declared.name for declared in METRICS)
 
@@ -52,6 +51,16 @@ def test_two_processes_worth_of_metrics_do_not_meet() -> None:
     assert other.value("hive_claims_total") == 0
 
 
+def test_what_others_count_is_read_when_it_is_asked_for_and_added_up() -> None:
+    metrics, counts = Metrics(), [3, 4]
+    assert metrics.value("hive_bus_malformed_total") is None
+    for place in (0, 1):
+        metrics.read_bundles("q", malformed=lambda: 0, lapsing=lambda place=place: counts[place])
+    assert metrics.value("hive_bundles_lapsing_total", queue="q") == 7
+    counts[1] = 10
+    assert metrics.value("hive_bundles_lapsing_total", queue="q") == 13
+
+
 def test_what_is_not_known_is_absent_and_not_zero() -> None:
     metrics = Metrics()
     assert metrics.value("hive_worker_last_heartbeat_timestamp_seconds") is None
@@ -81,8 +90,8 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
     metrics.show_permits(held=9, free=2)
     metrics.leases_expired("q", 4)
     metrics.stale_writes(5)
-    metrics.events_published(6)
-    metrics.events_dropped(7)
+    metrics.read_bus(published=lambda: 6, dropped=lambda: 7, malformed=lambda: 10)
+    metrics.read_bundles("q", malformed=lambda: 11, lapsing=lambda: 12)
     metrics.show_event_log_default_rows(8)
     text = metrics.exposition()
     for line in [
@@ -97,6 +106,9 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
         "hive_events_published_total 6.0",
         "hive_events_dropped_total 7.0",
         "hive_event_log_default_rows 8.0",
+        "hive_bus_malformed_total 10.0",
+        'hive_bundles_malformed_total{queue="q"} 11.0',
+        'hive_bundles_lapsing_total{queue="q"} 12.0',
     ]:
         assert line in {_sorted_labels(found) for found in text.splitlines()}
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from hive_bus.beside import beside
 from hive_bus.channels import channel_of
 from hive_bus.connection import asking, close, open_client
+from hive_bus.faults import Fault, fault_in
 from hive_bus.subscription import INBOX_FRAMES, Subscription
 from hive_bus.teller import Message, Teller
 from hive_contracts.events import Frame
@@ -35,6 +36,10 @@ class Bus:
         self._prefix = prefix
         self._client = client
         self._teller = Teller(self._send, capacity=capacity)
+        self.sent = 0
+        """Messages that Redis took, told and published ones."""
+        self.malformed = 0
+        """Messages that subscriptions skipped because this Hive does not understand them."""
 
     @classmethod
     @asynccontextmanager
@@ -103,7 +108,12 @@ class Bus:
         """
         kinds = (frame_type, *more)
         subscription = Subscription(
-            self._url, self._prefix, kinds, task_ids=task_ids, capacity=capacity
+            self._url,
+            self._prefix,
+            kinds,
+            task_ids=task_ids,
+            capacity=capacity,
+            skip=self._skip,
         )
         async with beside(subscription.run(), name="listen to the bus"):
             await subscription.wait_until_tried()
@@ -115,11 +125,25 @@ class Bus:
         Raises:
             BusUnavailableError: none does; the message names the URL, without its password.
         """
-        client: Any = self._client  # redis-py leaves what INFO returns untyped
-        async with asking(self._url):
-            info: dict[str, Any] = await client.info("server")
+        info = await self._info("server")
         name = info.get("server_name", "redis")
         return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+    async def find_fault(self) -> Fault | None:
+        """Return what keeps the server from serving a Hive though it answers; None if nothing does.
+
+        Raises:
+            BusUnavailableError: it does not answer.
+        """
+        return fault_in(await self._info())
+
+    async def _info(self, *sections: str) -> dict[str, Any]:
+        client: Any = self._client  # redis-py leaves what INFO returns untyped
+        async with asking(self._url):
+            return await client.info(*sections)
+
+    def _skip(self) -> None:
+        self.malformed += 1
 
     def _message(self, frame: Frame) -> Message:
         return channel_of(type(frame), self._prefix), encode_frame(frame)
@@ -130,3 +154,4 @@ class Bus:
             pipeline.execute_command("PUBLISH", channel, data)
         async with asking(self._url):
             await pipeline.execute()
+        self.sent += len(messages)

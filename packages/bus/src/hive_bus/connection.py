@@ -1,7 +1,6 @@
 """Clients of Redis with time limits, so that a frozen server is found, and errors to name."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -9,28 +8,34 @@ from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hive_contracts.addresses import without_password
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
-__all__ = ["asking", "close", "open_client", "translated", "without_password"]
+__all__ = ["asking", "close", "open_client", "translated"]
 
 CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 2.0
 """A server that takes longer to answer counts as away."""
 
-AWAY: Final = (RedisConnectionError, RedisTimeoutError, ResponseError, OSError)
+AWAY: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ResponseError,
+    InvalidResponse,
+    OSError,
+    UnicodeError,
+)
 """What redis-py raises when Redis is not there, or will not serve us as things stand.
 
 Refusals (a wrong password, a read-only replica, memory that is full) are among them: the bus is a
-hint, and no refusal of a hint may end a worker that has tasks to finish.
+hint, and no refusal of a hint may end a worker that has tasks to finish. So is a server that speaks
+another protocol, and a host name that cannot be one (a `UnicodeError` of Python's).
 """
 
 REASON_CHARACTERS: Final = 300
-
-PASSWORD_IN_NETLOC: Final = re.compile(r"(?<=://)([^:@/]*):.*@")
-PASSWORD_IN_QUERY: Final = re.compile(r"(?<=[?&]password=)[^&]*")
 
 
 def open_client(url: str) -> Redis:
@@ -46,7 +51,7 @@ def open_client(url: str) -> Redis:
         # A unix socket has no keepalive, and redis-py refuses the option there.
         keepalive = {} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}
         client_class: Any = Redis  # redis-py leaves its options untyped
-        return client_class.from_url(
+        client = client_class.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
             # Telling Redis who we are costs a round trip at every connection.
@@ -55,8 +60,24 @@ def open_client(url: str) -> Redis:
             **keepalive,
         )
     except ValueError as error:
-        shown = without_password(url)
-        raise ConfigurationError(f"{shown!r} is no Redis URL: {error}") from error
+        # The library's own words may quote a part of the password.
+        raise ConfigurationError(
+            f"{without_password(url)!r} is no Redis URL: write redis://HOST:PORT/0 or unix:///PATH,"
+            " and in a password %3A, %2F, %3F, %23 and %40 for :, /, ?, # and @"
+        ) from error
+    _refuse_unknown_options(client.connection_pool, url)
+    return client
+
+
+def _refuse_unknown_options(pool: Any, url: str) -> None:
+    # redis-py finds them at the first use, when they would look like a mistake in Hive.
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        option = str(error).rpartition(" ")[2]
+        raise ConfigurationError(
+            f"{without_password(url)!r} has an option that redis-py does not know: {option}"
+        ) from error
 
 
 async def close(client: Redis) -> None:
@@ -88,8 +109,3 @@ async def asking(url: str) -> AsyncGenerator[None]:
     with translated(url):
         async with asyncio.timeout(ANSWER_SECONDS):
             yield
-
-
-def without_password(url: str) -> str:
-    """Return `url` with every password in it replaced, fit to be shown."""
-    return PASSWORD_IN_QUERY.sub("***", PASSWORD_IN_NETLOC.sub(r"\1:***@", url))

@@ -13,7 +13,7 @@ of a second is broken by a ping, and a second second of silence is a loss.
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final, Generic, TypeVar, cast
 
 from hive_bus.backoff import Backoff
@@ -47,9 +47,12 @@ class Subscription(Generic[FrameT]):
         frame_types: tuple[type[FrameT], ...],
         *,
         task_ids: Collection[TaskId] | None,
+        skip: Callable[[], None],
         capacity: int = INBOX_FRAMES,
     ) -> None:
+        """Make a subscription; `skip` is called for each message that is not understood."""
         self._url = url
+        self._skip = skip
         self._frame_types = frame_types
         self._channels = [channel_of(kind, prefix) for kind in frame_types]
         self._task_ids = None if task_ids is None else frozenset(task_ids)
@@ -59,8 +62,6 @@ class Subscription(Generic[FrameT]):
         self._is_in_place = False
         self._has_failed = False
         self._backoff = Backoff()
-        self.malformed = 0
-        """Messages that were skipped because this Hive does not understand them."""
 
     @property
     def dropped(self) -> int:
@@ -118,10 +119,10 @@ class Subscription(Generic[FrameT]):
         try:
             frame = decode_frame(data)
         except MalformedMessageError:
-            self.malformed += 1
+            self._skip()
             return
         if not isinstance(frame, self._frame_types):
-            self.malformed += 1
+            self._skip()
             return
         if isinstance(frame, EventFrame) and self._task_ids is not None:
             frame = narrow(frame, self._task_ids)

@@ -10,9 +10,10 @@ from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError, WatchError
+from redis.exceptions import InvalidResponse, ResponseError, WatchError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hive_contracts.addresses import without_password
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
 __all__ = ["ANSWER_SECONDS", "SessionPool", "asking", "open_client"]
@@ -23,10 +24,19 @@ ANSWER_SECONDS: Final = 2.0
 
 REASON_CHARACTERS: Final = 300
 
-AWAY: Final = (RedisConnectionError, RedisTimeoutError, ResponseError, WatchError, OSError)
+AWAY: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ResponseError,
+    InvalidResponse,
+    WatchError,
+    OSError,
+    UnicodeError,
+)
 """What redis-py raises when Redis is not there, or will not serve us as things stand.
 
-A connection lost between WATCH and EXEC comes out as a `WatchError`.
+A connection lost between WATCH and EXEC comes out as a `WatchError`, a server that speaks another
+protocol as an `InvalidResponse`, a host name that cannot be one as a `UnicodeError` of Python's.
 """
 
 
@@ -100,7 +110,8 @@ def open_client(url: str) -> ArqRedis:
             **keepalive,
         )
     except ValueError as error:
-        raise ConfigurationError(f"the Redis URL cannot be read: {error}") from error
+        # The library's own words may quote a part of the password.
+        raise ConfigurationError(f"{without_password(url)!r} is no Redis URL") from error
     client = SessionClient(pool)
     client.auto_close_connection_pool = True
     return client

@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Final, Never
 
 from hive_contracts.clocks import Clock
+from hive_contracts.events import Cursor
+from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore
@@ -23,7 +25,7 @@ GAUGES_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 60.0
 PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
-FORGET_AFTER: Final = timedelta(days=1)
+EVENTS_AT_ONCE: Final = 10_000
 
 
 class Duties:
@@ -39,6 +41,8 @@ class Duties:
         self._metrics = metrics
         self._clock = clock
         self._done_at: dict[str, float] = {}
+        self._counted_to: Cursor | None = None
+        """How far the event log has been counted; None without the term."""
 
     async def run(self) -> Never:
         """Hold the term, or try to, for ever."""
@@ -82,9 +86,22 @@ class Duties:
         self._metrics.show_oldest_ready(oldest)
         self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
+        await self._count_called_off()
+
+    async def _count_called_off(self) -> None:
+        """Count what nobody else does: clients end these tasks, and clients have no metrics."""
+        if self._counted_to is None:
+            self._counted_to = await self._store.log_end()
+        is_more = True
+        while is_more:
+            found = await self._store.count_called_off(self._counted_to, limit=EVENTS_AT_ONCE)
+            for (queue, kind), count in found.counts.items():
+                self._metrics.tasks_finished(queue, kind, OutcomeName.CANCELLED, count)
+            self._counted_to, is_more = found.cursor, found.is_more
 
     async def _tidy(self) -> None:
-        await self._store.forget_the_dead(unseen=FORGET_AFTER)
+        # Where an attempt ran is known for as long as the events that tell of it.
+        await self._store.forget_the_dead(unseen=timedelta(days=self._settings.event_days))
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)
@@ -95,3 +112,4 @@ class Duties:
         self._metrics.show_oldest_ready({})
         self._metrics.show_oldest_transaction_age(None)
         self._done_at.pop("gauges", None)
+        self._counted_to = None

@@ -42,7 +42,13 @@ class Fleet:
         await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
 
     async def tick(self) -> float:
-        """Say that this queen lives, count who else does, and resize the permits."""
+        """Say that this queen lives, count who else does, and resize the permits.
+
+        Raises:
+            SchemaMismatchError: somebody has migrated the schema beyond what she can work with. She
+                ends: she holds nothing that her successor would not find in the rows.
+        """
+        await self._store.check_schema()
         await self._store.see(host=socket.gethostname(), pid=os.getpid(), version=self._version)
         self._capacity = await self._store.capacity(living=self._settings.living)
         by_queue = {queue: self.share_of(queue) for queue in self._capacity.slots}

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from hive_bus.bus import Bus
 from hive_contracts.clocks import BootClock, Clock
-from hive_contracts.errors import UnavailableError
+from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.ids import QueenId
 from hive_contracts.loops import Loop
 from hive_dispatch.sender import BundleSender
@@ -113,14 +113,21 @@ async def open_queen(
     metrics: Metrics,
     version: str,
 ) -> AsyncGenerator[Queen]:
-    """Give a queen with connections of her own (four to Postgres), and close them afterwards."""
+    """Give a queen with connections of her own (three to Postgres), and close them afterwards."""
     queen_id = QueenId(uuid4())
     async with AsyncExitStack() as stack:
         claims = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         upkeep = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         doorbell = await stack.enter_async_context(Doorbell.open(database_url))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
+        metrics.read_bus(
+            published=lambda: bus.sent,
+            dropped=lambda: bus.dropped,
+            malformed=lambda: bus.malformed,
+        )
         sender = await stack.enter_async_context(BundleSender(redis_url, redis_prefix))
+        if notice := await claims.first_look():
+            logger(__name__).warning(notice)
         store = QueenStore(queen_id, claims=claims, upkeep=upkeep)
         stack.push_async_callback(_leave, store)
         yield Queen(
@@ -138,5 +145,5 @@ async def open_queen(
 async def _leave(store: QueenStore) -> None:
     try:
         await store.leave()
-    except UnavailableError as error:
+    except (UnavailableError, SchemaMismatchError) as error:
         logger(__name__).warning("could not sign off; it will be noticed", error=str(error))

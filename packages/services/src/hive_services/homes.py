@@ -6,6 +6,7 @@
       postgres.lock   held while somebody supervises the service; holds their process id
       postgres.log    what the server says; postgres.log.1 is what it said before
       postgres.run/   its socket
+      postgres.door   port and password for other machines, if it listens for them
 
 and likewise for `redis`, so that both may share one data directory.
 
@@ -34,7 +35,7 @@ __all__ = ["Home", "claim_directory", "let_through", "make_private_directory", "
 SOCKET_PATH_BYTES: Final = 107
 """The longest path of a Unix socket on Linux, without its closing NUL."""
 
-LONGEST_SOCKET_NAME: Final = ".s.PGSQL.5432"
+LONGEST_SOCKET_NAME: Final = ".s.PGSQL.65535"
 SHORT_PLACE: Final = Path("/tmp")  # noqa: S108 - TMPDIR may differ between shells; the owner is checked
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./-]+")
 PRIVATE: Final = 0o700
@@ -68,6 +69,10 @@ class Home:
         for abandoned in self.root.glob(f"{self.service}.new-*"):
             shutil.rmtree(abandoned, ignore_errors=True)
 
+    def put_data_aside(self, mark: str) -> Path:
+        """Rename `data`, with `mark` and a random ending in its new name; return that."""
+        return self.data.rename(self.root / f"{self.service}.{mark}-{secrets.token_hex(4)}")
+
     @property
     def lock(self) -> Path:
         """The file that a supervisor locks."""
@@ -77,6 +82,11 @@ class Home:
     def log(self) -> Path:
         """What the server says."""
         return self.root / f"{self.service}.log"
+
+    @property
+    def door(self) -> Path:
+        """What other machines need to reach the server."""
+        return self.root / f"{self.service}.door"
 
     @property
     def sockets(self) -> Path:

@@ -33,10 +33,31 @@ async def postgres_answers(socket: Path, *, role: str, database: str) -> bool:
         return False
 
 
-async def redis_answers(socket: Path) -> bool:
-    """Return whether the server answers a PING; False while it starts or loads."""
+async def tell_postgres(socket: Path, statement: str, *, role: str, database: str) -> None:
+    """Log in and have the server carry out one statement.
+
+    Raises:
+        ServiceUnavailableError: it refuses, or does not answer.
+    """
     try:
         async with asyncio.timeout(ANSWER_SECONDS), _connected(socket) as (reader, writer):
+            writer.write(_startup_message(role, database))
+            await _is_let_in(reader)
+            body = f"{statement}\0".encode()
+            writer.write(struct.pack("!ci", b"Q", len(body) + 4) + body)
+            await _is_let_in(reader)
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise ServiceUnavailableError(f"Postgres at {socket} went away") from error
+
+
+async def redis_answers(socket: Path, *, password: str | None) -> bool:
+    """Return whether the server lets us in and answers a PING; False while it starts or loads."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), _connected(socket) as (reader, writer):
+            if password is not None:
+                writer.write(f"AUTH {password}\r\n".encode())
+                if await reader.readline() != b"+OK\r\n":
+                    return False
             writer.write(b"PING\r\n")
             return await reader.readline() == b"+PONG\r\n"
     except OSError:

@@ -1,4 +1,4 @@
-"""An embedded Redis (or Valkey): one Unix socket, no port, nothing on disk."""
+"""An embedded Redis (or Valkey): a Unix socket, a port if it has a door, nothing on disk."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hive_services.binaries import RedisProgram, find_redis
+from hive_services.doors import Door
 from hive_services.homes import Home, make_private_directory, write_private
 from hive_services.logs import LogTail
 from hive_services.probes import redis_answers
@@ -18,25 +19,34 @@ __all__ = ["EmbeddedRedis"]
 class EmbeddedRedis(EmbeddedServer):
     """A Redis whose contents are gone when it ends: Postgres is the truth, this is a hint."""
 
-    def __init__(self, data_dir: Path) -> None:
-        super().__init__(data_dir, service="redis", stop_signal=signal.SIGTERM)
+    def __init__(self, data_dir: Path, *, door: Door | None = None) -> None:
+        super().__init__(data_dir, service="redis", stop_signal=signal.SIGTERM, door=door)
 
     @property
     def url(self) -> str:
         """The address, for redis-py and arq alike."""
-        return f"unix://{self._home.sockets / REDIS_SOCKET}?db=0"
+        password = f":{self._door.password}@" if self._door else ""
+        return f"unix://{password}{self._home.sockets / REDIS_SOCKET}?db=0"
+
+    def _url_at(self, door: Door) -> str:
+        return f"redis://:{door.password}@{door.place}/0"
+
+    async def _unlock(self, door: Door) -> None:
+        """Do nothing: the password is in the settings."""
 
     def _recipe(self) -> Recipe:
-        return _RedisRecipe(self._home, find_redis())
+        return _RedisRecipe(self._home, find_redis(), self._door)
 
     async def _answers(self) -> bool:
-        return await redis_answers(self._home.sockets / REDIS_SOCKET)
+        password = self._door.password if self._door else None
+        return await redis_answers(self._home.sockets / REDIS_SOCKET, password=password)
 
 
 @dataclass(frozen=True, slots=True)
 class _RedisRecipe:
     home: Home
     program: RedisProgram
+    door: Door | None
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -54,5 +64,5 @@ class _RedisRecipe:
         owner = os.geteuid()
         make_private_directory(self.home.data, owner)
         make_private_directory(self.home.sockets, owner)
-        settings = redis_settings(sockets=self.home.sockets, data=self.home.data)
+        settings = redis_settings(sockets=self.home.sockets, data=self.home.data, door=self.door)
         write_private(self._settings_file, settings, owner)

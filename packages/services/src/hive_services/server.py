@@ -8,13 +8,16 @@ files and half-made directories.
 """
 
 import asyncio
+import shutil
 import signal
 from abc import ABC, abstractmethod
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 from hive_contracts.errors import ServiceUnavailableError
+from hive_services.doors import Door
 from hive_services.homes import Home, claim_directory
 from hive_services.locks import SupervisorLock
 from hive_services.logs import LogTail
@@ -29,6 +32,10 @@ that fails ends, which is noticed at once."""
 STOP_SECONDS: Final = 20.0
 LEFTOVER_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
+
+
+FULL_BYTES: Final = 1 << 20
+"""With less room than this no server starts, and its log may not have had the room to say so."""
 
 
 class Recipe(Protocol):
@@ -61,8 +68,16 @@ class EmbeddedServer(ABC):
     one and stopped in another.
     """
 
-    def __init__(self, data_dir: Path, *, service: str, stop_signal: signal.Signals) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        service: str,
+        stop_signal: signal.Signals,
+        door: Door | None,
+    ) -> None:
         self._stop_signal: Final = stop_signal
+        self._door: Final = door
         self._home = Home(data_dir.expanduser().resolve(), service)
         self._lock = SupervisorLock(self._home.lock)
         self._turn = asyncio.Lock()
@@ -71,7 +86,12 @@ class EmbeddedServer(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The server's address, which stays the same from start to start."""
+        """The server's address on this machine, which stays the same from start to start."""
+
+    @property
+    def url_for_others(self) -> str | None:
+        """The server's address for other machines; None if it has no door."""
+        return None if self._door is None else self._url_at(self._door)
 
     @property
     def pid(self) -> int | None:
@@ -85,8 +105,9 @@ class EmbeddedServer(ABC):
             ConfigurationError: the data directory, the programs or the user are not fit for it, or
                 another process supervises the directory.
             ServiceUnavailableError: it did not come up; the message ends with the server's words.
+                Or nothing can listen at its door.
         """
-        async with self._turn, AsyncExitStack() as undo:
+        async with self._turn, _disk_told(self._home), AsyncExitStack() as undo:
             if self.pid is not None:
                 return
             recipe = self._recipe()
@@ -95,6 +116,8 @@ class EmbeddedServer(ABC):
             undo.callback(self._lock.release)
             await self._wait_for_leftovers()
             self._home.put_long_log_aside()
+            if self._door is not None:
+                self._door.see_that_it_is_free()
             said = LogTail.from_here(self._home.log)
             await recipe.prepare(said)
             self._child = spawn(
@@ -105,6 +128,8 @@ class EmbeddedServer(ABC):
             )
             undo.push_async_callback(self._end)
             await self._wait_until_it_answers(self._child, said)
+            if self._door is not None:
+                await self._unlock(self._door)
             undo.pop_all()
 
     async def wait(self) -> int:
@@ -137,6 +162,14 @@ class EmbeddedServer(ABC):
     @abstractmethod
     async def _answers(self) -> bool:
         """Return whether the server can be used; False while it starts."""
+
+    @abstractmethod
+    def _url_at(self, door: Door) -> str:
+        """Return the server's address for those who come through `door`."""
+
+    @abstractmethod
+    async def _unlock(self, door: Door) -> None:
+        """Have the running server take the password of `door`, unless its settings say it."""
 
     async def _end(self) -> None:
         if self._child is not None and self._child.pid is not None:
@@ -176,3 +209,18 @@ class EmbeddedServer(ABC):
             raise ServiceUnavailableError(
                 f"{self._home.data} is still used by process {pids}: end it, then start again"
             ) from None
+
+
+@asynccontextmanager
+async def _disk_told(home: Home) -> AsyncGenerator[None]:
+    """Turn what the disk refuses while a server starts into an error that callers can name."""
+    try:
+        yield
+    except OSError as error:
+        raise ServiceUnavailableError(
+            f"the {home.service} of {home.root} could not be started: {error}"
+        ) from error
+    except ServiceUnavailableError as error:
+        if shutil.disk_usage(home.root).free < FULL_BYTES:
+            raise ServiceUnavailableError(f"{error}; the disk of {home.root} is full") from error
+        raise

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from hive_services.doors import Door
+
 __all__ = [
     "DATABASE",
-    "PORT",
     "REDIS_SOCKET",
     "ROLE",
     "SETTINGS_FILE",
+    "SOCKET_PORT",
     "access_rules",
     "client_names",
     "postgres_settings",
@@ -18,8 +20,8 @@ __all__ = [
 
 ROLE: Final = "hive"
 DATABASE: Final = "hive"
-PORT: Final = 5432
-"""Names the socket; no port is opened."""
+SOCKET_PORT: Final = 5432
+"""Names the socket of a Postgres that listens nowhere else; no port is opened."""
 
 SETTINGS_FILE: Final = "hive.conf"
 REDIS_SOCKET: Final = "redis.sock"
@@ -28,7 +30,7 @@ POSTGRES: Final = """\
 # Written at every start. To change a setting for good, use ALTER SYSTEM: it wins over this file.
 include 'postgresql.conf'
 
-listen_addresses = ''
+listen_addresses = '{address}'
 port = {port}
 unix_socket_directories = '{sockets}'
 unix_socket_permissions = 0700
@@ -58,6 +60,11 @@ autovacuum_vacuum_cost_limit = 2000
 # An open transaction holds back vacuum and the event log: nobody keeps one for a minute.
 idle_in_transaction_session_timeout = '60s'
 
+# A machine that vanished gives its connections back after a minute.
+tcp_keepalives_idle = 30
+tcp_keepalives_interval = 10
+tcp_keepalives_count = 3
+
 log_timezone = 'UTC'
 timezone = 'UTC'
 log_line_prefix = '%m [%p] '
@@ -67,7 +74,7 @@ logging_collector = off
 
 REDIS: Final = """\
 # Written at every start.
-port 0
+{door}
 unixsocket {sockets}/{socket}
 unixsocketperm 700
 dir "{data}"
@@ -87,18 +94,28 @@ client-output-buffer-limit pubsub 32mb 8mb 60
 """
 
 
-def postgres_settings(*, sockets: Path, durable: bool) -> str:
+def postgres_settings(*, sockets: Path, durable: bool, door: Door | None) -> str:
     """Return the server's settings.
 
     A commit outlives the server's own death also when `durable` is false; it is only the machine's
     death that it then may not outlive.
     """
-    return POSTGRES.format(port=PORT, sockets=sockets, durable="on" if durable else "off")
+    return POSTGRES.format(
+        address=door.address if door else "",
+        port=door.port if door else SOCKET_PORT,
+        sockets=sockets,
+        durable="on" if durable else "off",
+    )
 
 
-def access_rules() -> str:
-    """Return who may log in: the clients of `client_names`, over the socket, and nobody else."""
-    return f"local all {ROLE} peer map={ROLE}\n"
+def access_rules(door: Door | None) -> str:
+    """Return who may log in.
+
+    The clients of `client_names` over the socket, whoever knows the password through the door, and
+    nobody else.
+    """
+    rules = f"local all {ROLE} peer map={ROLE}\n"
+    return rules if door is None else f"{rules}host {DATABASE} {ROLE} all scram-sha-256\n"
 
 
 def client_names(names: Iterable[str]) -> str:
@@ -106,7 +123,10 @@ def client_names(names: Iterable[str]) -> str:
     return "".join(f'{ROLE} "{name}" {ROLE}\n' for name in dict.fromkeys(names))
 
 
-def redis_settings(*, sockets: Path, data: Path) -> str:
-    """Return the server's settings."""
+def redis_settings(*, sockets: Path, data: Path, door: Door | None) -> str:
+    """Return the server's settings. With a door, clients of the socket need the password too."""
     quoted = str(data).replace("\\", "\\\\").replace('"', '\\"')
-    return REDIS.format(sockets=sockets, socket=REDIS_SOCKET, data=quoted)
+    listening = (
+        f"port {door.port}\nbind {door.address}\nrequirepass {door.password}" if door else "port 0"
+    )
+    return REDIS.format(door=listening, sockets=sockets, socket=REDIS_SOCKET, data=quoted)

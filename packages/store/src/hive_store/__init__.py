@@ -9,12 +9,15 @@ from hive_store.line import Line, open_line
 from hive_store.migrating import migrate
 from hive_store.queen_store import QueenStore
 from hive_store.selector import Selector, TaskSummary
-from hive_store.task_store import TaskStore
+from hive_store.submitting import Connection
+from hive_store.task_store import EndedTask, TaskStore
 from hive_store.worker_store import WorkerStore
 
 __all__ = [
     "HOT_SETTINGS",
+    "Connection",
     "Doorbell",
+    "EndedTask",
     "EventLog",
     "FleetStore",
     "HeartbeatStore",

@@ -5,14 +5,14 @@ every older transaction has ended, so a cursor never steps over a row that commi
 a transaction left open anywhere on the server holds the tail back (`oldest_transaction` names it).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hive_contracts.events import Cursor, Event, EventType
 from hive_contracts.ids import TaskId
 from hive_store.line import Line, Row
 
-__all__ = ["BEGINNING", "EventLog", "OpenTransaction"]
+__all__ = ["BEGINNING", "EventLog", "Holdup", "OpenTransaction"]
 
 BEGINNING = Cursor()
 """Before the first event."""
@@ -28,6 +28,14 @@ class OpenTransaction:
     application: str | None
     state: str | None
     age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Holdup:
+    """Events are written, and withheld until an older transaction has ended."""
+
+    by: OpenTransaction | None
+    """That transaction; None if it is not to be seen (prepared, or of another role)."""
 
 
 class EventLog:
@@ -46,25 +54,45 @@ class EventLog:
         rows = await self._line.fetch("read_events", str(cursor.xid), cursor.id, limit)
         return [_event(row) for row in rows]
 
+    async def before(self, cursor: Cursor, *, limit: int = 1000) -> list[Event]:
+        """Return the events before `cursor`, the latest first: the other way round than `after`."""
+        rows = await self._line.fetch("read_events_before", str(cursor.xid), cursor.id, limit)
+        return [_event(row) for row in rows]
+
+    async def place_of(self, moment: datetime) -> Cursor | None:
+        """Return a place that everything of that moment or later lies behind; None if nothing does.
+
+        Earlier events may lie behind it too: the log is in the order of transactions, not of time.
+        """
+        rows = await self._line.fetch("find_first_event", moment)
+        return Cursor(rows[0]["xid"], rows[0]["id"]) if rows else None
+
     async def of_task(self, task_id: TaskId, *, limit: int = 1000) -> list[Event]:
         """Return what the log says of one task, oldest first."""
         return [_event(row) for row in await self._line.fetch("read_task_events", task_id, limit)]
 
     async def oldest_transaction(self) -> OpenTransaction | None:
         """Return the oldest transaction that is still open on the server, if there is one."""
-        rows: Sequence[Row] = await self._line.fetch("find_oldest_transaction")
-        return (
-            OpenTransaction(
-                pid=rows[0]["pid"],
-                database=rows[0]["database"],
-                user=rows[0]["username"],
-                application=rows[0]["application_name"],
-                state=rows[0]["state"],
-                age_seconds=rows[0]["age_seconds"],
-            )
-            if rows
-            else None
-        )
+        rows = await self._line.fetch("find_oldest_transaction")
+        return _transaction(rows[0]) if rows else None
+
+    async def holdup(self) -> Holdup | None:
+        """Return what withholds the log's tail from readers; None if they can read all of it."""
+        rows = await self._line.fetch("find_log_holder")
+        if not rows:
+            return None
+        return Holdup(_transaction(rows[0]) if rows[0]["pid"] is not None else None)
+
+
+def _transaction(row: Row) -> OpenTransaction:
+    return OpenTransaction(
+        pid=row["pid"],
+        database=row["database"],
+        user=row["username"],
+        application=row["application_name"],
+        state=row["state"],
+        age_seconds=row["age_seconds"],
+    )
 
 
 def _event(row: Row) -> Event:

@@ -1,12 +1,13 @@
-"""Who works: the workers that were seen of late, for people to look at."""
+"""Who works: the workers and queens that were seen of late, for people to look at."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hive_contracts.ids import WorkerId
+from hive_contracts.ids import QueenId, TaskId, WorkerId
 from hive_store.line import Line
 
-__all__ = ["FleetStore", "SeenWorker"]
+__all__ = ["FleetStore", "Running", "SeenQueen", "SeenWorker", "WorkerPlace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +28,53 @@ class SeenWorker:
     unseen_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenQueen:
+    """A queen, as she last said of herself."""
+
+    id: QueenId
+    host: str
+    pid: int
+    version: str
+    handed_out: int
+    """How many tasks are leased by her and not ended yet."""
+
+    has_term: bool
+    """Whether she has the duties that one queen alone has."""
+
+    started_at: datetime
+    unseen_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPlace:
+    """Where a worker is, or was."""
+
+    host: str
+    pid: int
+    has_left: bool
+    """Whether it has signed off; one that died has not."""
+
+    unseen_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a worker runs at this moment."""
+
+    count: int
+    task_ids: tuple[TaskId, ...]
+    """Those that have run longest, some of them if there are many."""
+
+
 class FleetStore:
-    """Reads the registry of workers."""
+    """Reads the registry of workers and queens."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def workers(self, *, seen_within: timedelta) -> list[SeenWorker]:
-        """Return the workers seen within that time, oldest first."""
+        """Return the workers seen within that time that have not left, oldest first."""
         return [
             SeenWorker(
                 id=WorkerId(row["id"]),
@@ -50,3 +90,38 @@ class FleetStore:
             )
             for row in await self._line.fetch("list_workers", seen_within.total_seconds())
         ]
+
+    async def places(self, worker_ids: Iterable[WorkerId]) -> dict[WorkerId, WorkerPlace]:
+        """Return where workers are or were: those of them that are not forgotten."""
+        return {
+            WorkerId(row["id"]): WorkerPlace(
+                host=row["host"],
+                pid=row["pid"],
+                has_left=row["has_left"],
+                unseen_seconds=row["unseen_seconds"],
+            )
+            for row in await self._line.fetch("read_workers", list(worker_ids))
+        }
+
+    async def queens(self, *, seen_within: timedelta) -> list[SeenQueen]:
+        """Return the queens seen within that time, oldest first."""
+        return [
+            SeenQueen(
+                id=QueenId(row["id"]),
+                host=row["host"],
+                pid=row["pid"],
+                version=row["version"],
+                handed_out=row["handed_out"],
+                has_term=row["has_term"],
+                started_at=row["started_at"],
+                unseen_seconds=row["unseen_seconds"],
+            )
+            for row in await self._line.fetch("list_queens", seen_within.total_seconds())
+        ]
+
+    async def running(self, *, most_tasks: int) -> dict[WorkerId, Running]:
+        """Return what each worker runs, naming at most so many tasks of each."""
+        return {
+            WorkerId(row["worker_id"]): Running(row["running"], tuple(map(TaskId, row["task_ids"])))
+            for row in await self._line.fetch("list_running", most_tasks)
+        }

@@ -40,6 +40,10 @@ class HeartbeatStore:
             takes_bundles,
         )
 
+    async def check_schema(self) -> None:
+        """See that this Hive may still work with the database's schema; raises as `Line` does."""
+        await self._line.check_schema()
+
     async def renew(self, lease_ids: Sequence[LeaseId], *, lease: timedelta) -> set[LeaseId]:
         """Prolong leases; return those still held."""
         rows = await self._line.fetch(

@@ -15,7 +15,8 @@ import asyncpg
 
 from hive_contracts.errors import StoreUnavailableError
 from hive_store.connecting import Connection, connect, say_farewell, translated
-from hive_store.migrating import check_schema
+from hive_store.migrating import LATEST, check_schema
+from hive_store.schema import Schema
 from hive_store.statements import statement
 
 __all__ = ["Line", "Row", "open_line"]
@@ -40,11 +41,27 @@ class Line:
                 effect.
             SchemaMismatchError: the schema is not the one this Hive was made for.
         """
+        async with self.lent() as connection:
+            return await connection.fetch(statement(name), *arguments)
+
+    async def fetch_value(self, name: str, *arguments: object) -> Any:
+        """Send the statement `name`; return the first column of its first row, or None."""
+        rows = await self.fetch(name, *arguments)
+        return rows[0][0] if rows else None
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncGenerator[Connection]:
+        """Lend the connection to who sends several statements in one transaction.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer, here or in the body.
+            SchemaMismatchError: the schema is not the one this Hive was made for.
+        """
         async with self._turn:
             connection = await self._connected()
             try:
                 with translated(self._url):
-                    return await connection.fetch(statement(name), *arguments)
+                    yield connection
             except StoreUnavailableError:
                 await self._drop()
                 raise
@@ -53,10 +70,32 @@ class Line:
                 await self._drop()
                 raise
 
-    async def fetch_value(self, name: str, *arguments: object) -> Any:
-        """Send the statement `name`; return the first column of its first row, or None."""
-        rows = await self.fetch(name, *arguments)
-        return rows[0][0] if rows else None
+    async def check_schema(self) -> None:
+        """See that the database's schema is still one that this Hive may work with.
+
+        Raises:
+            SchemaMismatchError: it is not; somebody has migrated it.
+            StoreUnavailableError: Postgres did not answer.
+        """
+        (await self._read_schema()).refuse(LATEST)
+
+    async def first_look(self) -> str | None:
+        """Connect, and return what a program should say of the schema at its start.
+
+        That Postgres is away is no reason not to start: every new connection checks the schema.
+
+        Raises:
+            SchemaMismatchError: this Hive may not work with the database's schema.
+            ConfigurationError: the server refuses us.
+        """
+        try:
+            return (await self._read_schema()).notice_for(LATEST)
+        except StoreUnavailableError:
+            return None
+
+    async def _read_schema(self) -> Schema:
+        [row] = await self.fetch("read_schema")
+        return Schema(row["number"], row["compatible_from"])
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():

@@ -4,23 +4,36 @@ Migrations are numbered, go forward only, and are one transaction each. An advis
 number of programs that start at once migrate one after another; the second finds nothing to do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
-from hive_contracts.errors import SchemaMismatchError
 from hive_store.connecting import Connection, connect, translated
+from hive_store.schema import Schema, declared_compatible_from
+from hive_store.statements import statement
 
-__all__ = ["LATEST", "check_schema", "migrate", "schema_number"]
+__all__ = [
+    "ADVISORY_LOCK",
+    "LATEST",
+    "Migration",
+    "apply",
+    "check_schema",
+    "migrate",
+    "migrations",
+    "read_schema",
+    "schema_number",
+]
 
-LATEST: Final = 2
+LATEST: Final = 3
 """Number of the schema that this Hive works with: that of the last file of `migrations/`."""
 
 ADVISORY_LOCK: Final = 0x48495645
 """`HIVE` in ASCII; a number that nobody else is likely to lock."""
 
-OLDEST_SERVER: Final = 150000
-"""Postgres 15, as `server_version_num` says it."""
+LONGEST_STEP_SECONDS: Final = 24 * 3600.0
+"""An index on millions of tasks takes its time, and so does waiting for another who migrates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,56 +43,80 @@ class Migration:
     number: int
     name: str
     script: str
+    compatible_from: int
+    """The oldest schema whose programs still work once this step is taken."""
 
 
-def _migrations() -> list[Migration]:
-    folder = files("hive_store").joinpath("migrations")
+def migrations(folder: Traversable | None = None) -> list[Migration]:
+    """Return the steps in `folder`, Hive's own if None, in order."""
+    folder = folder or files("hive_store").joinpath("migrations")
     scripts = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    return [
-        Migration(int(f.name[:4]), f.name.removesuffix(".sql"), f.read_text(encoding="utf-8"))
-        for f in scripts
-    ]
+    return [_read(f) for f in scripts]
 
 
-async def migrate(url: str) -> list[str]:
+def _read(file: Traversable) -> Migration:
+    number, script = int(file.name[:4]), file.read_text(encoding="utf-8")
+    return Migration(
+        number=number,
+        name=file.name.removesuffix(".sql"),
+        script=script,
+        compatible_from=declared_compatible_from(number, script),
+    )
+
+
+async def migrate(url: str, *, folder: Traversable | None = None) -> list[str]:
     """Apply every migration that the database lacks; return their names.
 
+    Args:
+        url: the database.
+        folder: where the migrations are; Hive's own if None.
+
     Raises:
-        SchemaMismatchError: the server is older than Postgres 15, or the schema newer than Hive.
-        ConfigurationError: the server refuses us, or we may not make the schema.
+        SchemaMismatchError: the schema is newer than Hive.
+        ConfigurationError: the server refuses us or is too old, or we may not make the schema.
         StoreUnavailableError: there is no server at `url`.
     """
     connection = await connect(url)
     try:
-        _check_server(connection)
         with translated(url):
-            await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
-            found = await schema_number(connection)
-            _refuse_newer(found)
-            return [await _apply(connection, m) for m in _migrations() if m.number > found]
+            await connection.execute(
+                "select pg_advisory_lock($1)", ADVISORY_LOCK, timeout=LONGEST_STEP_SECONDS
+            )
+            found, steps = await read_schema(connection), migrations(folder)
+            if found.number > steps[-1].number:
+                found.refuse(steps[-1].number)
+            return await apply(connection, [m for m in steps if m.number > found.number])
     finally:
         await connection.close()
 
 
-async def check_schema(connection: Connection) -> None:
-    """Refuse to work on a schema that is not ours.
+async def check_schema(connection: Connection) -> Schema:
+    """Return which schema the database has, if this Hive may work with it.
 
     Raises:
-        SchemaMismatchError: the database has no schema, an older one, or a newer one.
+        SchemaMismatchError: the database has no schema, an older one, or one that is too new.
     """
-    found = await schema_number(connection)
-    _refuse_newer(found)
-    if found < LATEST:
-        raise SchemaMismatchError(
-            f"the database has schema {found} of Hive, this Hive needs {LATEST}; run `hive migrate`"
-        )
+    found = await read_schema(connection)
+    found.refuse(LATEST)
+    return found
+
+
+async def read_schema(connection: Connection) -> Schema:
+    """Return which schema the database has, whether or not this Hive may work with it."""
+    if await connection.fetchval("select to_regclass('hive.migration')") is None:
+        return Schema(0, 0)
+    [row] = await connection.fetch(statement("read_schema"))
+    return Schema(row["number"], row["compatible_from"])
 
 
 async def schema_number(connection: Connection) -> int:
     """Return the number of the last migration applied; 0 if Hive has never been here."""
-    if await connection.fetchval("select to_regclass('hive.migration')") is None:
-        return 0
-    return await connection.fetchval("select coalesce(max(number), 0) from hive.migration") or 0
+    return (await read_schema(connection)).number
+
+
+async def apply(connection: Connection, steps: Sequence[Migration]) -> list[str]:
+    """Take the steps, each in one transaction; return their names. The caller has the lock."""
+    return [await _apply(connection, step) for step in steps]
 
 
 async def _apply(connection: Connection, migration: Migration) -> str:
@@ -87,28 +124,14 @@ async def _apply(connection: Connection, migration: Migration) -> str:
         await connection.execute(
             "create schema if not exists hive;"
             "create table if not exists hive.migration (number integer primary key,"
-            " name text not null, applied_at timestamptz not null default clock_timestamp())"
+            " name text not null, applied_at timestamptz not null default clock_timestamp());"
+            "alter table hive.migration add column if not exists compatible_from integer"
         )
-        await connection.execute(migration.script)
+        await connection.execute(migration.script, timeout=LONGEST_STEP_SECONDS)
         await connection.execute(
-            "insert into hive.migration (number, name) values ($1, $2)",
+            "insert into hive.migration (number, name, compatible_from) values ($1, $2, $3)",
             migration.number,
             migration.name,
+            migration.compatible_from,
         )
     return migration.name
-
-
-def _check_server(connection: Connection) -> None:
-    version = connection.get_server_version()
-    if version.major * 10000 < OLDEST_SERVER:
-        raise SchemaMismatchError(
-            f"the server is Postgres {version.major}.{version.minor}; Hive needs 15 or later"
-        )
-
-
-def _refuse_newer(found: int) -> None:
-    if found > LATEST:
-        raise SchemaMismatchError(
-            f"the database has schema {found} of Hive, newer than this Hive's {LATEST};"
-            " upgrade Hive on this machine"
-        )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from hive_contracts.errors import UnknownTaskError
-from hive_contracts.ids import TaskId
+from hive_contracts.ids import LAST_TASK_ID, TaskId
 from hive_contracts.states import TaskState
 from hive_store.line import Line
 
@@ -49,6 +49,8 @@ class Onlooker:
         Raises:
             UnknownTaskError: there is no such task.
         """
+        if abs(task_id) > LAST_TASK_ID:
+            raise UnknownTaskError(task_id)
         rows = await self._line.fetch("look_at_task", task_id, MOST_AHEAD, LIVING_SECONDS)
         if not rows:
             raise UnknownTaskError(task_id)
@@ -62,6 +64,10 @@ class Onlooker:
             unheard_seconds=row["unheard_seconds"],
             queens=row["queens"],
         )
+
+    async def now(self) -> datetime:
+        """Return the database's time."""
+        return await self._line.fetch_value("read_clock")
 
     async def longest_waits(self) -> dict[str, float]:
         """Return for how many seconds the longest waiting task of each queue has been due."""

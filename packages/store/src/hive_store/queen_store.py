@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
@@ -11,7 +12,7 @@ from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.line import Line
 from hive_store.texts import storable_text
 
-__all__ = ["Capacity", "OpenCount", "OwnLease", "QueenStore", "ReapedTask", "Swept"]
+__all__ = ["CalledOff", "Capacity", "OpenCount", "OwnLease", "QueenStore", "ReapedTask", "Swept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,20 @@ class OpenCount:
     count: int
     oldest_run_at: datetime | None
     """For queued tasks: when the one that waits longest fell due."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """What some of the event log says of tasks that were called off before anybody had them."""
+
+    counts: dict[tuple[str, str], int]
+    """By queue and kind."""
+
+    cursor: Cursor
+    """The end of the stretch."""
+
+    is_more: bool
+    """Whether the log goes on behind it."""
 
 
 class QueenStore:
@@ -180,6 +195,10 @@ class QueenStore:
         await self._upkeep.fetch("resign_term", self.queen_id)
         await self._upkeep.fetch("leave_as_queen", self.queen_id)
 
+    async def check_schema(self) -> None:
+        """See that this Hive may still work with the database's schema; raises as `Line` does."""
+        await self._upkeep.check_schema()
+
     async def capacity(self, *, living: timedelta) -> Capacity:
         """Return who was seen within `living`, and what they can run."""
         rows = await self._upkeep.fetch("count_capacity", living.total_seconds())
@@ -209,6 +228,21 @@ class QueenStore:
         """Make the log's partitions ahead and drop old ones; return how many of each."""
         made = await self._upkeep.fetch_value("create_event_days", ahead)
         return made, await self._upkeep.fetch_value("drop_event_days", keep)
+
+    async def log_end(self) -> Cursor:
+        """Return the place behind everything in the event log that has settled."""
+        [row] = await self._upkeep.fetch("read_event_end")
+        return Cursor(row["xid"], row["id"])
+
+    async def count_called_off(self, after: Cursor, *, limit: int) -> CalledOff:
+        """Count tasks that were called off before anybody had them, in the next `limit` events."""
+        rows = await self._upkeep.fetch("count_called_off", str(after.xid), after.id, limit)
+        events = rows[0]["events"]
+        return CalledOff(
+            {(row["queue"], row["kind"]): row["count"] for row in rows if row["count"]},
+            Cursor(rows[0]["xid"], rows[0]["id"]) if events else after,
+            is_more=events == limit,
+        )
 
     async def count_stray_events(self) -> int:
         """Return how many events lie in the default partition, for want of their day's own."""

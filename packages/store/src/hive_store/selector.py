@@ -1,6 +1,6 @@
 """Tasks found by what they are rather than by their ids: for lists, and for acting on many."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -64,6 +64,11 @@ class Selector:
         """Return how many tasks of a group are in which state; empty if there is no such group."""
         rows = await self._line.fetch("count_group", group)
         return {TaskState(row["state"]): row["count"] for row in rows}
+
+    async def members(self, group: str, task_ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return those of the tasks that belong to a group."""
+        rows = await self._line.fetch("select_members", group, list(task_ids))
+        return {TaskId(row["id"]) for row in rows}
 
     async def _ids(
         self, selection: Selection, *, before: TaskId | None, limit: int

@@ -1,29 +1,29 @@
 """Tasks as people and programs see them: submit, look, wait, cancel, revive."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from hive_contracts.errors import RefusedTaskError, UnknownTaskError, UnstorableValueError
-from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_contracts.errors import TaskFailedError, UnknownTaskError
+from hive_contracts.ids import LAST_TASK_ID, LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord, default_max_attempts
-from hive_contracts.wire import decode_json, encode_json
+from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord
+from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
+from hive_store.submitting import (
+    HELD_UNTIL,
+    Connection,
+    batches_of,
+    send_batches,
+    sent_by_caller,
+)
 
-__all__ = ["MAX_PAYLOAD_BYTES", "EndedTask", "OutputPiece", "TaskStore"]
+__all__ = ["EndedTask", "OutputPiece", "TaskStore"]
 
-MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 MOST_OUTPUT_PIECES: Final = 1000
 MOST_HISTORY: Final = 1000
-NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
-LEAST_URGENT: Final = 32767
-MOST_TIMES: Final = 1_000_000
-LATEST_RUN_AT: Final = datetime(9000, 1, 1, tzinfo=UTC)
-"""Far ahead of any plan, and before what asyncpg takes for infinity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,16 @@ class EndedTask:
     attempt: int
     result: Any
     error: str | None
+
+    def result_or_raise(self) -> Any:
+        """Return the result of a task that succeeded.
+
+        Raises:
+            TaskFailedError: it failed or was cancelled; the message says why.
+        """
+        if self.state is not TaskState.SUCCEEDED:
+            raise TaskFailedError(self.id, self.state, self.error, self.result)
+        return self.result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,26 +66,25 @@ class TaskStore:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    async def submit(self, tasks: Sequence[NewTask]) -> list[TaskId]:
+    async def submit(
+        self, tasks: Sequence[NewTask], *, connection: Connection | None = None
+    ) -> list[TaskId]:
         """Add tasks, all or none; return their ids in the order given.
+
+        Args:
+            tasks: what to add.
+            connection: the caller's own, in whose open transaction the tasks shall be added.
 
         Raises:
             RefusedTaskError: a task may not be submitted as it stands; the message says why.
+            UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
-        payloads = [_checked_payload(task) for task in tasks]
-        rows = await self._line.fetch(
-            "submit_tasks",
-            [task.kind for task in tasks],
-            payloads,
-            [task.queue for task in tasks],
-            [task.priority for task in tasks],
-            [task.run_at for task in tasks],
-            [task.max_attempts or default_max_attempts(task.kind) for task in tasks],
-            [task.max_losses for task in tasks],
-            [task.timeout for task in tasks],
-            [task.group for task in tasks],
-        )
+        if connection is not None:
+            rows = await sent_by_caller(connection, batches_of(tasks))
+        else:
+            async with self._line.lent() as own:
+                rows = await send_batches(own, batches_of(tasks))
         return [TaskId(row[0]) for row in rows]
 
     async def read(self, task_id: TaskId) -> TaskRecord:
@@ -84,7 +93,7 @@ class TaskStore:
         Raises:
             UnknownTaskError: there is no such task.
         """
-        rows = await self._line.fetch("read_tasks", [task_id])
+        rows = await self._line.fetch("read_tasks", _possible([task_id]))
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
@@ -92,11 +101,24 @@ class TaskStore:
 
     async def read_many(self, task_ids: Sequence[TaskId]) -> list[TaskRecord]:
         """Return everything known of those tasks that exist, by id, without earlier attempts."""
-        return [_record(row) for row in await self._line.fetch("read_tasks", list(task_ids))]
+        return [_record(row) for row in await self._line.fetch("read_tasks", _possible(task_ids))]
 
     async def read_ended(self, task_ids: Sequence[TaskId]) -> list[EndedTask]:
         """Return those of the tasks that have ended."""
-        return [_ended(row) for row in await self._line.fetch("read_ended_tasks", list(task_ids))]
+        return [
+            _ended(row) for row in await self._line.fetch("read_ended_tasks", _possible(task_ids))
+        ]
+
+    async def find_unknown(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
+        """Return those of the ids that no task has."""
+        possible = _possible(task_ids)
+        rows = await self._line.fetch("find_unknown_tasks", possible)
+        return [*(set(task_ids) - set(possible)), *(TaskId(row["id"]) for row in rows)]
+
+    async def states(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskState]:
+        """Return which state each of those tasks is in that exist."""
+        rows = await self._line.fetch("read_states", list(task_ids))
+        return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
     async def cancel(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is now in.
@@ -104,12 +126,27 @@ class TaskStore:
         A leased task stays in its state until nothing of it runs. A task that has ended, or that
         another transaction holds at this moment, is not in the answer.
         """
-        rows = await self._line.fetch("cancel_tasks", list(task_ids))
+        rows = await self._line.fetch("cancel_tasks", _possible(task_ids))
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
     async def revive(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
-        """Queue failed and cancelled tasks once more; return those that were."""
-        return [TaskId(row["id"]) for row in await self._line.fetch("revive_tasks", list(task_ids))]
+        """Queue failed and cancelled tasks once more; return those that were.
+
+        A task that another transaction holds at this moment is not in the answer.
+        """
+        return [
+            TaskId(row["id"]) for row in await self._line.fetch("revive_tasks", _possible(task_ids))
+        ]
+
+    async def release_held(
+        self, group: str, *, limit: int, after: TaskId | None = None
+    ) -> list[TaskId]:
+        """Queue tasks of a group that are held back, the earliest first; return those that were.
+
+        A task that another transaction holds at this moment is not in the answer.
+        """
+        rows = await self._line.fetch("release_held_tasks", group, HELD_UNTIL, after or 0, limit)
+        return [TaskId(row["id"]) for row in rows]
 
     async def read_output(
         self,
@@ -146,46 +183,9 @@ class TaskStore:
         return await self._line.fetch_value("count_orphans")
 
 
-def _checked_payload(task: NewTask) -> str:
-    """Return the payload as JSON, or refuse the task with the name of the field and its value."""
-    for what, name in (("kind", task.kind), ("queue", task.queue), ("group", task.group)):
-        if name is not None and not NAME.fullmatch(name):
-            raise RefusedTaskError(
-                f"a {what} is 1 to 200 characters without white space, not {name!r}"
-            )
-    if not 0 <= task.priority <= LEAST_URGENT:
-        raise RefusedTaskError(
-            f"a priority is from 0 (most urgent) to {LEAST_URGENT} (least), not {task.priority}"
-        )
-    _check_limits(task)
-    try:
-        payload = encode_json(task.payload)
-    except UnstorableValueError as error:
-        raise RefusedTaskError(f"the payload of a {task.kind} task: {error}") from error
-    size = len(payload.encode())
-    if size > MAX_PAYLOAD_BYTES:
-        raise RefusedTaskError(
-            f"the payload is {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} (1 MiB) are kept."
-            " Put it into a file, and the file's path into the payload"
-        )
-    return payload
-
-
-def _check_limits(task: NewTask) -> None:
-    if task.max_attempts is not None and not 1 <= task.max_attempts <= MOST_TIMES:
-        raise RefusedTaskError(f"max_attempts is from 1 to {MOST_TIMES:,}, not {task.max_attempts}")
-    if not 0 <= task.max_losses <= MOST_TIMES:
-        raise RefusedTaskError(f"max_losses is from 0 to {MOST_TIMES:,}, not {task.max_losses}")
-    if task.timeout is not None and task.timeout <= timedelta(0):
-        raise RefusedTaskError(f"a timeout is longer than nothing, not {task.timeout}")
-    if task.run_at is None:
-        return
-    if task.run_at.tzinfo is None:
-        raise RefusedTaskError(f"run_at needs a time zone: {task.run_at.isoformat()}")
-    if task.run_at > LATEST_RUN_AT:
-        raise RefusedTaskError(
-            f"run_at is before {LATEST_RUN_AT:%Y-%m-%d}, not {task.run_at.isoformat()}"
-        )
+def _possible(task_ids: Sequence[TaskId]) -> list[TaskId]:
+    """Return those that a task can have: of others there is no task, and that is no error."""
+    return [task_id for task_id in task_ids if abs(task_id) <= LAST_TASK_ID]
 
 
 def _record(row: Row) -> TaskRecord:
@@ -243,6 +243,7 @@ def _output_piece(row: Row, *, after: int) -> OutputPiece:
 def _ended_attempt(row: Row) -> EndedAttempt:
     worker_id = row["worker_id"]
     return EndedAttempt(
+        claim=row["claim"],
         attempt=row["attempt"],
         outcome=row["outcome"],
         error=row["error"],

@@ -43,6 +43,8 @@ class Ending:
     result: str | None = None
     error: str | None = None
     backoff_seconds: float | None = None
+    """For a retry or a postponement: how long until it is due again."""
+
     run_seconds: float | None = None
 
 
@@ -101,6 +103,7 @@ class WorkerStore:
                     payload=r["payload"],
                     attempt=r["attempt"],
                     failures=r["failures"],
+                    given_back=r["given_back"],
                     max_attempts=r["max_attempts"],
                     timeout=r["timeout"],
                     writes_start=r["writes_start"],

@@ -68,7 +68,8 @@ METRICS: Final = (
     ),
     _counter(
         "hive_tasks_finished_total",
-        "Tasks that workers and the reaper ended, by the outcome of their last attempt.",
+        "Tasks that ended, by the outcome of their last attempt. Those called off before anybody "
+        "had them are counted by the queen that has the term.",
         "queue",
         "kind",
         "outcome",
@@ -107,11 +108,25 @@ METRICS: Final = (
     _gauge("hive_queen_permits", "Permits of this queen, held and free.", "state"),
     _counter(
         "hive_events_published_total",
-        "Events handed to the bus, dropped ones included.",
+        "Messages that this process told on the bus and that Redis took.",
     ),
     _counter(
         "hive_events_dropped_total",
-        "Events that did not get onto the bus; they are in the log all the same.",
+        "Messages that did not get onto the bus; what they told of is in the log all the same.",
+    ),
+    _counter(
+        "hive_bus_malformed_total",
+        "Messages from the bus that this Hive did not understand and skipped.",
+    ),
+    _counter(
+        "hive_bundles_malformed_total",
+        "Bundles that this Hive did not understand and left to lapse; another worker may.",
+        "queue",
+    ),
+    _counter(
+        "hive_bundles_lapsing_total",
+        "Bundles left to lapse because Postgres was away when they were to be accepted.",
+        "queue",
     ),
     _gauge(
         "hive_event_log_default_rows",

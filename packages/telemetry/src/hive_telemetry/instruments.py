@@ -1,4 +1,4 @@
-"""A counter, a gauge and a histogram that cost once per bulk and not once per task.
+"""Counters, a gauge and a histogram that cost once per bulk and not once per task.
 
 prometheus_client's own take a lock and look up their labels at every observation. A worker
 finishes some ten thousand tasks a second and knows them by the flush, so these take many
@@ -11,7 +11,7 @@ leaves none behind, and what is not known is absent and never 0.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from threading import Lock
 from typing import TypeAlias
@@ -24,7 +24,7 @@ from prometheus_client.metrics_core import (
 
 from hive_telemetry.catalogue import Declaration
 
-__all__ = ["Counter", "Gauge", "Histogram", "Labels"]
+__all__ = ["Counter", "Gauge", "Histogram", "Labels", "Tally"]
 
 Labels: TypeAlias = tuple[str, ...]
 """The values of a metric's labels, in the order of its declaration."""
@@ -51,6 +51,34 @@ class Counter:
         family = CounterMetricFamily(declared.name, declared.help, labels=declared.labels)
         with self._lock:
             values = dict(self._values)
+        for labels, value in values.items():
+            family.add_metric(labels, value)
+        return [family]
+
+
+class Tally:
+    """A number per label set that only rises, and that the parts which count it keep themselves.
+
+    It is read when Prometheus asks. For parts that know nothing of metrics, and that must not wait
+    for an occasion to hand their counts over: when there is none, that is what should show.
+    """
+
+    def __init__(self, declared: Declaration) -> None:
+        self.name = declared.name
+        self._declared = declared
+        self._sources: list[tuple[Labels, Callable[[], float]]] = []
+
+    def read_from(self, source: Callable[[], float], labels: Labels = ()) -> None:
+        """Add what `source` returns, from now on; any thread may call it."""
+        self._sources.append((labels, source))
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Return the samples of now."""
+        declared = self._declared
+        family = CounterMetricFamily(declared.name, declared.help, labels=declared.labels)
+        values: dict[Labels, float] = {}
+        for labels, source in self._sources:
+            values[labels] = values.get(labels, 0.0) + source()
         for labels, value in values.items():
             family.add_metric(labels, value)
         return [family]

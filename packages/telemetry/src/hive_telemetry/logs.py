@@ -3,16 +3,21 @@
 `configure` is called once, by the command that is the process; everything else asks for a `logger`.
 Lines go to stderr: stdout is data. On a terminal they are made for eyes, elsewhere they are JSON.
 Libraries that log through the standard library come out in the same form, from WARNING on.
+
+A line that cannot be written (a full disk, a reader that has left) is dropped: work goes on unseen.
 """
 
 import logging
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum, unique
 from typing import Any, Final, TextIO, TypeAlias, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
+
+from hive_telemetry.outages import Outages
 
 __all__ = ["LEVELS", "LogFormat", "Logger", "configure", "logger"]
 
@@ -52,9 +57,9 @@ def configure(
     shared = _processors(role)
     renderer = _renderer(format, target)
     structlog.configure(
-        processors=[*shared, *renderer],
+        processors=[Outages(), *shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Patient(target))),
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(
@@ -69,6 +74,22 @@ def configure(
 def logger(name: str) -> Logger:
     """Return a logger whose lines say where they come from."""
     return cast("Logger", structlog.get_logger(module=name))
+
+
+class _Patient:
+    """A stream that takes lines whether or not they can be written: no work depends on them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _processors(role: str) -> list[Processor]:
@@ -94,7 +115,10 @@ def _name_module(_logger: Any, _method: str, event: Any) -> Any:
 
 def _renderer(wanted: LogFormat, target: TextIO) -> list[Processor]:
     is_console = target.isatty() if wanted is LogFormat.AUTO else wanted is LogFormat.CONSOLE
+    # A traceback without the values of variables: they hold payloads, and URLs with passwords.
     if is_console:
         has_colors = target.isatty() and "NO_COLOR" not in os.environ
-        return [structlog.dev.ConsoleRenderer(colors=has_colors)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=has_colors, exception_formatter=plain)]
+    to_dict = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(to_dict), structlog.processors.JSONRenderer()]

@@ -39,24 +39,24 @@ async def keep_ticking(
     """Await `tick` over and over, until it is cancelled or fails.
 
     `tick` does one round and returns how many seconds to pause before the next; None or 0 for at
-    once. While it raises `UnavailableError` it is tried again, ever more slowly; an outage is told
-    when it begins and when it ends, and every failed round is counted.
+    once. While it raises `UnavailableError` it is tried again, ever more slowly; every failed
+    round is counted, and an outage that many rounds and loops meet is told once (`outages`).
     """
     metrics.loop_retried(name, 0)
     log = logger(__name__).bind(loop=name)
-    failures = 0
+    failures, reason = 0, ""
     while True:
         try:
             pause_seconds = await tick() or 0
         except UnavailableError as error:
             failures += 1
             metrics.loop_retried(name)
-            if failures == 1:
-                log.warning("something is away; the loop waits", error=str(error))
+            reason = str(error)
+            log.warning("something is away; what needs it waits", error=reason)
             pause_seconds = retry_seconds(failures, jitter=random.random())  # noqa: S311 - no secret
         else:
             if failures:
-                log.info("it is back; the loop goes on", failed_rounds=failures)
+                log.info("it is back; everything goes on", failed_rounds=failures, over=reason)
             failures = 0
         await asyncio.sleep(pause_seconds)
 

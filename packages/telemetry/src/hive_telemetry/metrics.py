@@ -5,7 +5,7 @@ meet. Counting is cheap enough for every flush and is meant to be done once per 
 counts and sequences, never one task. Any thread may count.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from prometheus_client.exposition import generate_latest
@@ -14,11 +14,11 @@ from prometheus_client.registry import CollectorRegistry
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import DURATION_BUCKETS_SECONDS, METRICS
-from hive_telemetry.instruments import Counter, Gauge, Histogram
+from hive_telemetry.instruments import Counter, Gauge, Histogram, Tally
 
 __all__ = ["Metrics"]
 
-InstrumentT = TypeVar("InstrumentT", Counter, Gauge, Histogram)
+InstrumentT = TypeVar("InstrumentT", Counter, Gauge, Histogram, Tally)
 
 DECLARED: Final = {declared.name: declared for declared in METRICS}
 
@@ -41,8 +41,11 @@ class Metrics:
         self._claims = self._counter("hive_claims_total")
         self._claimed = self._counter("hive_claimed_tasks_total")
         self._permits = self._gauge("hive_queen_permits")
-        self._published = self._counter("hive_events_published_total")
-        self._dropped = self._counter("hive_events_dropped_total")
+        self._published = self._tally("hive_events_published_total")
+        self._dropped = self._tally("hive_events_dropped_total")
+        self._bus_malformed = self._tally("hive_bus_malformed_total")
+        self._bundles_malformed = self._tally("hive_bundles_malformed_total")
+        self._bundles_lapsing = self._tally("hive_bundles_lapsing_total")
         self._default_rows = self._gauge("hive_event_log_default_rows")
         self._transaction_age = self._gauge("hive_oldest_transaction_age_seconds")
         self._loop_retries = self._counter("hive_loop_retries_total")
@@ -101,13 +104,24 @@ class Metrics:
         """Show the permits of this queen."""
         self._permits.show({("held",): held, ("free",): free})
 
-    def events_published(self, count: int) -> None:
-        """Count events that were put on the bus."""
-        self._published.add(count)
+    def read_bus(
+        self,
+        *,
+        published: Callable[[], int],
+        dropped: Callable[[], int],
+        malformed: Callable[[], int],
+    ) -> None:
+        """Have what a bus counts read at each scrape: what it sent, lost and did not understand."""
+        self._published.read_from(published)
+        self._dropped.read_from(dropped)
+        self._bus_malformed.read_from(malformed)
 
-    def events_dropped(self, count: int) -> None:
-        """Count events that did not get onto the bus."""
-        self._dropped.add(count)
+    def read_bundles(
+        self, queue: str, *, malformed: Callable[[], int], lapsing: Callable[[], int]
+    ) -> None:
+        """Have read at each scrape how many bundles of a queue were left to lapse, and why."""
+        self._bundles_malformed.read_from(malformed, (queue,))
+        self._bundles_lapsing.read_from(lapsing, (queue,))
 
     def show_event_log_default_rows(self, rows: int) -> None:
         """Show how many events fell into the default partition."""
@@ -131,6 +145,9 @@ class Metrics:
 
     def _counter(self, name: str) -> Counter:
         return self._register(Counter(DECLARED[name]))
+
+    def _tally(self, name: str) -> Tally:
+        return self._register(Tally(DECLARED[name]))
 
     def _gauge(self, name: str) -> Gauge:
         return self._register(Gauge(DECLARED[name]))

@@ -20,9 +20,12 @@ def serve(metrics: Metrics, *, port: int, host: str = "127.0.0.1") -> Generator[
     """
     try:
         server, thread = start_http_server(port, host, registry=metrics.registry)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigurationError(f"metrics cannot be served on {host}:{port}: {reason}") from error
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"metrics cannot be served on {host}:{port}: {reason}; set queen.metrics_port or"
+            " worker.metrics_port to a port that is free"
+        ) from error
     try:
         yield server.server_port
     finally:

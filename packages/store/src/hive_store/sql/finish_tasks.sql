@@ -15,19 +15,19 @@
 --
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
--- $3 moves           text[]              succeed, fail, retry, release or cancel
+-- $3 moves           text[]              succeed, fail, retry, release, postpone or cancel
 -- $4 outcomes        text[]              how the attempt ended
 -- $5 results         text[]              JSON, or null
 -- $6 errors          text[]              or null
--- $7 backoff_seconds double precision[]  for retry: how long until it is due again; null for at once
+-- $7 backoff_seconds double precision[]  for retry and postpone: how long until it is due again; null for at once
 -- $8 run_seconds     double precision[]  how long the attempt ran; null if it never began
 -- $9 distinct_leases uuid[]              the leases, each once
 --
 -- returns: one row per task that ended now or had been ended by the same lease before
--- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), running -> failed (exhaust), dispatched -> cancelled (cancel), running -> cancelled (cancel)
+-- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), dispatched -> scheduled (postpone), running -> scheduled (postpone), running -> failed (exhaust), dispatched -> cancelled (cancel), running -> cancelled (cancel)
 -- events:  succeeded, failed, retried, released, cancelled
 with given as materialized (
-  select *
+  select *, move in ('release', 'postpone') as is_given_back
   from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
               $7::double precision[], $8::double precision[])
     as g (id, lease_id, move, outcome, result, error, backoff_seconds, run_seconds)
@@ -42,42 +42,43 @@ held as materialized (
 ended as (
   update hive.task t
   set state = (case
-        when g.move in ('retry', 'release') and t.cancel_requested_at is not null then 'cancelled'
-        when g.move = 'release' and t.state = 'running' and t.max_losses = 0 then 'failed'
+        when (g.move = 'retry' or g.is_given_back) and t.cancel_requested_at is not null then 'cancelled'
+        when g.is_given_back and t.state = 'running' and t.max_losses = 0 then 'failed'
         when g.move = 'succeed' then 'succeeded'
         when g.move = 'fail' then 'failed'
-        when g.move = 'retry' then 'scheduled'
+        when g.move in ('retry', 'postpone') then 'scheduled'
         when g.move = 'release' then 'queued'
         else 'cancelled' end)::hive.task_state,
       lease_id = null,
       ended_lease = g.lease_id,
       finished_at = case
         when g.move in ('succeed', 'fail', 'cancel') or t.cancel_requested_at is not null
-          or (g.move = 'release' and t.state = 'running' and t.max_losses = 0) then clock_timestamp() end,
+          or (g.is_given_back and t.state = 'running' and t.max_losses = 0) then clock_timestamp() end,
       started_at = coalesce(t.started_at, clock_timestamp() - make_interval(secs => g.run_seconds)),
       run_at = case
-        when g.move = 'retry' then clock_timestamp() + make_interval(secs => coalesce(g.backoff_seconds, 0))
+        when g.move in ('retry', 'postpone') then clock_timestamp() + make_interval(secs => coalesce(g.backoff_seconds, 0))
         else t.run_at end,
       failures = t.failures + (g.move in ('retry', 'fail'))::integer,
       given_back = t.given_back
-        + (g.move = 'release' and t.cancel_requested_at is null and not (t.state = 'running' and t.max_losses = 0)
+        + (g.is_given_back and t.cancel_requested_at is null and not (t.state = 'running' and t.max_losses = 0)
           )::integer,
       losses = t.losses
-        + (g.move = 'release' and t.cancel_requested_at is null and t.state = 'running' and t.max_losses = 0
+        + (g.is_given_back and t.cancel_requested_at is null and t.state = 'running' and t.max_losses = 0
           )::integer,
       worker_id = (select worker_id from held where held.id = g.lease_id),
       outcome = (case
-        when g.move = 'release' and t.cancel_requested_at is not null then 'cancelled'
-        when g.move = 'release' and t.state = 'running' and t.max_losses = 0 then 'lost'
+        when g.is_given_back and t.cancel_requested_at is not null then 'cancelled'
+        when g.is_given_back and t.state = 'running' and t.max_losses = 0 then 'lost'
         else g.outcome end)::hive.outcome,
       result = g.result::jsonb,
-      error = g.error || case when g.move = 'release' and t.state = 'running' and t.max_losses = 0 then ' (it may not run again)' else '' end
+      error = g.error || case when g.is_given_back and t.state = 'running' and t.max_losses = 0 then ' (it may not run again)' else '' end
   from given g
   where (select count(*) from held) > 0
     and t.id = g.id and t.lease_id = g.lease_id
     and exists (select from held where held.id = g.lease_id)
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
-            t.claims - t.given_back + (t.state = 'queued')::integer as attempt,
+            g.is_given_back and t.state in ('queued', 'scheduled') as is_given_back,
+            t.claims - t.given_back + (g.is_given_back and t.state in ('queued', 'scheduled'))::integer as attempt,
             t.outcome, t.error, t.worker_id, t.started_at
 ),
 closed as materialized (
@@ -102,7 +103,7 @@ kept as (
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)
-  select (case state when 'scheduled' then 'retried' when 'queued' then 'released' else state::text end
+  select (case when is_given_back then 'released' when state = 'scheduled' then 'retried' else state::text end
          )::hive.event_type,
          id, attempt, error
   from ended
@@ -115,13 +116,13 @@ from ended e
 union all
 select t.id,
        case
-         when g.move in ('retry', 'release') and t.state <> 'cancelled'
-           then case g.move when 'retry' then 'scheduled' else 'queued' end
+         when (g.move = 'retry' or g.is_given_back) and t.state <> 'cancelled'
+           then case g.move when 'release' then 'queued' else 'scheduled' end
          else t.state::text end,
        coalesce(
          (select a.attempt from hive.attempt a where a.task_id = t.id and a.lease_id = g.lease_id),
          t.claims - t.given_back),
        g.lease_id, null, null, t.outcome::text, true
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
-where (t.outcome = g.outcome::hive.outcome or (g.move = 'release' and t.outcome = 'cancelled'))
+where (t.outcome = g.outcome::hive.outcome or (g.is_given_back and t.outcome = 'cancelled'))
   and (g.id, g.lease_id) not in (select id, lease_id from ended)

@@ -9,7 +9,8 @@
 -- returns: one row per lease
 select l.id, l.queue, l.open, l.accepted_at is null as is_unaccepted, cardinality(l.task_ids) as size,
        l.accepted_at is not null
-         and coalesce(w.seen_at < statement_timestamp() - make_interval(secs => $2::double precision), true)
+         and coalesce(w.seen_at < statement_timestamp() - make_interval(secs => $2::double precision)
+                      or cardinality(w.queues) = 0, true)
          as is_silent
 from hive.lease l left join hive.worker w on w.id = l.worker_id
 where l.queen_id = $1::uuid

@@ -1,4 +1,4 @@
--- Workers, and what they hold.
+-- Workers that have not left, and what they hold.
 --
 -- $1 seen_within_seconds  double precision
 --
@@ -8,4 +8,5 @@ select w.id, w.host, w.pid, w.version, w.queues, w.slots, w.is_draining, w.start
        coalesce((select sum(l.open) from hive.lease l where l.worker_id = w.id), 0)::integer as held
 from hive.worker w
 where w.seen_at > statement_timestamp() - make_interval(secs => $1::double precision)
+  and cardinality(w.queues) > 0
 order by w.started_at

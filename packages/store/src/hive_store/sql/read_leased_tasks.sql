@@ -7,7 +7,7 @@
 -- $2 lease_ids  uuid[]
 --
 -- returns: one row per task still held under the leases, in claim order within each
-select t.id, t.lease_id, t.kind, t.queue, t.payload, t.claims - t.given_back as attempt, t.claims,
+select t.id, t.lease_id, t.kind, t.queue, t.payload, t.claims - t.given_back as attempt, t.given_back,
        t.failures, t.max_attempts, t.timeout, t.goes_alone or t.max_losses = 0 as writes_start,
        t.cancel_requested_at is not null as is_cancelled,
        extract(epoch from l.granted_at - greatest(t.run_at, t.created_at))::double precision as enqueued_seconds

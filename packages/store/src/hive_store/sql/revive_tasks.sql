@@ -1,5 +1,7 @@
 -- Queue tasks that failed or were cancelled once more, with one further attempt and no losses held against them.
 --
+-- A task that another transaction holds is skipped; the caller asks again.
+--
 -- $1 task_ids  bigint[]
 --
 -- returns: the tasks that are queued now
@@ -10,7 +12,7 @@ with over as materialized (
   from hive.task
   where id = any($1::bigint[]) and state in ('failed', 'cancelled')
   order by id
-  for update
+  for update skip locked
 ),
 kept as (
   insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at, ended_at)
