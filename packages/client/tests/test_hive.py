@@ -1,61 +1,21 @@
 """Submit, wait, cancel and look, from Python: with Redis, without it, and while it goes away."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from hive_bus.bus import Bus
-from hive_client.hive import Hive
+from hive_client import Hive
 from hive_contracts.errors import ConfigurationError, RefusedTaskError, UnknownTaskError
 from hive_contracts.events import CancelRequest, Event, EventFrame, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.states import Move, TaskState
+from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
-from hive_store.worker_store import Ending
-from hive_testkit.ground import LEASE, Ground, open_ground
+from hive_testkit.ground import Ground
 from hive_testkit.plugin import OwnServer
-
-
-@pytest.fixture
-async def ground(database_url: str) -> AsyncGenerator[Ground]:
-    async with open_ground(database_url) as ground:
-        yield ground
-
-
-@pytest.fixture
-async def hive(database_url: str, redis_url: str) -> AsyncGenerator[Hive]:
-    async with Hive.connect(database_url, redis_url) as hive:
-        yield hive
-
-
-@pytest.fixture
-async def lonely_hive(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Hive]:
-    """A client that knows no Redis."""
-    monkeypatch.delenv("HIVE_REDIS_URL", raising=False)
-    async with Hive.connect(database_url) as hive:
-        yield hive
-
-
-async def end_next(ground: Ground, result: str = '{"ok":true}') -> TaskId:
-    """Do as a worker does whose task succeeds, but tell nobody."""
-    bundle = await ground.claim(1)
-    await ground.worker.accept([bundle.lease_id], lease=LEASE)
-    [leased] = await ground.worker.read([bundle.lease_id])
-    await ground.worker.finish(
-        [
-            Ending(
-                task_id=leased.task.id,
-                lease_id=bundle.lease_id,
-                move=Move.SUCCEED,
-                outcome=OutcomeName.SUCCEEDED,
-                result=result,
-            )
-        ]
-    )
-    return leased.task.id
 
 
 async def tell(redis_url: str, task_id: TaskId) -> None:
@@ -94,9 +54,23 @@ async def test_a_submit_is_told_on_the_bus(hive: Hive, redis_url: str) -> None:
     assert (frame.events[0].type, frame.events[0].task_ids) == (EventType.QUEUED, (task_id,))
 
 
+async def test_the_prefix_of_the_bus_may_come_from_the_environment(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIVE_REDIS_PREFIX", "other")
+    async with (
+        asyncio.timeout(5),
+        Hive.connect(database_url, redis_url) as hive,
+        Bus.open(redis_url, prefix="other") as bus,
+        bus.subscribe(EventFrame) as frames,
+    ):
+        await hive.submit("trial")
+        assert isinstance(await anext(frames), EventFrame)
+
+
 async def test_what_has_ended_is_returned_at_once(hive: Hive, ground: Ground) -> None:
     task_id = await hive.submit("trial")
-    await end_next(ground)
+    await ground.end_next()
     ended = await hive.wait(task_id, within=timedelta(seconds=5))
     assert (ended.id, ended.state, ended.result) == (task_id, TaskState.SUCCEEDED, {"ok": True})
     assert (ended.outcome, ended.attempt, ended.error) == (OutcomeName.SUCCEEDED, 1, None)
@@ -105,11 +79,11 @@ async def test_what_has_ended_is_returned_at_once(hive: Hive, ground: Ground) ->
 async def test_a_hint_ends_the_wait_before_the_next_poll(
     hive: Hive, ground: Ground, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hive_client.hive.POLL_SECONDS", 60)
+    monkeypatch.setattr("hive_client.watching.POLL_SECONDS", 60)
     task_id = await hive.submit("trial")
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         waiting = group.create_task(hive.wait(task_id))
-        await end_next(ground)
+        await ground.end_next()
         while not waiting.done():
             await tell(redis_url, task_id)
 
@@ -119,7 +93,7 @@ async def test_a_hint_that_is_lost_costs_one_poll(hive: Hive, ground: Ground) ->
     async with asyncio.timeout(2.5), asyncio.TaskGroup() as group:
         group.create_task(hive.wait(task_id))
         await asyncio.sleep(0.05)
-        await end_next(ground)
+        await ground.end_next()
 
 
 async def test_without_redis_results_are_noticed_by_polling(
@@ -128,7 +102,7 @@ async def test_without_redis_results_are_noticed_by_polling(
     task_id = await lonely_hive.submit("trial")
     async with asyncio.timeout(2), asyncio.TaskGroup() as group:
         waiting = group.create_task(lonely_hive.wait(task_id))
-        await end_next(ground)
+        await ground.end_next()
     assert waiting.result().id == task_id
 
 
@@ -141,7 +115,7 @@ async def test_a_redis_that_dies_while_one_waits_costs_a_poll_or_two(
             waiting = group.create_task(hive.wait(task_id))
             await asyncio.sleep(0.1)
             await own_redis.kill()
-            await end_next(ground)
+            await ground.end_next()
         assert waiting.result().state is TaskState.SUCCEEDED
 
 
@@ -151,7 +125,7 @@ async def test_a_redis_that_was_never_there_does_not_stop_anything(
     await own_redis.kill()
     async with asyncio.timeout(10), Hive.connect(database_url, own_redis.url) as hive:
         task_id = await hive.submit("trial")
-        await end_next(ground)
+        await ground.end_next()
         assert (await hive.wait(task_id)).id == task_id
 
 
@@ -161,7 +135,7 @@ async def test_results_come_in_the_order_asked_for(hive: Hive, ground: Ground) -
         first, second, third = task_ids
         waiting = group.create_task(hive.wait_for_all([third, first, second, first]))
         for number in range(3):
-            await end_next(ground, result=str(number))
+            await ground.end_next(result=str(number))
     assert [ended.id for ended in waiting.result()] == [third, first, second, first]
     assert [ended.result for ended in waiting.result()] == [2, 0, 1, 0]
 
@@ -196,7 +170,7 @@ async def test_a_task_that_nobody_has_is_cancelled_at_once(hive: Hive, ground: G
         queued: TaskState.CANCELLED,
         later: TaskState.CANCELLED,
     }
-    assert await end_next(ground) == ended
+    assert await ground.end_next() == [ended]
     assert await hive.cancel(ended) == {}
     assert (await hive.wait(queued)).outcome is OutcomeName.CANCELLED
 
@@ -223,10 +197,11 @@ async def test_without_redis_cancelling_works_as_well(lonely_hive: Hive, ground:
 
 
 async def test_a_client_that_is_told_no_database_says_how_to_name_one(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("HIVE_DATABASE_URL", raising=False)
-    with pytest.raises(ConfigurationError, match="set HIVE_DATABASE_URL"):
+    monkeypatch.setenv("HIVE_DATA_DIR", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"`hive up -d`, .* or set HIVE_DATABASE_URL"):
         async with Hive.connect():
             pass
 

@@ -1,5 +1,23 @@
 """Submit tasks and wait for their results from Python."""
 
 from hive_client.hive import Hive
+from hive_client.options import TaskOptions
+from hive_client.references import call
+from hive_client.submitter import Submitter
+from hive_client.sync_hive import SyncHive
+from hive_contracts.errors import TaskFailedError
+from hive_contracts.ids import TaskId
+from hive_contracts.tasks import NewTask
+from hive_store import EndedTask
 
-__all__ = ["Hive"]
+__all__ = [
+    "EndedTask",
+    "Hive",
+    "NewTask",
+    "Submitter",
+    "SyncHive",
+    "TaskFailedError",
+    "TaskId",
+    "TaskOptions",
+    "call",
+]

@@ -10,38 +10,35 @@ The end of a task is noticed at once through a hint on the bus; a hint that is l
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from hive_bus.bus import Bus
-from hive_bus.gap import Gap
-from hive_bus.subscription import Subscription
-from hive_contracts.errors import ConfigurationError, UnknownTaskError
-from hive_contracts.events import CancelRequest, Event, EventFrame, EventType
+from hive_client.local_hive import find_local_hive
+from hive_client.news import News
+from hive_client.submitter import Submitter
+from hive_client.watching import Watch
+from hive_contracts.errors import ConfigurationError
+from hive_contracts.events import CancelRequest, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
-from hive_contracts.tasks import NewTask, TaskRecord
-from hive_store import TaskStore, open_line
-from hive_store.task_store import EndedTask
+from hive_contracts.tasks import TaskRecord
+from hive_store import EndedTask, TaskStore, open_line
 
 __all__ = ["Hive"]
 
-POLL_SECONDS: Final = 1.0
-"""How long a lost hint can delay the news of a result."""
-
-POLL_WITHOUT_BUS_SECONDS: Final = 0.1
+DEFAULT_PREFIX: Final = "hive"
 
 
-class Hive:
+class Hive(Submitter):
     """A Hive to give work to. Get one from `connect`."""
 
-    def __init__(self, tasks: TaskStore, bus: Bus | None) -> None:
-        self.tasks = tasks
-        """All that can be asked of tasks; `submit`, `wait` and `cancel` are its short form."""
-
-        self._bus = bus
+    def __init__(self, tasks: TaskStore, bus: Bus | None, news: News) -> None:
+        super().__init__(tasks, bus)
+        self.news = news
+        """What is heard of the ends of tasks."""
 
     @classmethod
     @asynccontextmanager
@@ -50,85 +47,78 @@ class Hive:
         database_url: str | None = None,
         redis_url: str | None = None,
         *,
-        redis_prefix: str = "hive",
+        redis_prefix: str | None = None,
     ) -> "AsyncGenerator[Hive]":
         """Give a Hive; it connects when it is first used.
 
         Args:
-            database_url: Postgres; None for what HIVE_DATABASE_URL says.
-            redis_url: Redis; None for what HIVE_REDIS_URL says. Without one everything works, but
-                results are noticed by polling.
-            redis_prefix: the prefix that queens and workers use.
+            database_url: Postgres; None for what HIVE_DATABASE_URL says, else for the Hive that
+                `hive up` runs on this machine.
+            redis_url: Redis; None for what HIVE_REDIS_URL says, else for that of the same
+                `hive up`. Without one everything works, but results are noticed by polling.
+            redis_prefix: what queens and workers use; None for what HIVE_REDIS_PREFIX says, else
+                for "hive".
 
         Raises:
-            ConfigurationError: no database is named.
+            ConfigurationError: no database is named, and no `hive up` runs here.
         """
-        database = database_url or os.environ.get("HIVE_DATABASE_URL")
-        redis = redis_url or os.environ.get("HIVE_REDIS_URL")
-        if not database:
-            raise ConfigurationError(
-                "no database is named: pass database_url, or set HIVE_DATABASE_URL"
-                " (`hive up` prints it)"
-            )
+        database, redis = _servers(database_url, redis_url)
+        prefix = redis_prefix or os.environ.get("HIVE_REDIS_PREFIX") or DEFAULT_PREFIX
         async with AsyncExitStack() as stack:
             line = await stack.enter_async_context(open_line(database))
-            bus = (
-                await stack.enter_async_context(Bus.open(redis, prefix=redis_prefix))
-                if redis
-                else None
-            )
-            yield cls(TaskStore(line), bus)
+            bus = await stack.enter_async_context(Bus.open(redis, prefix=prefix)) if redis else None
+            yield await stack.enter_async_context(cls.over(TaskStore(line), bus))
 
-    async def submit(self, kind: str, payload: Any = None, **options: Any) -> TaskId:
-        """Submit one task; return its id once it is durable.
+    @classmethod
+    @asynccontextmanager
+    async def over(cls, tasks: TaskStore, bus: Bus | None) -> "AsyncGenerator[Hive]":
+        """Give a Hive over a store and a bus that are open, and stay so."""
+        async with News.open(bus) as news:
+            yield cls(tasks, bus, news)
+
+    async def as_completed(
+        self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
+    ) -> AsyncGenerator[EndedTask]:
+        """Give tasks as they end, each once, whatever their number.
+
+        Outlives servers that are away for a while. No more than 1,000 results are held at a time.
 
         Args:
-            kind: name of the executor: `command`, `call`, ...
-            payload: its input; anything that JSON can hold.
-            options: the other fields of `hive_contracts.tasks.NewTask`: queue, priority, run_at,
-                max_attempts, max_losses, timeout.
+            task_ids: the tasks, in any order; some or all may have ended.
+            within: how long to wait for all of them; None for as long as it takes.
 
         Raises:
-            RefusedTaskError: it may not be submitted as it stands; the message says why.
-            StoreUnavailableError: Postgres did not answer; the task may or may not be there.
+            UnknownTaskError: there is no task of one of these ids; none is given then.
+            TimeoutError: some had not ended `within` that time; they go on all the same.
         """
-        task = NewTask(kind=kind, payload={} if payload is None else payload, **options)
-        [task_id] = await self.submit_many([task])
-        return task_id
-
-    async def submit_many(self, tasks: Sequence[NewTask]) -> list[TaskId]:
-        """Submit tasks in one statement, all or none; return their ids in the order given."""
-        task_ids = await self.tasks.submit(tasks)
-        if self._bus is not None and task_ids:
-            self._bus.tell(EventFrame((Event(type=EventType.QUEUED, task_ids=tuple(task_ids)),)))
-        return task_ids
+        loop = asyncio.get_running_loop()
+        give_up_at = None if within is None else loop.time() + within.total_seconds()
+        wanted = list(task_ids)
+        with self.news.about(wanted) as ear:
+            watch = Watch(self.tasks, self.news, ear, wanted)
+            while True:
+                async with asyncio.timeout_at(give_up_at):
+                    some = await watch.next_ended()
+                if not some:
+                    return
+                for ended in some:
+                    yield ended
 
     async def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
-        """Return how a task ended, once it has.
-
-        Raises:
-            UnknownTaskError: there is no such task.
-            TimeoutError: it had not ended `within` that time; it goes on all the same.
-        """
+        """Return how a task ended, once it has. Raises as `as_completed` does."""
         [ended] = await self.wait_for_all([task_id], within=within)
         return ended
 
     async def wait_for_all(
         self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
     ) -> list[EndedTask]:
-        """Return how tasks ended, in the order given, once all have. Raises as `wait` does."""
+        """Return how tasks ended, in the order given, once all have.
+
+        Raises as `as_completed` does.
+        """
         wanted = list(task_ids)
-        ended: dict[TaskId, EndedTask] = {}
-        async with asyncio.timeout(within.total_seconds() if within is not None else None):
-            async with self._news_of(wanted) as news:
-                await self._refuse_unknown(wanted)
-                pending = hinted = set(wanted)
-                while True:
-                    ended |= {e.id: e for e in await self.tasks.read_ended([*hinted])}
-                    pending = pending - ended.keys()
-                    if not pending:
-                        return [ended[i] for i in wanted]
-                    hinted = pending & await news.wait(pending)
+        ended = {task.id: task async for task in self.as_completed(wanted, within=within)}
+        return [ended[task_id] for task_id in wanted]
 
     async def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now.
@@ -137,9 +127,10 @@ class Hive:
         that has ended already is not in the answer.
         """
         states = await self.tasks.cancel(task_ids)
-        running = tuple(i for i, state in states.items() if state not in TERMINAL_STATES)
+        running = {i for i, state in states.items() if state not in TERMINAL_STATES}
         if self._bus is not None and running:
-            self._bus.tell(CancelRequest(running))
+            self._bus.tell(CancelRequest(tuple(running)))
+        self._tell(EventType.CANCELLED, [i for i in states if i not in running])
         return states
 
     async def show(self, task_id: TaskId) -> TaskRecord:
@@ -150,37 +141,16 @@ class Hive:
         """
         return await self.tasks.read(task_id)
 
-    async def _refuse_unknown(self, task_ids: Sequence[TaskId]) -> None:
-        found = {record.id for record in await self.tasks.read_many(task_ids)}
-        for task_id in task_ids:
-            if task_id not in found:
-                raise UnknownTaskError(task_id)
 
-    @asynccontextmanager
-    async def _news_of(self, task_ids: Sequence[TaskId]) -> "AsyncGenerator[_News]":
-        if self._bus is None:
-            yield _News(None)
-            return
-        async with self._bus.subscribe(EventFrame, task_ids=set(task_ids)) as frames:
-            yield _News(frames)
-
-
-class _News:
-    """Waits until some tasks may have ended: a hint says which, a poll that any may."""
-
-    def __init__(self, frames: Subscription[EventFrame] | None) -> None:
-        self._frames = frames
-
-    async def wait(self, pending: set[TaskId]) -> set[TaskId]:
-        """Return which tasks to look at: a hint names few, so that waiting for many stays cheap."""
-        if self._frames is None:
-            await asyncio.sleep(POLL_WITHOUT_BUS_SECONDS)
-            return pending
-        try:
-            async with asyncio.timeout(POLL_SECONDS):
-                frame = await anext(self._frames)
-        except TimeoutError:
-            return pending
-        if isinstance(frame, Gap):
-            return pending
-        return {task_id for event in frame.events for task_id in event.task_ids}
+def _servers(database_url: str | None, redis_url: str | None) -> tuple[str, str | None]:
+    database = database_url or os.environ.get("HIVE_DATABASE_URL")
+    redis = redis_url or os.environ.get("HIVE_REDIS_URL")
+    if database:
+        return database, redis
+    local = find_local_hive(os.environ)
+    if local is None:
+        raise ConfigurationError(
+            "no Hive runs on this machine, and no database is named: start one with `hive up -d`,"
+            " pass database_url, or set HIVE_DATABASE_URL"
+        )
+    return local.database_url, redis or local.redis_url

@@ -1,0 +1,75 @@
+"""How a task is to be treated: what every form of submit takes beside the work itself."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypedDict, cast
+
+from hive_contracts.errors import RefusedTaskError
+from hive_contracts.tasks import NewTask
+
+__all__ = ["TaskOptions", "merged", "treated"]
+
+
+class TaskOptions(TypedDict, total=False):
+    """Options of a task. What is not given has its default."""
+
+    queue: str
+    """The line that it waits in: workers serve some queues; "default" if not given."""
+
+    priority: int
+    """0, the default, is most urgent; 32767 is the least."""
+
+    run_at: datetime | None
+    """Not before this moment (aware)."""
+
+    delay: timedelta | None
+    """Not before so long from now."""
+
+    max_attempts: int | None
+    """Most attempts that may end in failure; the default is 1 for commands and 3 for functions."""
+
+    max_losses: int
+    """The loss that ends it, 3 by default; with 0 it is never run again once it has started."""
+
+    timeout: timedelta | None
+    """Longest that one attempt may run."""
+
+    group: str | None
+    """What tasks submitted together have in common, to list and cancel them as one."""
+
+
+SAME_THING: Final = {"run_at": "delay", "delay": "run_at"}
+
+
+def merged(first: TaskOptions, then: TaskOptions) -> TaskOptions:
+    """Return both, where what comes then wins: it also says `run_at` anew where it says `delay`.
+
+    Raises:
+        TypeError: there is no such option; the message names those there are.
+        RefusedTaskError: one of the two says the same thing twice.
+    """
+    known = TaskOptions.__annotations__
+    for name in then:
+        if name not in known:
+            raise TypeError(f"a task has no option {name!r}; it has {', '.join(known)}")
+    if then.get("run_at") is not None and then.get("delay") is not None:
+        raise RefusedTaskError("run_at and delay say the same thing twice; give one of them")
+    replaced = {SAME_THING[name] for name in then if name in SAME_THING}
+    kept = {name: value for name, value in first.items() if name not in replaced}
+    return cast("TaskOptions", {**kept, **then})
+
+
+def treated(task: NewTask, options: TaskOptions) -> NewTask:
+    """Return `task` with what `options` say.
+
+    Raises:
+        RefusedTaskError: the delay leads beyond the end of time.
+    """
+    changes: dict[str, Any] = {**options}
+    delay: timedelta | None = changes.pop("delay", None)
+    if delay is not None:
+        try:
+            changes["run_at"] = datetime.now(UTC) + delay
+        except OverflowError:
+            raise RefusedTaskError(f"a delay of {delay} is too long") from None
+    return replace(task, **changes) if changes else task

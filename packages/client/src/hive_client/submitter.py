@@ -1,0 +1,171 @@
+"""Submit tasks: commands, functions, anything that some worker knows the kind of.
+
+    await hive.submit("command", {"argv": ["uname", "-a"]}, timeout=timedelta(minutes=1))
+    await hive.submit(resize, path="a.png", width=300)
+    await hive.with_options(queue="images").submit(resize, path="a.png", width=300)
+
+What stands behind a function is the function's own, every name of it; so its options stand before.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
+
+from hive_bus.bus import Bus
+from hive_client.options import TaskOptions, merged, treated
+from hive_client.references import call
+from hive_contracts.events import Event, EventFrame, EventType
+from hive_contracts.ids import TaskId
+from hive_contracts.tasks import NewTask
+from hive_store import Connection, TaskStore
+
+__all__ = ["CHUNK_TASKS", "Submitter", "chunks", "new_task"]
+
+P = ParamSpec("P")
+ItemT = TypeVar("ItemT")
+
+CHUNK_TASKS: Final = 1000
+TOLD_TASKS: Final = 1000
+"""Most tasks in one event on the bus; with 100,000 it would be a message of almost 1 MB."""
+
+
+class Submitter:
+    """Where work is handed in, with what every task from here has in common."""
+
+    def __init__(
+        self,
+        tasks: TaskStore,
+        bus: Bus | None,
+        *,
+        options: TaskOptions | None = None,
+        connection: Connection | None = None,
+    ) -> None:
+        self.tasks = tasks
+        """All that can be asked of tasks."""
+
+        self._bus = bus
+        self._options: TaskOptions = options or {}
+        self._connection = connection
+
+    def with_options(self, **options: Unpack[TaskOptions]) -> "Submitter":
+        """Return where to submit tasks that shall all be treated so."""
+        return Submitter(
+            self.tasks,
+            self._bus,
+            options=merged(self._options, options),
+            connection=self._connection,
+        )
+
+    def within(self, connection: Connection) -> "Submitter":
+        """Return where to submit tasks as a part of the transaction that is open on `connection`.
+
+        They are there when it commits, and then queens are woken; if it is rolled back, they never
+        were. Their ids are known before.
+
+        Args:
+            connection: of asyncpg, or from one of its pools, to the database that Hive uses.
+        """
+        return Submitter(self.tasks, self._bus, options=self._options, connection=connection)
+
+    @overload
+    async def submit(
+        self, kind: str, /, payload: Any = None, **options: Unpack[TaskOptions]
+    ) -> TaskId: ...
+
+    @overload
+    async def submit(
+        self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskId: ...
+
+    async def submit(self, work: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskId:
+        """Submit one task; return its id once it is durable.
+
+        Args:
+            work: the name of a kind (`command`, ...), or a function, which becomes a `call` task.
+            args: for a kind its payload: anything that JSON can hold. For a function its own
+                arguments.
+            kwargs: for a kind the options of the task (see `TaskOptions`). For a function its own
+                arguments; the task's options are given by `with_options`.
+
+        Raises:
+            RefusedTaskError: it may not be submitted as it stands; the message says why.
+            StoreUnavailableError: Postgres did not answer; the task may or may not be there.
+        """
+        task = new_task(self._options, work, *args, **kwargs)
+        [task_id] = await self._submit([task])
+        return task_id
+
+    async def submit_many(self, tasks: Iterable[NewTask]) -> list[TaskId]:
+        """Submit tasks, all or none, however many; return their ids in the order given.
+
+        All are in one transaction: 100,000 small ones take a second or two. `call` makes tasks of
+        functions. Raises as `submit` does.
+        """
+        return await self._submit([treated(task, self._options) for task in tasks])
+
+    async def submit_in_chunks(
+        self,
+        tasks: Iterable[NewTask] | AsyncIterable[NewTask],
+        *,
+        chunk_tasks: int = CHUNK_TASKS,
+    ) -> AsyncGenerator[list[TaskId]]:
+        """Submit tasks as they come, without end if need be; give the ids of each chunk.
+
+        Each chunk is submitted all or none, when the next one is asked for. When the submit of a
+        chunk fails, the chunks before it are there and stay.
+        """
+        if isinstance(tasks, AsyncIterable):
+            async for chunk in _async_chunks(tasks, chunk_tasks):
+                yield await self.submit_many(chunk)
+            return
+        for chunk in chunks(tasks, chunk_tasks):
+            yield await self.submit_many(chunk)
+
+    async def _submit(self, tasks: Sequence[NewTask]) -> list[TaskId]:
+        if not tasks:
+            return []
+        if self._connection is not None:
+            # Nobody is told on the bus: whether and when they will be there is for the caller.
+            return await self.tasks.submit(tasks, connection=self._connection)
+        task_ids = await self.tasks.submit(tasks)
+        self._tell(EventType.QUEUED, task_ids)
+        return task_ids
+
+    def _tell(self, what: EventType, task_ids: Sequence[TaskId]) -> None:
+        if self._bus is not None:
+            for part in chunks(task_ids, TOLD_TASKS):
+                self._bus.tell(EventFrame((Event(type=what, task_ids=tuple(part)),)))
+
+
+def new_task(
+    options: TaskOptions, work: str | Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> NewTask:
+    """Return the task that `Submitter.submit` submits."""
+    if isinstance(work, str):
+        return _of_kind(options, work, *args, **kwargs)
+    return treated(call(work, *args, **kwargs), options)
+
+
+def _of_kind(
+    first: TaskOptions, kind: str, /, payload: Any = None, **options: Unpack[TaskOptions]
+) -> NewTask:
+    task = NewTask(kind=kind, payload={} if payload is None else payload)
+    return treated(task, merged(first, options))
+
+
+def chunks(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+    """Cut `items` into lists of `size`, the last one perhaps shorter."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+async def _async_chunks(items: AsyncIterable[ItemT], size: int) -> AsyncGenerator[list[ItemT]]:
+    chunk: list[ItemT] = []
+    async for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,131 @@
+"""The same for programs without asyncio.
+
+    with SyncHive.connect() as hive:
+        task_ids = [hive.submit(resize, path=path, width=300) for path in paths]
+        for ended in hive.as_completed(task_ids):
+            print(ended.id, ended.result_or_raise())
+
+Each method does what the one of `Hive` does that has its name, on an event loop in a thread. Many
+threads may use one `SyncHive` at once. It has no `within`: asyncpg's connections belong to a loop.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from datetime import timedelta
+from typing import Any, ParamSpec, Unpack, overload
+
+from hive_client.hive import Hive
+from hive_client.loop_thread import LoopThread
+from hive_client.options import TaskOptions
+from hive_client.submitter import CHUNK_TASKS, Submitter, chunks
+from hive_contracts.errors import UsageError
+from hive_contracts.ids import TaskId
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import NewTask, TaskRecord
+from hive_store import EndedTask
+
+__all__ = ["SyncHive", "SyncSubmitter"]
+
+P = ParamSpec("P")
+
+
+class SyncSubmitter:
+    """Where work is handed in, with what every task from here has in common."""
+
+    def __init__(self, thread: LoopThread[Hive], submitter: Submitter) -> None:
+        self._thread = thread
+        self._submitter = submitter
+
+    def with_options(self, **options: Unpack[TaskOptions]) -> "SyncSubmitter":
+        """Return where to submit tasks that shall all be treated so."""
+        return SyncSubmitter(self._thread, self._submitter.with_options(**options))
+
+    @overload
+    def submit(
+        self, kind: str, /, payload: Any = None, **options: Unpack[TaskOptions]
+    ) -> TaskId: ...
+
+    @overload
+    def submit(
+        self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskId: ...
+
+    def submit(self, work: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskId:
+        """Submit one task; see `Hive.submit`."""
+        return self._thread.run(self._submitter.submit, work, *args, **kwargs)
+
+    def submit_many(self, tasks: Iterable[NewTask]) -> list[TaskId]:
+        """Submit tasks, all or none; see `Hive.submit_many`."""
+        # Made into a list here: what the caller iterates over may be of the caller's thread.
+        return self._thread.run(self._submitter.submit_many, list(tasks))
+
+    def submit_in_chunks(
+        self, tasks: Iterable[NewTask], *, chunk_tasks: int = CHUNK_TASKS
+    ) -> Generator[list[TaskId]]:
+        """Submit tasks as they come; see `Hive.submit_in_chunks`."""
+        for chunk in chunks(tasks, chunk_tasks):
+            yield self.submit_many(chunk)
+
+
+class SyncHive(SyncSubmitter):
+    """A Hive to give work to. Get one from `connect`."""
+
+    def __init__(self, thread: LoopThread[Hive]) -> None:
+        super().__init__(thread, thread.resource)
+        self._hive = thread.resource
+
+    @classmethod
+    @contextmanager
+    def connect(
+        cls,
+        database_url: str | None = None,
+        redis_url: str | None = None,
+        *,
+        redis_prefix: str | None = None,
+    ) -> "Generator[SyncHive]":
+        """Give a Hive; it connects when it is first used. See `Hive.connect`.
+
+        Raises:
+            UsageError: an event loop runs in this thread; use `Hive.connect` there.
+        """
+
+        def opening() -> AbstractAsyncContextManager[Hive]:
+            return Hive.connect(database_url, redis_url, redis_prefix=redis_prefix)
+
+        with LoopThread[Hive].open(opening) as thread:
+            yield cls(thread)
+
+    def as_completed(
+        self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
+    ) -> Generator[EndedTask]:
+        """Give tasks as they end, each once; see `Hive.as_completed`."""
+        ends = self._hive.as_completed(list(task_ids), within=within)
+        try:
+            while (ended := self._thread.run(_next_of, ends)) is not None:
+                yield ended
+        finally:
+            # It ends by itself when the thread does, or when the wait for its next is called off.
+            with suppress(UsageError, RuntimeError):
+                self._thread.run(ends.aclose)
+
+    def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
+        """Return how a task ended, once it has; see `Hive.wait`."""
+        return self._thread.run(self._hive.wait, task_id, within=within)
+
+    def wait_for_all(
+        self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
+    ) -> list[EndedTask]:
+        """Return how tasks ended, in the order given; see `Hive.wait_for_all`."""
+        return self._thread.run(self._hive.wait_for_all, list(task_ids), within=within)
+
+    def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Call tasks off; return the state each is in now. See `Hive.cancel`."""
+        return self._thread.run(self._hive.cancel, *task_ids)
+
+    def show(self, task_id: TaskId) -> TaskRecord:
+        """Return everything known of a task; see `Hive.show`."""
+        return self._thread.run(self._hive.show, task_id)
+
+
+async def _next_of(ends: AsyncGenerator[EndedTask]) -> EndedTask | None:
+    return await anext(ends, None)
