@@ -2,13 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from hive import cli
 from hive_testkit.console import HIVE, LONGEST_SECONDS, Console
+from hive_testkit.desk import Desk
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +43,36 @@ def hive() -> Generator[Console]:
 def no_hive(tmp_path: Path) -> Console:
     """A console with no Hive behind it."""
     return Console(tmp_path)
+
+
+@pytest.fixture
+def in_process(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """The command line in this process, for many cases: a process for each takes half a second."""
+    for name in [name for name in os.environ if name.startswith("HIVE_")]:
+        monkeypatch.delenv(name)
+    # The command line puts a standard output of its own in its place.
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        monkeypatch.setattr(sys, "argv", ["hive", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        sys.stdout.flush()
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        return subprocess.CompletedProcess(words, code if isinstance(code, int) else 0, out, err)
+
+    return run
+
+
+@pytest.fixture
+def desk(
+    in_process: Callable[..., "subprocess.CompletedProcess[str]"],
+    database_url: str,
+    redis_url: str,
+    tmp_path: Path,
+) -> Desk:
+    """The command line on a database of the test's own, where nothing runs."""
+    return Desk(in_process, database_url, redis_url, tmp_path)

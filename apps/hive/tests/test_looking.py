@@ -55,7 +55,7 @@ def test_show_tells_how_each_attempt_ended_and_where_it_ran(hive: Console) -> No
     found = json.loads(hive("show", task, "--json").stdout)
     assert [past["error"] for past in found["history"]] == ["exit code 1"]
     assert [event["type"] for event in found["events"]] == [
-        "started", "retried", "started", "failed",
+        "queued", "dispatched", "started", "retried", "dispatched", "started", "failed",
     ]  # fmt: skip
     assert found["outcome"] == "failed"
 

@@ -89,6 +89,9 @@ def test_without_redis_it_works_by_looking(hive: Console) -> None:
     away = Console(hive.data_dir, {"HIVE_REDIS_URL": "unix:///nowhere/redis.sock?db=0"})
     done = away("run", "--", "echo", "seen")
     assert (done.returncode, done.stdout) == (0, "seen\n")
+    [told] = done.stderr.splitlines()
+    assert told.startswith("hive: Redis at unix:///nowhere/redis.sock?db=0 did not answer: ")
+    assert told.endswith("; news is found by looking, a little later")
 
 
 def test_when_nobody_reads_the_output_it_ends_as_any_program_in_a_pipe(hive: Console) -> None:
@@ -98,7 +101,7 @@ def test_when_nobody_reads_the_output_it_ends_as_any_program_in_a_pipe(hive: Con
         assert process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert b"goes on unseen; watch it with `hive logs -f" in process.stderr.read()
         assert process.wait(20) == -signal.SIGPIPE
 
 

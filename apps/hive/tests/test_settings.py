@@ -120,7 +120,7 @@ def test_an_unknown_variable_is_only_warned_of(tmp_path: Path) -> None:
         ("[worker]\nqueues = ['a', 1]", "it must be a list of texts"),
         ("[log]\nlevel = 'loud'", "it must be debug, info, warning or error"),
         ("[database]\nurl = 5", "it must be text"),
-        ("[worker]\nslots = 0", r"slots \(0\)"),
+        ("[worker]\nslots = 0", "worker.slots is 0"),
         ("[worker]\nheartbeat_seconds = 8", "a lease must outlast|heartbeat"),
         ("[worker", r"hive\.toml cannot be read"),
     ],
@@ -167,3 +167,19 @@ def test_a_queen_that_would_take_a_living_worker_for_dead_is_refused(tmp_path: P
 def test_a_flag_that_is_not_given_does_not_hide_what_set_says() -> None:
     settings = Options(changes=["worker.slots=7"]).settings(worker__slots=None)
     assert settings.worker.slots == 7
+
+
+def test_a_password_in_a_flag_is_warned_of_because_others_can_read_it() -> None:
+    url = "redis://:" + "s3cret" + "@db"
+    [warning] = load(flags={"redis.url": url}, environment={}).warnings
+    assert "the redis.url on the command line has a password" in warning
+    assert "HIVE_REDIS_URL" in warning
+    assert "s3cret" not in warning
+    assert load(flags={"redis.url": "redis://db"}, environment={}).warnings == ()
+    assert load(environment={"HIVE_REDIS_URL": url}).warnings == ()
+
+
+def test_a_refused_value_is_told_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "project" / "hive.toml").write_text("[redis]\nurl = ['redis://:s3cret@db']\n")
+    with pytest.raises(ConfigurationError, match=r"redis\.url is \['redis://:\*\*\*@db'\], from"):
+        load(environment=environment(tmp_path))

@@ -14,6 +14,7 @@ import pytest
 from hive import identity, up_state
 from hive.identity import ProcessIdentity
 from hive.up_state import UpState
+from hive_contracts.errors import ConfigurationError
 
 SUPERVISOR = """
 import asyncio, sys
@@ -248,3 +249,11 @@ def test_a_state_of_another_life_of_the_same_pid_is_not_believed(tmp_path: Path)
 def test_half_a_state_file_is_no_state(text: str, tmp_path: Path) -> None:
     (tmp_path / "up.json").write_text(text)
     assert up_state.read(tmp_path) is None
+
+
+def test_a_state_that_cannot_be_written_is_a_sentence(start: Start, tmp_path: Path) -> None:
+    start()
+    state = living(tmp_path / "data")
+    with pytest.raises(ConfigurationError, match="absent cannot be used: No such file"):
+        up_state.write(tmp_path / "absent", state)
+    assert living(tmp_path / "data") == state

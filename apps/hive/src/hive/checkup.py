@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from hive import up_state
 from hive.settings import Settings
 from hive.urls import Urls, resolve_urls
 from hive_bus.bus import Bus
-from hive_contracts.errors import HiveError, UsageError
+from hive_contracts.errors import ConfigurationError, HiveError, UsageError
 from hive_services.inspection import (
     Finding,
     inspect_identity,
@@ -21,11 +22,18 @@ from hive_services.inspection import (
     inspect_redis,
 )
 from hive_store import EventLog, open_line
-from hive_store.connecting import connect
+from hive_store.budget import ConnectionBudget, read_budget
+from hive_store.connecting import connect, say_farewell, server_version, translated
 from hive_store.event_log import OpenTransaction
-from hive_store.migrating import LATEST, schema_number
+from hive_store.migrating import LATEST, read_schema
+from hive_store.schema import Schema
 
 __all__ = ["Check", "check_up"]
+
+OWNER: Final = "run as its owner, or choose another with --data-dir"
+
+LITTLE_ROOM_BYTES: Final = 256 << 20
+"""With less than this an embedded Postgres may soon have no room for its log of changes."""
 
 LONG_TRANSACTION_SECONDS: Final = 60.0
 """A transaction that is open for so long is named: a report, or a forgotten console."""
@@ -49,6 +57,8 @@ async def check_up(settings: Settings) -> list[Check]:
     checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings)]
     try:
         urls = resolve_urls(settings)
+    except ConfigurationError as error:
+        return [*checks, Check(name="hive", is_fine=False, found=str(error), remedy=OWNER)]
     except UsageError:
         return [*checks, Check(name="hive", is_fine=True, found="not running; start: hive up -d")]
     state = up_state.read(settings.services.data_dir)
@@ -78,7 +88,7 @@ def _data_dir(path: Path) -> Check:
             name=name,
             is_fine=False,
             found=f"{path} is not a directory that user id {os.geteuid()} may write to",
-            remedy="run as its owner, or choose another with --data-dir",
+            remedy=OWNER,
         )
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o022:
@@ -87,6 +97,15 @@ def _data_dir(path: Path) -> Check:
             is_fine=False,
             found=f"others may write to {path} (mode {mode:o})",
             remedy=f"chmod 700 {path}",
+        )
+    free_bytes = shutil.disk_usage(path).free
+    if free_bytes < LITTLE_ROOM_BYTES:
+        return Check(
+            name=name,
+            is_fine=False,
+            found=f"{path}: {free_bytes / 2**20:.0f} MiB of room are left",
+            remedy="make room on its disk, or choose another with --data-dir;"
+            " work goes on by itself when there is some",
         )
     return Check(name=name, is_fine=True, found=str(path))
 
@@ -128,17 +147,28 @@ async def _database(urls: Urls) -> list[Check]:
         connection = await connect(urls.database)
     except HiveError as error:
         return [Check(name="database", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
+    version = server_version(connection)
     try:
-        version = await connection.fetchval("show server_version")
-        number = await schema_number(connection)
+        with translated(urls.database):
+            schema = await read_schema(connection)
+    except HiveError as error:
+        return [Check(name="database", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
     finally:
-        await connection.close()
+        await say_farewell(connection)
     server = Check(name="database", is_fine=True, found=f"Postgres {version} answers")
-    if number != LATEST:
-        return [server, _schema(number)]
-    async with open_line(urls.database) as line:
-        oldest = await EventLog(line).oldest_transaction()
-    return [server, _schema(number), *_transaction(oldest)]
+    if not schema.bears(LATEST):
+        return [server, _schema(schema)]
+    return [server, _schema(schema), *await _load(urls)]
+
+
+async def _load(urls: Urls) -> list[Check]:
+    """Look at what others do to the server that Hive would feel."""
+    try:
+        async with open_line(urls.database) as line:
+            connections = _connections(await read_budget(line))
+            return [connections, *_transaction(await EventLog(line).oldest_transaction())]
+    except HiveError as error:
+        return [Check(name="event log", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
 
 
 def _transaction(oldest: OpenTransaction | None) -> Iterable[Check]:
@@ -154,14 +184,32 @@ def _transaction(oldest: OpenTransaction | None) -> Iterable[Check]:
         )
 
 
-def _schema(number: int) -> Check:
-    if number == LATEST:
-        return Check(name="schema", is_fine=True, found=str(number))
+def _connections(budget: ConnectionBudget) -> Check:
+    """Say whether the server has room for what is at work and for one worker process more."""
+    is_fine = budget.needed <= budget.available and budget.more_workers > 0
+    return Check(
+        name="connections",
+        is_fine=is_fine,
+        found=f"{budget.open} of {budget.available} are open; this Hive's queens and workers"
+        f" ({budget.queens + budget.workers + budget.sync_workers}) need {budget.needed};"
+        f" room for {budget.more_workers} more worker processes",
+        remedy=None
+        if is_fine
+        else "raise max_connections of Postgres (it takes a restart), close what else is connected,"
+        " or run fewer worker processes with more slots each",
+    )
+
+
+def _schema(schema: Schema) -> Check:
+    if schema.bears(LATEST):
+        newer = f"; newer than this Hive's {LATEST}, which may go on: upgrade when it suits"
+        found = f"{schema.number}{newer if schema.number > LATEST else ''}"
+        return Check(name="schema", is_fine=True, found=found)
     return Check(
         name="schema",
         is_fine=False,
-        found=f"{number}; this Hive works with {LATEST}",
-        remedy="hive migrate" if number < LATEST else "upgrade Hive on this machine",
+        found=f"{schema.number}; this Hive works with {LATEST}",
+        remedy="hive migrate" if schema.number < LATEST else "upgrade Hive on this machine",
     )
 
 
@@ -169,8 +217,11 @@ async def _redis(urls: Urls) -> Check:
     try:
         async with Bus.open(urls.redis) as bus:
             server = await bus.ping()
+            fault = await bus.find_fault()
     except HiveError as error:
         return Check(name="redis", is_fine=False, found=str(error), remedy=_reach("REDIS"))
+    if fault is not None:
+        return Check(name="redis", is_fine=False, found=fault.found, remedy=fault.remedy)
     return Check(name="redis", is_fine=True, found=f"{server} answers")
 
 

@@ -6,36 +6,52 @@ A subcommand is a module in `hive.commands` and imports what it needs when it ru
 
 import os
 import sys
-from collections.abc import Iterator
-from typing import Final, cast
+from typing import Annotated
 
 import typer
 
 from hive.commands import (
+    backup,
+    cancel,
+    completion,
+    config,
     demo,
     doctor,
     down,
+    events,
+    join,
     logs,
     migrate,
     queen,
+    restore,
+    retry,
     run,
     show,
     status,
     submit,
     up,
     worker,
+    workers,
 )
-from hive_contracts.errors import HiveError, UsageError
+from hive.commands import list as list_
+from hive.commands import map as map_
+from hive.completing import answer_shells
+from hive.endings import INTERRUPTED, told
+from hive.standard_output import guard_standard_streams
 
 __all__ = ["app", "main"]
 
-FAILED: Final = 1
-USED_WRONGLY: Final = 2
-INTERRUPTED: Final = 130
+
+def _show_version(is_asked_for: bool) -> None:
+    if is_asked_for:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"hive {version('hive-orchestrator')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="hive",
-    help="Run commands, agents and functions as durable tasks.",
     epilog="To begin: `hive up -d`, then `hive doctor`. To stop: `hive down`.",
     no_args_is_help=True,
     add_completion=False,
@@ -46,48 +62,60 @@ app.command()(up.up)
 app.command()(down.down)
 app.command()(queen.queen)
 app.command()(worker.worker)
+app.command()(join.join)
 app.command()(doctor.doctor)
 app.command()(migrate.migrate)
+app.command()(backup.backup)
+app.command()(restore.restore)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)
+app.command(
+    "map",
+    epilog=map_.EPILOG,
+    context_settings={"allow_interspersed_args": False},
+    no_args_is_help=True,
+)(map_.map_lines)
 app.command()(submit.submit)
 app.command()(status.status)
 app.command()(show.show)
+app.command("list")(list_.list_tasks)
+app.command(epilog=events.EPILOG)(events.events)
+app.command()(workers.workers)
+app.command(epilog=cancel.EPILOG)(cancel.cancel)
+app.command(epilog=retry.EPILOG)(retry.retry)
 app.command()(logs.logs)
 app.command()(demo.demo)
+app.command()(config.config)
+app.command(epilog=completion.EPILOG)(completion.completion)
+
+
+@app.callback()
+def hive(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version."),
+    ] = False,
+) -> None:
+    """Run commands, agents and functions as durable tasks."""
 
 
 def main() -> None:
     """Run the command line. Hive's own errors are one line on stderr; a mistake is a traceback."""
+    guard_standard_streams()
     if "HIVE_DIE_WITH_PARENT" in os.environ:
         from hive.parenthood import die_with_parent  # noqa: PLC0415 - only children need it
 
         die_with_parent()
+    if "_HIVE_COMPLETE" in os.environ:
+        answer_shells()
     try:
-        app()
-    except HiveError as error:
-        _fail([error])
-    except BaseExceptionGroup as group:
-        leaves = list(_leaves(group))
-        errors = [leaf for leaf in leaves if isinstance(leaf, HiveError)]
-        if len(errors) < len(leaves):
-            raise
-        _fail(errors)
+        with told():
+            try:
+                app()
+            finally:
+                # At the end of the process it would be too late to say that it cannot be written.
+                sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-def _fail(errors: list[HiveError]) -> None:
-    for message in dict.fromkeys(map(str, errors)):
-        print(f"hive: {message}", file=sys.stderr)
-    is_usage = all(isinstance(error, UsageError) for error in errors)
-    sys.exit(USED_WRONGLY if is_usage else FAILED)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(cast("BaseExceptionGroup[BaseException]", error))
-        else:
-            yield error

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,9 +14,12 @@ from hive.local_plan import HIVE
 from hive.parenthood import READY_FD
 from hive.settings import Settings
 from hive.up_state import UpState
-from hive_contracts.errors import ServiceUnavailableError
+from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
 
 __all__ = ["start_detached"]
+
+FULL_BYTES: Final = 1 << 20
+"""With less room than this not even a log can be counted upon."""
 
 UP_SECONDS: Final = 330.0
 """A little more than a Postgres may take that recovers from a crash."""
@@ -25,11 +29,12 @@ def start_detached(settings: Settings) -> UpState:
     """Start a supervisor in a session of its own; return what it keeps up, once it does.
 
     Raises:
+        ConfigurationError: the data directory cannot be used.
         ServiceUnavailableError: it did not come up; the message has the end of its log.
     """
     data_dir = settings.services.data_dir
     log = up_state.logs_folder(data_dir) / "up.log"
-    log_offset = log.stat().st_size if log.exists() else 0
+    log_offset = _prepared(log)
     reads, writes = os.pipe()
     try:
         process = _started(settings, log, writes)
@@ -44,9 +49,23 @@ def start_detached(settings: Settings) -> UpState:
         os.close(reads)
     state = up_state.read(data_dir)
     if not is_ready or state is None:
-        words = "\n    ".join(tail(log, since=log_offset)) or "nothing"
+        words = "\n    ".join(tail(log, since=log_offset)) or _silence(log)
         raise ServiceUnavailableError(f"Hive did not come up; {log} ends with\n    {words}")
     return state
+
+
+def _prepared(log: Path) -> int:
+    """See that the log can be written; return how long it is."""
+    try:
+        log.touch(mode=0o600)
+        return log.stat().st_size
+    except OSError as error:
+        raise ConfigurationError(f"{log} cannot be written: {error.strerror}") from error
+
+
+def _silence(log: Path) -> str:
+    is_full = shutil.disk_usage(log.parent).free < FULL_BYTES
+    return "nothing, because its disk is full" if is_full else "nothing"
 
 
 def _started(settings: Settings, log: Path, ready_fd: int) -> "subprocess.Popen[bytes]":

@@ -6,7 +6,7 @@ from typing import Final
 
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["read_duration", "show_seconds"]
+__all__ = ["is_duration", "read_duration", "show_roughly", "show_seconds"]
 
 UNIT_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -17,13 +17,18 @@ SPANS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (MINUTE, "m", 1, 
 """Each unit with the one below it, in seconds."""
 
 
+def is_duration(text: str) -> bool:
+    """Return whether `text` is written as a duration."""
+    return WHOLE.fullmatch(text) is not None
+
+
 def read_duration(text: str, *, flag: str) -> timedelta:
     """Return the duration that `text` says.
 
     Raises:
         ConfigurationError: it says none; the message names the flag.
     """
-    if not WHOLE.fullmatch(text):
+    if not is_duration(text):
         raise ConfigurationError(f"{flag} is {text!r}; write it like 30s, 5m, 1h30m or 2d")
     try:
         return timedelta(
@@ -43,3 +48,12 @@ def show_seconds(seconds: float) -> str:
             count, rest = divmod(whole_seconds, unit_seconds)
             return f"{count}{name} {rest // below_seconds}{below}"
     raise AssertionError(f"{seconds} is at least a minute")
+
+
+def show_roughly(seconds: float) -> str:
+    """Return a duration in its greatest unit alone, for narrow columns: 42s, 5m, 3h, 12d."""
+    whole_seconds = int(seconds)
+    for unit_seconds, name, _, _ in SPANS:
+        if whole_seconds >= unit_seconds:
+            return f"{whole_seconds // unit_seconds}{name}"
+    return f"{whole_seconds}s"

@@ -6,7 +6,9 @@ from functools import partial
 from hive.keeper import Program
 from hive.settings import Settings
 from hive.supervisor import Plan, Server
-from hive.up_state import logs_folder
+from hive.up_state import Invitation, logs_folder
+from hive_contracts.errors import ConfigurationError
+from hive_services.doors import Door, door_of
 from hive_services.postgres import EmbeddedPostgres
 from hive_services.redis import EmbeddedRedis
 from hive_store.migrating import migrate
@@ -20,17 +22,23 @@ QUEEN_GRACE_SECONDS = 5.0
 
 
 def local_plan(settings: Settings) -> Plan:
-    """Return the plan of `hive up`: the embedded servers, unless others are named, and the rest."""
+    """Return the plan of `hive up`: the embedded servers, unless others are named, and the rest.
+
+    Raises:
+        ConfigurationError: the settings have it listen, and there is nothing that could.
+        ServiceUnavailableError: nothing can listen at that address.
+    """
     data_dir = settings.services.data_dir
     servers: list[tuple[str, Server]] = []
-    database_url, redis_url = settings.database.url, settings.redis.url
+    database_url = database_url_for_others = settings.database.url
+    redis_url = redis_url_for_others = settings.redis.url
     if database_url is None:
-        postgres = EmbeddedPostgres(data_dir)
-        database_url = postgres.url
+        postgres = EmbeddedPostgres(data_dir, door=_door(settings, "postgres"))
+        database_url, database_url_for_others = postgres.url, postgres.url_for_others
         servers.append(("postgres", postgres))
     if redis_url is None:
-        redis = EmbeddedRedis(data_dir)
-        redis_url = redis.url
+        redis = EmbeddedRedis(data_dir, door=_door(settings, "redis"))
+        redis_url, redis_url_for_others = redis.url, redis.url_for_others
         servers.append(("redis", redis))
     urls = {"HIVE_DATABASE_URL": database_url, "HIVE_REDIS_URL": redis_url}
     return Plan(
@@ -39,8 +47,30 @@ def local_plan(settings: Settings) -> Plan:
         redis_url=redis_url,
         servers=servers,
         stages=[[_queen(settings, urls)], _workers(settings, urls)],
+        hurry_seconds=settings.worker_hurry_seconds,
         migrate=partial(migrate, database_url),
+        invitation=_invitation(settings, database_url_for_others, redis_url_for_others),
     )
+
+
+def _door(settings: Settings, service: str) -> Door | None:
+    address = settings.services.listen
+    return None if address is None else door_of(settings.services.data_dir, service, address)
+
+
+def _invitation(
+    settings: Settings, database_url: str | None, redis_url: str | None
+) -> Invitation | None:
+    address = settings.services.listen
+    if address is None or database_url is None or redis_url is None:
+        return None
+    if database_url == settings.database.url and redis_url == settings.redis.url:
+        raise ConfigurationError(
+            f"services.listen is {address}, and both servers are named by their URLs: nothing of"
+            " this Hive's own would listen; leave it out, and name the same two URLs on the other"
+            " machines"
+        )
+    return Invitation(address=address, database_url=database_url, redis_url=redis_url)
 
 
 def _queen(settings: Settings, urls: dict[str, str]) -> Program:

@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from typing import Final
 
 from hive.local_plan import HIVE
 from hive.parenthood import DIE_WITH_PARENT
+from hive.printing import say
 from hive.settings import Settings
 
 __all__ = ["run_copies"]
@@ -60,10 +60,9 @@ class _Copy:
     def keep_up(self) -> None:
         """Start it, or start it again if it has been dead for a moment."""
         if self._process is not None and self._process.poll() is not None:
-            print(
+            say(
                 f"hive: a worker ended with exit code {self._process.returncode};"
-                " it is started again",
-                file=sys.stderr,
+                " it is started again"
             )
             self._process, self._ended_at = None, time.monotonic()
         if self._process is None and time.monotonic() - self._ended_at >= PAUSE_SECONDS:

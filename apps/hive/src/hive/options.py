@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec,
 
 import typer
 
+from hive.completing import settings_to_give
 from hive_contracts.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ FLAGS: Final[dict[str, Any]] = {
     ],
     "changes": Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, as in worker.slots=8."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, as in worker.slots=8.",
+            autocompletion=settings_to_give,
+        ),
     ],
 }
 

@@ -3,13 +3,15 @@
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 __all__ = ["say", "show", "show_json", "show_table"]
 
 
 def say(message: str) -> None:
-    """Tell a person something; it is never data."""
-    print(message, file=sys.stderr, flush=True)
+    """Tell a person something; it is never data, and nobody needs to hear it."""
+    with suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def show(line: str) -> None:
@@ -23,9 +25,8 @@ def show_json(value: object) -> None:
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print `rows` under `heads` in aligned columns; the last column may be of any length."""
-    lines = [[head.upper() for head in heads], *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads) - 1)]
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        print("  ".join([*cells, line[-1]]).rstrip())
+    """Print `rows` under `heads` in aligned columns; what is too long goes on below."""
+    from hive.tables import folded_lines  # noqa: PLC0415 - commands without tables need none
+
+    for line in folded_lines(heads, rows):
+        show(line)

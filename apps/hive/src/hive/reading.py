@@ -6,6 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, cast, get_args, get_origin
 
 from hive.sources import Given
+from hive_contracts.addresses import without_password
 from hive_contracts.errors import ConfigurationError
 
 __all__ = ["describe", "read"]
@@ -23,8 +24,9 @@ def read(given: Given, kind: Any) -> object:
     try:
         return _convert(given.value, kind, given)
     except ValueError as error:
+        shown = without_password(repr(given.value))
         raise ConfigurationError(
-            f"{given.key} is {given.value!r}, from {given.origin}; it must be {error}"
+            f"{given.key} is {shown}, from {given.origin}; it must be {error}"
         ) from None
 
 
@@ -36,7 +38,7 @@ def describe(kind: Any) -> str:
     if get_origin(kind) is UnionType:
         return describe(_without_none(kind))
     if get_origin(kind) is tuple:
-        return "a list of texts"
+        return "a list of paths" if Path in get_args(kind) else "a list of texts"
     return {str: "text", int: "a whole number", float: "a number", Path: "a path"}.get(
         kind, "true or false"
     )
@@ -50,7 +52,8 @@ def _convert(value: object, kind: Any, given: Given) -> object:
             raise ValueError(describe(kind))
         return value
     if get_origin(kind) is tuple:
-        return _texts(value, given)
+        item_kind = get_args(kind)[0]
+        return tuple(_convert(text, item_kind, given) for text in _texts(value, given, kind))
     if kind is bool:
         return _truth(value, given)
     if kind is int or kind is float:
@@ -80,14 +83,14 @@ def _truth(value: object, given: Given) -> bool:
     raise ValueError("true or false")
 
 
-def _texts(value: object, given: Given) -> tuple[str, ...]:
+def _texts(value: object, given: Given, kind: Any) -> tuple[str, ...]:
     if given.is_text and isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     if isinstance(value, (list, tuple)):
         parts = cast("list[object]", value)
         if all(isinstance(part, str) for part in parts):
             return tuple(cast("list[str]", parts))
-    raise ValueError("a list of texts")
+    raise ValueError(describe(kind))
 
 
 def _without_none(kind: Any) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hive_contracts.errors import ConfigurationError
+
 __all__ = [
     "DatabaseSettings",
     "LogSettings",
@@ -36,10 +38,21 @@ class RedisSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicesSettings:
-    """Where this machine's Hive keeps its files."""
+    """Where this machine's Hive keeps its files, and where it listens for others."""
 
     data_dir: Path
     """The embedded servers' data, the logs, and what `hive up` knows about itself."""
+
+    listen: str | None = None
+    """Address of this machine at which the embedded servers let others in; unset for nowhere."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address to listen at."""
+        if self.listen is not None and not _is_address(self.listen):
+            raise ConfigurationError(
+                f"services.listen is {self.listen!r}; it must be an IP address of this machine, by"
+                " which others reach it, such as 192.168.1.20 (`ip address` lists them)"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +64,13 @@ class LogSettings:
 
     format: Literal["auto", "console", "json"] = "auto"
     """`console` is for eyes, `json` for programs; `auto` is `console` on a terminal."""
+
+
+def _is_address(text: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415 - few Hives listen, and every command is here
+
+    try:
+        # An address with a zone (%) means nothing to another machine.
+        return not ip_address(text).is_multicast and "%" not in text
+    except ValueError:
+        return False

@@ -6,8 +6,9 @@ result. Where each value came from is kept, so that a person can be told.
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -28,12 +29,15 @@ from hive.sources import (
     from_flags,
 )
 from hive_calls.settings import CallSettings
+from hive_contracts.addresses import without_password
 from hive_contracts.errors import ConfigurationError
 from hive_process.payload import CommandSettings
 from hive_queen.settings import QueenSettings
 from hive_worker.settings import WorkerSettings
 
-__all__ = ["SECTIONS", "Settings", "load", "setting_types"]
+__all__ = ["SECTIONS", "Settings", "load", "nearest", "setting_types"]
+
+HEARTBEATS_MISSED: Final = 2
 
 EXIT_SECONDS: Final = 5.0
 """For what has no time of its own in a worker's end: closing connections, leaving Python."""
@@ -83,15 +87,24 @@ class Settings:
             )
 
     @property
+    def silence(self) -> timedelta:
+        """A worker that was not heard of for so long may be gone: nobody counts upon it."""
+        return timedelta(seconds=HEARTBEATS_MISSED * self.worker.heartbeat_seconds)
+
+    @property
     def worker_stop_seconds(self) -> float:
         """How long a worker may take to leave.
 
         It lets tasks finish, ends the trees of those that do not, and writes how they ended: for a
         lease time at most, because after that they are not its own any more.
         """
-        longest_stop = max(self.command.grace_seconds, self.calls.grace_seconds)
         worker = self.worker
-        return worker.grace_seconds + longest_stop + worker.lease_seconds + EXIT_SECONDS
+        return worker.grace_seconds + worker.lease_seconds + self.worker_hurry_seconds
+
+    @property
+    def worker_hurry_seconds(self) -> float:
+        """How long a worker may take that is to leave at once: it lets nothing finish."""
+        return max(self.command.grace_seconds, self.calls.grace_seconds) + EXIT_SECONDS
 
     def for_children(self) -> dict[str, str]:
         """Return what this process was told by flags, as environment for processes it starts."""
@@ -130,9 +143,10 @@ def load(
         key: read(given, types[key]) for key, given in merged.items()
     }
     warnings = tuple(
-        f"{name} is not a setting and is ignored{_nearest(name, map(environment_name, types))}"
+        f"{name} is not a setting and is ignored{nearest(name, map(environment_name, types))}"
         for name in unknown
     )
+    warnings += tuple(map(_seen_by_others, filter(_is_flag_with_password, merged.values())))
     return Settings(**_sections(values), given=merged, config=config, warnings=warnings)
 
 
@@ -154,12 +168,25 @@ def _sections(values: Mapping[str, object]) -> dict[str, Any]:
     return {section: SECTIONS[section](**found) for section, found in by_section.items()}
 
 
+def _is_flag_with_password(given: Given) -> bool:
+    text = str(given.value)
+    return given.origin == COMMAND_LINE and "://" in text and without_password(text) != text
+
+
+def _seen_by_others(given: Given) -> str:
+    return (
+        f"the {given.key} on the command line has a password, which everybody on this machine can"
+        f" read there: give it in {environment_name(given.key)} or in a file"
+    )
+
+
 def _refuse_unknown(given: Given, types: Mapping[str, Any]) -> None:
     if given.key not in types:
-        nearest = _nearest(given.key, types)
-        raise ConfigurationError(f"there is no setting {given.key!r}, from {given.origin}{nearest}")
+        hint = nearest(given.key, types)
+        raise ConfigurationError(f"there is no setting {given.key!r}, from {given.origin}{hint}")
 
 
-def _nearest(name: str, known: Any) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence: what `name` may have been meant to be, if anything."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

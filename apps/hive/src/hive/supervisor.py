@@ -3,8 +3,9 @@
     lock -> start servers -> migrate -> stage 1 -> stage 2 -> ... -> SIGTERM -> ... -> unlock
 
 What dies is started again; the supervisor itself holds nothing that its own death could lose. The
-first SIGTERM or SIGINT stops it in order, also while it is still coming up; the second kills the
-programs.
+first SIGTERM or SIGINT stops it in order, also while it is still coming up. The second is passed
+on, so that workers stop what runs, give it back and sign off; what is left a little later is
+killed. The third kills at once.
 """
 
 import asyncio
@@ -19,13 +20,16 @@ from typing import Final, Protocol
 from hive import up_state
 from hive.identity import ProcessIdentity
 from hive.keeper import Keeper, Program
-from hive.up_state import UpState
-from hive_contracts.errors import ServiceUnavailableError
+from hive.up_state import Invitation, UpState
+from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
 
 __all__ = ["Plan", "Server", "Supervisor"]
 
 READY_SECONDS: Final = 15.0
 """How long a program may take to say that it is ready before the next stage is started anyway."""
+
+HURRYING: Final = 2
+"""The signal that programs are to leave at once for."""
 
 SERVER_PAUSE_SECONDS: Final = 2.0
 """Between two attempts to start a server again."""
@@ -60,8 +64,14 @@ class Plan:
     stages: Sequence[Sequence[Program]]
     """Programs; a stage is started when the one before it is ready, and stopped before it."""
 
+    hurry_seconds: float = 10.0
+    """How long programs that are to leave at once may take to stop what they run."""
+
     migrate: Callable[[], Awaitable[object]]
     """Called when the servers answer, before the first stage."""
+
+    invitation: Invitation | None = None
+    """How other machines reach the servers; None if they do not."""
 
 
 class Supervisor:
@@ -85,6 +95,7 @@ class Supervisor:
             database_url=plan.database_url,
             redis_url=plan.redis_url,
             is_up=False,
+            invitation=plan.invitation,
         )
 
     async def run(self) -> None:
@@ -136,14 +147,22 @@ class Supervisor:
             await self._start_again(name, server)
 
     async def _start_again(self, name: str, server: Server) -> None:
+        failures = 0
         while True:
             try:
                 await server.start()
             except ServiceUnavailableError as error:
-                self._report(f"{name} does not start: {error}")
+                # Told once: this may go on for days, and the log may be on the disk that is full.
+                if not failures:
+                    self._report(
+                        f"{name} does not start, and is tried again until it does: {error}"
+                    )
+                failures += 1
                 await asyncio.sleep(SERVER_PAUSE_SECONDS)
             else:
                 self._report(f"{name} is back")
+                # If a full disk was what ended it, nothing could be written down meanwhile.
+                self._save()
                 return
 
     async def _start_stage(
@@ -164,7 +183,10 @@ class Supervisor:
             is_up=self._state.is_up if is_up is None else is_up,
             processes=tuple(keeper.state for keeper in self._keepers),
         )
-        up_state.write(self._plan.data_dir, self._state)
+        try:
+            up_state.write(self._plan.data_dir, self._state)
+        except ConfigurationError as error:
+            self._report(f"{error}; until it can, `hive doctor` sees processes as they were before")
 
     @contextmanager
     def _signals_handled(self, main: "asyncio.Task[object]") -> Generator[None]:
@@ -182,9 +204,16 @@ class Supervisor:
         if self._signals == 1:
             self._report("stopping; once more to stop at once")
             main.cancel()
-        else:
+        elif self._signals == HURRYING:
             for keeper in self._keepers:
-                keeper.kill()
+                keeper.hurry()
+            asyncio.get_running_loop().call_later(self._plan.hurry_seconds, self._kill)
+        else:
+            self._kill()
+
+    def _kill(self) -> None:
+        for keeper in self._keepers:
+            keeper.kill()
 
 
 async def _stop_all(keepers: Sequence[Keeper]) -> None:

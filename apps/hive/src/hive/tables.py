@@ -1,9 +1,11 @@
-"""Tables that fit into a terminal of 80 columns: numbers to the right, long texts cut."""
+"""Tables for a terminal of 80 columns: numbers to the right, long texts cut or folded."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from typing import Final
 
-__all__ = ["COLUMNS", "cut", "fit", "table_lines"]
+__all__ = ["COLUMNS", "cut", "fit", "folded_lines", "narrowed_lines", "table_lines"]
 
 COLUMNS: Final = 80
 
@@ -42,3 +44,60 @@ def table_lines(
         .rstrip()
         for line in lines
     ]
+
+
+def folded_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
+    """Return the lines of a table of texts; the widest columns go on below, and nothing is cut."""
+    lines = [[head.upper() for head in heads], *map(list, rows)]
+    natural = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    widths = _narrowed(natural, COLUMNS - gap * (len(heads) - 1))
+    return [
+        (" " * gap).join(map(str.ljust, parts, widths)).rstrip()
+        for line in lines
+        for parts in zip_longest(*map(_folded, line, widths), fillvalue="")
+    ]
+
+
+def narrowed_lines(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    texts: Collection[str],
+    numbers: Collection[str],
+) -> list[str]:
+    """Return the lines of a table whose columns have one blank between them.
+
+    Args:
+        heads: the names of the columns.
+        rows: the cells.
+        texts: the columns that are cut if the whole would be too wide, the widest first.
+        numbers: the columns that are set to the right.
+    """
+    lines = [[head.upper() for head in heads], *([" ".join(c.split()) for c in r] for r in rows)]
+    natural = {h: max(len(line[i]) for line in lines) for i, h in enumerate(heads)}
+    taken = sum(width for head, width in natural.items() if head not in texts)
+    room = COLUMNS - (len(heads) - 1) - taken
+    flexible = [head for head in heads if head in texts]
+    narrowed = _narrowed([natural[head] for head in flexible], room)
+    widths = natural | dict(zip(flexible, narrowed, strict=True))
+    return [
+        " ".join(
+            cell.rjust(widths[head])
+            if head in numbers
+            else cut(cell, widths[head]).ljust(widths[head])
+            for head, cell in zip(heads, line, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def _folded(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, width, break_on_hyphens=False)
+
+
+def _narrowed(widths: Sequence[int], room: int) -> list[int]:
+    """Return `widths`, the widest made narrower until all have room."""
+    narrowed = list(widths)
+    while sum(narrowed) > room:
+        narrowed[narrowed.index(max(narrowed))] -= 1
+    return narrowed

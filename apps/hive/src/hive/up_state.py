@@ -18,9 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from hive.identity import ProcessIdentity
+from hive.private_files import replace_private
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["ProcessState", "UpState", "hold", "logs_folder", "read", "remove", "write"]
+__all__ = [
+    "Invitation",
+    "ProcessState",
+    "UpState",
+    "hold",
+    "logs_folder",
+    "read",
+    "remove",
+    "write",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,17 @@ class ProcessState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """How other machines reach the servers of a `hive up` that listens."""
+
+    address: str
+    """Where it listens, as the settings say."""
+
+    database_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpState:
     """A running `hive up`."""
 
@@ -51,6 +72,9 @@ class UpState:
     redis_url: str
     is_up: bool
     """Whether everything has been started; False while it comes up and goes down."""
+
+    invitation: Invitation | None = None
+    """None if it listens for nobody."""
 
     processes: tuple[ProcessState, ...] = ()
 
@@ -81,12 +105,13 @@ def logs_folder(data_dir: Path) -> Path:
     """Return the directory of the logs, which is made if it is missing.
 
     Raises:
-        ConfigurationError: it cannot be made.
+        ConfigurationError: it cannot be made, or the data directory is not ours alone.
     """
+    from hive_services.homes import claim_directory  # noqa: PLC0415 - few commands need it
+
     folder = data_dir / "logs"
     try:
-        # One by one: `parents` would make the data directory readable by everybody.
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        claim_directory(data_dir)
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _unusable(data_dir, error) from error
@@ -94,12 +119,21 @@ def logs_folder(data_dir: Path) -> Path:
 
 
 def read(data_dir: Path) -> UpState | None:
-    """Return the `hive up` that lives in `data_dir`; None if none does."""
+    """Return the `hive up` that lives in `data_dir`; None if none does.
+
+    Raises:
+        ConfigurationError: it is another user's, who keeps it to themselves.
+    """
     try:
         found = json.loads((data_dir / "up.json").read_text(encoding="utf-8"))
         state = _state(found)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{error.filename} may not be read by user id {os.geteuid()}: whether a Hive runs there"
+            " is only for its owner to know; run as its owner, or name another with --data-dir"
+        ) from error
     except (ValueError, KeyError, TypeError):
         # Half a file, or one of another Hive: nobody alive wrote it in this form.
         return None
@@ -107,13 +141,16 @@ def read(data_dir: Path) -> UpState | None:
 
 
 def write(data_dir: Path, state: UpState) -> None:
-    """Replace what is known of the `hive up` in `data_dir`, in one step."""
+    """Replace what is known of the `hive up` in `data_dir`, in one step.
+
+    Raises:
+        ConfigurationError: it cannot be written; what was there is there still.
+    """
     text = json.dumps(asdict(state), indent=2, default=datetime.isoformat)
-    draft = data_dir / "up.json.new"
-    # The addresses may hold passwords.
-    draft.touch(mode=0o600)
-    draft.write_text(text + "\n", encoding="utf-8")
-    draft.replace(data_dir / "up.json")
+    try:
+        replace_private(data_dir / "up.json", f"{text}\n")
+    except OSError as error:
+        raise _unusable(data_dir, error) from error
 
 
 def remove(data_dir: Path) -> None:
@@ -132,5 +169,11 @@ def _state(found: dict[str, Any]) -> UpState:
         database_url=found["database_url"],
         redis_url=found["redis_url"],
         is_up=found["is_up"],
+        # Absent in what an older Hive has written, which may still be up.
+        invitation=_invitation(found.get("invitation")),
         processes=tuple(ProcessState(**process) for process in found["processes"]),
     )
+
+
+def _invitation(found: dict[str, str] | None) -> Invitation | None:
+    return None if found is None else Invitation(**found)

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import Final
 
@@ -75,7 +75,7 @@ async def run_worker(settings: Settings, *, is_async: bool) -> None:
                 version=VERSION,
             ) as worker,
         ):
-            worker.proof.on_move = _in_loop(spawner.prove_until)
+            worker.proof.on_move = spawner.prove_until
             with _signals(worker.stop):
                 async with asyncio.TaskGroup() as group:
                     guarding = group.create_task(_guard(spawner), name="guardian")
@@ -116,18 +116,6 @@ async def _guard(spawner: GuardedSpawner) -> None:
     """End the worker if its guardian dies: nothing that it starts would be safe any more."""
     await spawner.lost.wait()
     raise ServiceUnavailableError("the guardian process died; this worker must not go on without")
-
-
-def _in_loop(call: Callable[[float], None]) -> Callable[[float], None]:
-    """Let `call` be made from the heartbeat's thread."""
-    loop = asyncio.get_running_loop()
-
-    def later(value: float) -> None:
-        # The loop is over when the worker is, and then nothing is left to prove.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(call, value)
-
-    return later
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """`hive run`: run a command as a durable task, and watch it as if it ran here."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hive.completing import queues
 from hive.options import Options, with_options
+
+if TYPE_CHECKING:
+    from hive_contracts.tasks import NewTask
 
 __all__ = ["EPILOG", "run"]
 
@@ -38,7 +42,10 @@ def run(
         typer.Option("--timeout", metavar="DURATION", help="Stop it after so long, as in 5m."),
     ] = None,
     queue: Annotated[
-        str, typer.Option("--queue", metavar="NAME", help="Queue to put it into.")
+        str,
+        typer.Option(
+            "--queue", metavar="NAME", help="Queue to put it into.", autocompletion=queues
+        ),
     ] = "default",
     priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
     no_rerun: Annotated[
@@ -53,33 +60,48 @@ def run(
     Example: hive run --timeout 10m -- make test
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.endings import told  # noqa: PLC0415
+    from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
+    from hive.tasks.running import run_and_watch  # noqa: PLC0415
+
+    # Every other code is one the command itself might end with.
+    with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
+        task = _task(
+            command, cwd=cwd, env=env or [], shell=shell, timeout=timeout, queue=queue,
+            priority=priority, no_rerun=no_rerun,
+        )  # fmt: skip
+        code = asyncio.run(run_and_watch(options.settings(), task, is_verbose=verbose))
+    raise typer.Exit(code)
+
+
+def _task(
+    command: list[str],
+    *,
+    cwd: str | None,
+    env: list[str],
+    shell: bool,
+    timeout: str | None,
+    queue: str,
+    priority: int,
+    no_rerun: bool,
+) -> "NewTask":
     from pathlib import Path  # noqa: PLC0415
 
     from hive.durations import read_duration  # noqa: PLC0415
-    from hive.printing import say  # noqa: PLC0415
-    from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
-    from hive.tasks.running import run_and_watch  # noqa: PLC0415
     from hive.tasks.submitting import read_variables  # noqa: PLC0415
-    from hive_contracts.errors import HiveError  # noqa: PLC0415
     from hive_contracts.tasks import DEFAULT_MAX_LOSSES, NewTask  # noqa: PLC0415
 
-    try:
-        task = NewTask(
-            kind="command",
-            payload={
-                "argv": [" ".join(command)] if shell else command,
-                "shell": shell,
-                "cwd": str(Path(cwd or ".").absolute()),
-                "env": read_variables(env or []),
-            },
-            queue=queue,
-            priority=priority,
-            timeout=read_duration(timeout, flag="--timeout") if timeout else None,
-            max_losses=0 if no_rerun else DEFAULT_MAX_LOSSES,
-        )
-        code = asyncio.run(run_and_watch(options.settings(), task, is_verbose=verbose))
-    except HiveError as error:
-        # Every code below that is one the command itself might end with.
-        say(f"hive: {error}")
-        raise typer.Exit(NO_EXIT_CODE) from None
-    raise typer.Exit(code)
+    return NewTask(
+        kind="command",
+        payload={
+            "argv": [" ".join(command)] if shell else command,
+            "shell": shell,
+            "cwd": str(Path(cwd or ".").absolute()),
+            "env": read_variables(env),
+        },
+        queue=queue,
+        priority=priority,
+        timeout=None if timeout is None else read_duration(timeout, flag="--timeout"),
+        max_losses=0 if no_rerun else DEFAULT_MAX_LOSSES,
+    )

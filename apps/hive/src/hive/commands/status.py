@@ -1,21 +1,63 @@
-"""`hive status`: how the Hive does, at a glance."""
+"""`hive status`: how the Hive does, at a glance or all the time."""
+
+from typing import Annotated, Final
+
+import typer
 
 from hive.options import Json, Options, with_options
 
 __all__ = ["status"]
 
+LEAST_INTERVAL_SECONDS: Final = 0.1
+"""Each look counts the whole table of tasks."""
+
 
 @with_options
-def status(options: Options, *, json: Json = False) -> None:
-    """Show how many tasks are in which state, who works, and how fast tasks end."""
+def status(
+    options: Options,
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on looking, until Ctrl-C (exit code 130).")
+    ] = False,
+    interval: Annotated[
+        str | None,
+        typer.Option("--interval", metavar="DURATION", help="With --watch: not every 1s."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show how many tasks are in which state, who works, and how fast tasks end.
+
+    --watch redraws the page in place; off a terminal it prints one after another, with --json a
+    document a line. It goes on when Postgres is away for a while.
+    """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
     from hive.printing import show, show_json  # noqa: PLC0415
-    from hive.tasks.surveying import as_lines, as_plain, survey  # noqa: PLC0415
+    from hive.tasks.surveying import as_lines, as_plain, survey_once  # noqa: PLC0415
 
-    found = asyncio.run(survey(options.settings()))
+    interval_seconds = _interval_seconds(interval, is_watching=watch)
+    if watch:
+        from hive.tasks.watching import watch as go_on_looking  # noqa: PLC0415
+
+        looking = go_on_looking(options.settings(), interval_seconds=interval_seconds, as_json=json)
+        raise typer.Exit(asyncio.run(looking))
+    found = asyncio.run(survey_once(options.settings()))
     if json:
         show_json(as_plain(found))
         return
     for line in as_lines(found):
         show(line)
+
+
+def _interval_seconds(interval: str | None, *, is_watching: bool) -> float:
+    from hive.durations import read_duration  # noqa: PLC0415
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
+
+    if interval is None:
+        return 1.0
+    if not is_watching:
+        raise ConfigurationError("--interval is for --watch; add it, or leave --interval out")
+    seconds = read_duration(interval, flag="--interval").total_seconds()
+    if seconds < LEAST_INTERVAL_SECONDS:
+        raise ConfigurationError(f"--interval is {interval!r}; it must be at least 100ms")
+    return seconds

@@ -1,12 +1,15 @@
 """`hive worker`: run tasks."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hive.options import Options, with_options
 
-__all__ = ["worker"]
+if TYPE_CHECKING:
+    from hive.settings import Settings
+
+__all__ = ["flags_of_a_worker", "work", "worker"]
 
 
 @with_options
@@ -36,26 +39,31 @@ def worker(
     --sync runs one task after another, claimed straight from Postgres without a queen: for
     debugging, and to compare with. Leases of dead workers come back only where a queen runs.
     """
-    settings = options.settings(
-        worker__queues=",".join(queues) if queues else None,
-        worker__slots=slots,
-        worker__processes=processes,
-        calls__modules=_with_default_modules(allow),
-    )
+    from hive.allowing import allowed  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    flags = flags_of_a_worker(queues, slots=slots, processes=processes)
+    work(allowed(options.settings(**flags), allow), is_async=async_mode)
+
+
+def flags_of_a_worker(
+    queues: list[str] | None, *, slots: int | None, processes: int | None
+) -> dict[str, object]:
+    """Return what the flags of a worker say about settings, for `Options.settings`."""
+    return {
+        "worker__queues": ",".join(queues) if queues else None,
+        "worker__slots": slots,
+        "worker__processes": processes,
+    }
+
+
+def work(settings: "Settings", *, is_async: bool) -> None:
+    """Be a worker, or several, until told to stop."""
     if settings.worker.processes > 1:
         from hive.multiplying import run_copies  # noqa: PLC0415
 
-        raise typer.Exit(run_copies(settings.worker.processes, settings, is_async=async_mode))
+        raise typer.Exit(run_copies(settings.worker.processes, settings, is_async=is_async))
     import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
 
     from hive.wiring import run_worker  # noqa: PLC0415
 
-    uvloop.run(run_worker(settings, is_async=async_mode))
-
-
-def _with_default_modules(allow: list[str] | None) -> str | None:
-    if not allow:
-        return None
-    from hive_calls.settings import DEMONSTRATION  # noqa: PLC0415
-
-    return ",".join([DEMONSTRATION, *allow])
+    uvloop.run(run_worker(settings, is_async=is_async))

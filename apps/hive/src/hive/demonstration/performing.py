@@ -10,6 +10,7 @@ from hive.demonstration.ledger import Ledger
 from hive.demonstration.progress import Progress
 from hive.demonstration.workload import Piece, tasks_for
 from hive.tasks.reaching import View
+from hive.words import counted
 from hive_contracts.clocks import BootClock
 from hive_contracts.ids import TaskId
 from hive_store.event_log import BEGINNING
@@ -52,7 +53,7 @@ async def perform(view: View, data_dir: Path, pieces: list[Piece], progress: Pro
             if killed is not None:
                 progress.note(
                     f"SIGKILL to {killed.name} (process {killed.pid}) while it ran"
-                    f" {killed.running} tasks; another takes over"
+                    f" {counted(killed.running, 'task')}; another takes over"
                 )
         await asyncio.sleep(LOOK_SECONDS)
     return Run(

@@ -59,7 +59,7 @@ class Summary:
             f"tasks            {self.tasks:,}",
             f"succeeded        {self.succeeded:,}, each with the result computed directly",
             f"failed           {self.failed_as_expected}, as they had to: their files are broken",
-            f"recovered        {self.recovered} after {self._death()}",
+            f"recovered        {self._recovered()}",
             f"lost             {self.lost}",
             f"accepted twice   {self.accepted_twice}",
             f"processes left   {self.processes_left}",
@@ -69,10 +69,13 @@ class Summary:
             f" {self.run_seconds:.1f} s",
         ]
 
-    def _death(self) -> str:
+    def _recovered(self) -> str:
         if self.killed_worker is None:
-            return "no kill"
-        return f"{self.killed_worker} was killed while it ran {self.running_when_killed}"
+            return f"{self.recovered}; no worker was killed"
+        return (
+            f"{self.recovered} that {self.killed_worker} held when it was killed,"
+            f" {self.running_when_killed} of them running"
+        )
 
     def _waits(self) -> str:
         if self.wait_p50_seconds is None or self.wait_p95_seconds is None:

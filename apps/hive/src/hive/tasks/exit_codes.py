@@ -1,6 +1,6 @@
 """The exit code of a command that waited for a task: the task's own, or one of Hive's.
 
-`hive run` prints this table in its help:
+Of `hive run`, and of `hive submit --wait` for a task of the kind `command`:
 
     0-255    what the command itself ended with; 128 + n if signal n ended it
     121      cancelled
@@ -9,8 +9,18 @@
     124      timed out, as `timeout` says it
     125      there is no exit code: it was not queued, or could not be started
 
-Shells use 126 and above for themselves, and programs mostly low numbers. A task that is no command
-ends with 0 or 1, if not with one of Hive's.
+`hive map` ends with how many of its tasks have not succeeded, and prints this table in its help:
+
+    0        all succeeded
+    1-100    so many failed or were cancelled
+    101      more than that
+    121      it was called off by a second Ctrl-C
+    123      Ctrl-C: nobody watches any more, the tasks go on
+    125      Hive itself could not: not all lines are in, or nothing is
+
+Shells use 126 and above for themselves, and programs mostly low numbers. Of `hive submit --wait`,
+for a task of any other kind, 0 if it succeeded, 1 if it failed, or one of 121 to 124; what was not
+queued is told with 1 or 2, as of every command.
 """
 
 import signal
@@ -20,13 +30,22 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.task_store import EndedTask
 
-__all__ = ["CANCELLED", "DETACHED", "LOST", "NO_EXIT_CODE", "TIMED_OUT", "exit_code_of"]
+__all__ = [
+    "CANCELLED",
+    "DETACHED",
+    "LOST",
+    "NO_EXIT_CODE",
+    "TIMED_OUT",
+    "exit_code_of",
+    "exit_code_of_many",
+]
 
 CANCELLED: Final = 121
 LOST: Final = 122
 DETACHED: Final = 123
 TIMED_OUT: Final = 124
 NO_EXIT_CODE: Final = 125
+MOST_COUNTED: Final = 100
 
 OF_OUTCOME: Final = {
     OutcomeName.TIMED_OUT: TIMED_OUT,
@@ -47,6 +66,11 @@ def exit_code_of(ended: EndedTask, *, is_command: bool) -> int:
     if "signal" in result:
         return 128 + _signal_number(result["signal"])
     return result.get("exit_code", NO_EXIT_CODE)
+
+
+def exit_code_of_many(unsuccessful: int) -> int:
+    """Return the exit code that tells how many tasks have not succeeded."""
+    return min(unsuccessful, MOST_COUNTED + 1)
 
 
 def _signal_number(name: str) -> int:

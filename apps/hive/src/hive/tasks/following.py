@@ -5,17 +5,15 @@ watches and wherever the task runs. The bus only says when to look; without Redi
 fraction of a second apart all the same, because output itself makes no noise on the bus.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from typing import Final
 
 from hive.printing import say
+from hive.tasks.hints import heard_hints, next_hint
+from hive.tasks.outages import Outage
 from hive.tasks.outputs import OutputReader, Sink
 from hive.tasks.reaching import Reach, View
-from hive_bus.subscription import Subscription
 from hive_contracts.errors import StoreUnavailableError
-from hive_contracts.events import EventFrame
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
@@ -24,8 +22,6 @@ from hive_store.onlooker import Situation
 __all__ = ["Follower", "follow"]
 
 LOOK_SECONDS: Final = 0.2
-PAUSE_SECONDS: Final = 0.5
-"""Between two attempts to reach a Postgres that is away."""
 
 
 async def follow(
@@ -38,24 +34,19 @@ async def follow(
     Raises:
         UnknownTaskError: there is no such task.
     """
-    async with _hints(reach, task_id) as hints:
+    outage = Outage(what_goes_on=", and the task goes on")
+    async with heard_hints(reach, {task_id}) as hints:
         follower = Follower(reach.view, task_id, sink, streams=streams)
-        is_away = False
         while True:
             try:
                 has_ended = await follower.look()
             except StoreUnavailableError as error:
-                if not is_away:
-                    say(f"hive: {error}; still trying, and the task goes on")
-                is_away = True
-                await asyncio.sleep(PAUSE_SECONDS)
+                await outage.sit_out(error)
                 continue
-            if is_away:
-                say("hive: Postgres is back")
-            is_away = False
+            outage.note_that_it_answers()
             if has_ended:
                 return
-            await _next_hint(hints)
+            await next_hint(hints, within_seconds=LOOK_SECONDS)
 
 
 class Follower:
@@ -98,24 +89,3 @@ class Follower:
 
     def _new_reader(self) -> OutputReader:
         return OutputReader(self._view.tasks, self._task_id, self._sink, streams=self._streams)
-
-
-@asynccontextmanager
-async def _hints(reach: Reach, task_id: TaskId) -> AsyncGenerator[Subscription[EventFrame] | None]:
-    if reach.bus is None:
-        yield None
-        return
-    async with reach.bus.subscribe(EventFrame, task_ids={task_id}) as frames:
-        yield frames
-
-
-async def _next_hint(hints: Subscription[EventFrame] | None) -> None:
-    """Return at the next word on the bus, or when it is time to look anyway."""
-    if hints is None:
-        await asyncio.sleep(LOOK_SECONDS)
-        return
-    try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            await anext(hints)
-    except TimeoutError:
-        return

@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from hive.durations import show_seconds
 from hive.printing import say, show, show_json
 from hive.settings import Settings
 from hive.tasks.exit_codes import exit_code_of
@@ -44,6 +46,7 @@ async def hand_in(settings: Settings, order: Order) -> int:
         say(f"hive: {error}; it is queued for machines that have it")
     async with open_reach(settings) as reach:
         [task_id] = await reach.hive.submit_many([task])
+        _tell_of_the_past(task)
         if not order.is_waiting:
             _tell(task_id, as_json=order.as_json)
             return 0
@@ -58,6 +61,13 @@ async def hand_in(settings: Settings, order: Order) -> int:
     if ended.error:
         say(f"hive: task {task_id} {ended.state}: {ended.error}")
     return exit_code_of(ended, is_command=task.kind == "command")
+
+
+def _tell_of_the_past(task: NewTask) -> None:
+    late_seconds = (datetime.now(UTC) - task.run_at).total_seconds() if task.run_at else 0.0
+    # A delay of nothing is a moment that has just passed, and no surprise.
+    if late_seconds >= 1:
+        say(f"hive: --run-at was {show_seconds(late_seconds)} ago, so the task is due at once")
 
 
 def _tell(task_id: TaskId, *, as_json: bool) -> None:

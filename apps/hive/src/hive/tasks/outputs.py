@@ -1,12 +1,12 @@
 """What an attempt wrote, read from the store from a place on, and passed on byte by byte."""
 
 import os
-import signal
 import sys
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from hive.printing import say
+from hive.standard_output import UnwritableOutputError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_store import TaskStore
@@ -14,6 +14,7 @@ from hive_store.task_store import OutputPiece
 
 __all__ = ["OutputReader", "Sink", "StandardStreams"]
 
+NAMES: Final = {Stream.STDOUT: "output", Stream.STDERR: "error"}
 BEHIND_EVERYTHING: Final = 2**62
 
 
@@ -33,16 +34,19 @@ class StandardStreams:
     """Standard output to standard output, standard error to standard error, nothing changed."""
 
     def write(self, stream: Stream, data: bytes) -> None:
-        """Write the bytes out at once; if nobody reads them, end as any program in a pipe does."""
+        """Write the bytes out at once.
+
+        Raises:
+            UnwritableOutputError: nobody reads them any more, or they have no room.
+        """
         file = sys.stdout if stream is Stream.STDOUT else sys.stderr
         file.flush()
         view = memoryview(data)
         try:
             while view:
                 view = view[os.write(file.fileno(), view) :]
-        except BrokenPipeError:
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGPIPE)
+        except OSError as error:
+            raise UnwritableOutputError(NAMES[stream], error) from error
 
     def skip(self, stream: Stream, size: int) -> None:
         """Say how much is missing."""

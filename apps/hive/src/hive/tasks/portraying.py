@@ -1,6 +1,7 @@
 """One task with all that is known of it, as `hive show` prints it."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -9,22 +10,24 @@ from typing import Any, Final
 from hive.durations import show_seconds
 from hive.settings import Settings
 from hive.tables import COLUMNS, cut, fit
+from hive.tasks.next_steps import next_steps
 from hive.tasks.reaching import open_view
-from hive.tasks.waiting import LIVING, reason_to_wait
-from hive_contracts.events import Event
+from hive.tasks.timeline import shortened, timeline
+from hive.tasks.waiting import reason_to_wait
+from hive.words import counted
+from hive_contracts.events import Event, EventType
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
-from hive_store.fleet_store import SeenWorker
+from hive_store.fleet_store import WorkerPlace
 from hive_store.onlooker import Situation
 
 __all__ = ["Portrait", "as_lines", "as_plain", "portray"]
 
-REMEMBERED: Final = timedelta(days=2)
-"""Workers that are gone are looked up too: an old attempt ran on one."""
-
 LABEL_COLUMNS: Final = 10
+FOLDED: Final = frozenset({"state", "waits", "limits"})
+"""What goes on below if it is long; of all else the beginning is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,11 @@ class Portrait:
 
     waits_for: str | None
     events: Sequence[Event]
-    workers: Mapping[WorkerId, SeenWorker]
+    places: Mapping[WorkerId, WorkerPlace]
+    """Where its attempts ran; without the workers that are forgotten."""
+
+    silence: timedelta
+    """A worker that was not heard of for so long may be gone."""
 
 
 async def portray(settings: Settings, number: int) -> Portrait:
@@ -51,8 +58,8 @@ async def portray(settings: Settings, number: int) -> Portrait:
     async with open_view(settings) as view:
         record = await view.tasks.read(task_id)
         situation = await view.onlooker.look(task_id)
-        workers = await view.fleet.workers(seen_within=REMEMBERED)
-        living = [w for w in workers if w.unseen_seconds < LIVING.total_seconds()]
+        living = await view.fleet.workers(seen_within=settings.silence)
+        worker_ids = {record.worker_id, *(past.worker_id for past in record.history)} - {None}
         ended = await view.tasks.read_ended([task_id])
         return Portrait(
             record=record,
@@ -60,7 +67,8 @@ async def portray(settings: Settings, number: int) -> Portrait:
             outcome=ended[0].outcome if ended else None,
             waits_for=reason_to_wait(record, situation, living),
             events=await view.events.of_task(task_id),
-            workers={worker.id: worker for worker in workers},
+            places=await view.fleet.places(id_ for id_ in worker_ids if id_ is not None),
+            silence=settings.silence,
         )
 
 
@@ -75,24 +83,40 @@ def as_plain(portrait: Portrait) -> dict[str, Any]:
         "waits_for": portrait.waits_for,
         "ahead": portrait.situation.ahead,
         "last_output_seconds_ago": portrait.situation.unheard_seconds,
-        "events": [
-            {"at": event.at, "type": event.type, "attempts": event.attempts, "reason": event.reason}
-            for event in portrait.events
-        ],
+        "events": [_plain_event(event) for event in _told(portrait)],
     }
     return json.loads(json.dumps(found, default=_plain))
+
+
+def _told(portrait: Portrait) -> list[Event]:
+    """Return what the log tells; its beginning, once that is dropped, from the task's own row."""
+    if any(event.type is EventType.QUEUED for event in portrait.events):
+        return list(portrait.events)
+    record = portrait.record
+    queued = Event(type=EventType.QUEUED, task_ids=(record.id,), at=record.created_at)
+    return [queued, *portrait.events]
+
+
+def _plain_event(event: Event) -> dict[str, Any]:
+    return {"at": event.at, "type": event.type, "attempts": event.attempts, "reason": event.reason}
 
 
 def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
     """Return everything for people; what is long is cut unless `is_full`."""
     parts: list[str] = []
     for label, text in _facts(portrait):
-        lines = text.splitlines() if is_full else [fit(text, COLUMNS - LABEL_COLUMNS)]
+        lines = text.splitlines() if is_full else _bounded(label, text)
         parts += [f"{label:<{LABEL_COLUMNS}}{line}" for label, line in _labelled(label, lines)]
-    for head, rows in (("attempts", _attempts(portrait)), ("events", _events(portrait))):
+    for head, rows in (("attempts", _attempts(portrait)), ("timeline", _timeline(portrait))):
         if rows:
-            parts += ["", head, *(f"  {row if is_full else _row(row)}" for row in rows)]
-    return parts
+            shown = rows if is_full else map(_row, shortened(rows, _more(portrait)))
+            parts += ["", head, *(f"  {row}" for row in shown)]
+    return [*parts, "", f"next: {next_steps(portrait.record.id, portrait.record.state)}"]
+
+
+def _bounded(label: str, text: str) -> list[str]:
+    width = COLUMNS - LABEL_COLUMNS
+    return textwrap.wrap(text, width) if label in FOLDED else [fit(text, width)]
 
 
 def _row(text: str) -> str:
@@ -109,6 +133,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "task", f"{record.id}"
     yield "kind", record.kind
     yield "queue", f"{record.queue}, priority {record.priority}"
+    if record.group is not None:
+        yield "group", record.group
     yield "state", _state(portrait)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
@@ -129,12 +155,21 @@ def _state(portrait: Portrait) -> str:
         since = show_seconds((now - record.started_at).total_seconds() if record.started_at else 0)
         unheard = portrait.situation.unheard_seconds
         heard = "no output yet" if unheard is None else f"last output {show_seconds(unheard)} ago"
-        return f"running for {since} on {_place(record.worker_id, portrait)}; {heard}"
+        place = f"{_place(record.worker_id, portrait)}{_silent(portrait)}"
+        return f"running for {since} on {place}; {heard}"
     if record.state not in TERMINAL_STATES or record.finished_at is None:
         return str(record.state)
     word = "timed out" if portrait.outcome is OutcomeName.TIMED_OUT else None
     how = f"{record.state} ({word})" if word else str(record.state)
     return f"{how} {_ago(record.finished_at, now)}{_took(record)}"
+
+
+def _silent(portrait: Portrait) -> str:
+    """Say for how long the worker has been silent, if that is longer than it should be."""
+    place = portrait.places.get(portrait.record.worker_id) if portrait.record.worker_id else None
+    if place is None or place.unseen_seconds <= portrait.silence.total_seconds():
+        return ""
+    return f", which has been silent for {show_seconds(place.unseen_seconds)}"
 
 
 def _took(record: TaskRecord) -> str:
@@ -145,10 +180,10 @@ def _took(record: TaskRecord) -> str:
 
 def _limits(record: TaskRecord) -> str:
     timeout = f"time-out {show_seconds(record.timeout.total_seconds())}" if record.timeout else ""
-    failures = f"{record.failures} of {record.max_attempts} failures"
-    losses = f"{record.losses} of {record.max_losses} losses"
+    failures = f"{record.failures} of {counted(record.max_attempts, 'failure')}"
+    losses = f"{record.losses} of {counted(record.max_losses, 'loss', 'losses')}"
     if not record.max_losses:
-        losses = "never run again after a loss"
+        losses = "never run again once it has started"
     return ", ".join(part for part in (failures, losses, timeout or "no time-out") if part)
 
 
@@ -188,14 +223,17 @@ def _after(place: str, error: str | None) -> str:
     return f"{place}  {error}" if error else place
 
 
-def _events(portrait: Portrait) -> list[str]:
-    record = portrait.record
-    rows = [f"{_moment(record.created_at)}  submitted"]
-    for event in portrait.events:
-        number = f" attempt {event.attempts[0]}" if event.attempts else ""
-        reason = f"  {event.reason}" if event.reason else ""
-        rows.append(f"{_moment(event.at) if event.at else 'unknown'}  {event.type}{number}{reason}")
-    return rows
+def _timeline(portrait: Portrait) -> list[str]:
+    return timeline(
+        portrait.record,
+        _told(portrait),
+        claims=portrait.situation.claim,
+        place_of=lambda worker_id: _place(worker_id, portrait),
+    )
+
+
+def _more(portrait: Portrait) -> str:
+    return f"hive show {portrait.record.id} --full"
 
 
 def _place(worker_id: WorkerId | None, portrait: Portrait) -> str:
@@ -204,9 +242,9 @@ def _place(worker_id: WorkerId | None, portrait: Portrait) -> str:
         return "no worker"
     if worker_id == record.worker_id and record.worker_host is not None:
         return f"{record.worker_host}, process {record.worker_pid}"
-    worker = portrait.workers.get(worker_id)
+    place = portrait.places.get(worker_id)
     # Forgotten workers are told by their id: it says at least which attempts shared one.
-    return f"{worker.host}, process {worker.pid}" if worker else f"unknown worker {worker_id}"
+    return f"{place.host}, process {place.pid}" if place else f"forgotten worker {worker_id}"
 
 
 def _moment(at: datetime) -> str:

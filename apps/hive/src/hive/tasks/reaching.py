@@ -1,13 +1,15 @@
 """How a command reaches its Hive: the store alone for looking, the bus beside it for waiting."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hive import up_state
+from hive.printing import say
 from hive.settings import Settings
-from hive_contracts.errors import UsageError
+from hive_contracts.errors import BusUnavailableError, UsageError
 from hive_store import EventLog, FleetStore, Selector, TaskStore, open_line
 from hive_store.onlooker import Onlooker
 
@@ -66,10 +68,24 @@ async def open_reach(settings: Settings) -> AsyncGenerator[Reach]:
     async with open_view(settings) as view:
         _, redis = _urls(settings)
         if redis is None:
-            yield Reach(view=view, hive=Hive(view.tasks, None), bus=None)
+            async with Hive.over(view.tasks, None) as hive:
+                yield Reach(view=view, hive=hive, bus=None)
             return
-        async with Bus.open(redis, prefix=settings.redis.prefix) as bus:
-            yield Reach(view=view, hive=Hive(view.tasks, bus), bus=bus)
+        # What the bus logs of an outage, each part for itself, is told in one sentence here.
+        logging.getLogger("hive_bus").setLevel(logging.ERROR)
+        async with (
+            Bus.open(redis, prefix=settings.redis.prefix) as bus,
+            Hive.over(view.tasks, bus) as hive,
+        ):
+            await _tell_if_it_is_away(bus)
+            yield Reach(view=view, hive=hive, bus=bus)
+
+
+async def _tell_if_it_is_away(bus: "Bus") -> None:
+    try:
+        await bus.ping()
+    except BusUnavailableError as error:
+        say(f"hive: {error}; news is found by looking, a little later")
 
 
 def _urls(settings: Settings) -> tuple[str, str | None]:

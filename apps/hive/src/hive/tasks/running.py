@@ -7,11 +7,13 @@ third            detach all the same; the task ends without an onlooker
 
 import asyncio
 import sys
+from datetime import timedelta
 from typing import Final
 
 from hive.durations import show_seconds
 from hive.printing import say
 from hive.settings import Settings
+from hive.standard_output import UnwritableOutputError
 from hive.tasks.exit_codes import DETACHED, exit_code_of
 from hive.tasks.following import follow
 from hive.tasks.interrupts import Interrupts
@@ -47,7 +49,7 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
             is_telling = is_verbose or sys.stderr.isatty()
             if is_telling:
                 say(f"hive: task {task_id}, in queue {task.queue}")
-            ended = await _watch(reach, task_id, interrupts)
+            ended = await _watch(reach, task_id, interrupts, silence=settings.silence)
         if ended is None:
             return DETACHED
         code = exit_code_of(ended, is_command=True)
@@ -56,19 +58,25 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
         return code
 
 
-async def _watch(reach: Reach, task_id: TaskId, interrupts: Interrupts) -> EndedTask | None:
+async def _watch(
+    reach: Reach, task_id: TaskId, interrupts: Interrupts, *, silence: timedelta
+) -> EndedTask | None:
     """Return how the task ended, or None if the person at the keyboard has gone away."""
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(_follow_to_end(reach, task_id))
         minding = group.create_task(_mind(reach, task_id, interrupts, watching))
-        waiting = group.create_task(_explain_waiting(reach, task_id))
+        waiting = group.create_task(_explain_waiting(reach, task_id, silence))
         watching.add_done_callback(lambda _: minding.cancel())
         watching.add_done_callback(lambda _: waiting.cancel())
     return None if watching.cancelled() else watching.result()
 
 
 async def _follow_to_end(reach: Reach, task_id: TaskId) -> EndedTask:
-    await follow(reach, task_id, StandardStreams())
+    try:
+        await follow(reach, task_id, StandardStreams())
+    except* UnwritableOutputError:
+        say(f"hive: task {task_id} goes on unseen; watch it with `hive logs -f {task_id}`")
+        raise
     return await reach.hive.wait(task_id)
 
 
@@ -102,11 +110,12 @@ async def _cancel(reach: Reach, task_id: TaskId) -> None:
         await asyncio.sleep(CANCEL_AGAIN_SECONDS)
 
 
-async def _explain_waiting(reach: Reach, task_id: TaskId) -> None:
+async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) -> None:
     """Say what a task waits for that does not begin: silence would look like a hung command."""
     await asyncio.sleep(PATIENCE_SECONDS)
     try:
-        reason = await why_it_waits(reach.view, await reach.hive.show(task_id))
+        record = await reach.hive.show(task_id)
+        reason = await why_it_waits(reach.view, record, silence=silence)
     except StoreUnavailableError:
         return
     if reason is not None:

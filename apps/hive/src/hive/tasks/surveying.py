@@ -8,16 +8,14 @@ from typing import Any, Final
 from hive.durations import show_seconds
 from hive.settings import Settings
 from hive.tables import fit, table_lines
-from hive.tasks.reaching import open_view
+from hive.tasks.reaching import View, open_view
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
 
-__all__ = ["Survey", "as_lines", "as_plain", "survey"]
+__all__ = ["Survey", "as_lines", "as_plain", "survey", "survey_once"]
 
 SEEN_WITHIN: Final = timedelta(minutes=1)
 ENDS_SECONDS: Final = 60
-SILENT_SECONDS: Final = 15.0
-"""A worker that has said nothing for so long may be gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,23 +30,31 @@ class Survey:
     """How many tasks ended within the last minute."""
 
     workers: Sequence[SeenWorker]
+    silence: timedelta
+    """A worker that was not heard of for so long may be gone."""
 
 
-async def survey(settings: Settings) -> Survey:
+async def survey(view: View, *, silence: timedelta) -> Survey:
     """Look at everything once."""
+    return Survey(
+        counts=await view.tasks.count(),
+        longest_waits=await view.onlooker.longest_waits(),
+        recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
+        workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
+        silence=silence,
+    )
+
+
+async def survey_once(settings: Settings) -> Survey:
+    """Look at everything once, at the Hive that the settings name."""
     async with open_view(settings) as view:
-        return Survey(
-            counts=await view.tasks.count(),
-            longest_waits=await view.onlooker.longest_waits(),
-            recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
-            workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
-        )
+        return await survey(view, silence=settings.silence)
 
 
 def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
-    workers = _worker_lines(found.workers)
+    workers = _worker_lines(found.workers, found.silence)
     return [*queues, "", _ends_line(found.recent_ends), "", *workers]
 
 
@@ -90,13 +96,13 @@ def _ends_line(ends: Mapping[TaskState, int]) -> str:
     return f"ended in the last minute: {parts} ({total / ENDS_SECONDS:.2g} a second)"
 
 
-def _worker_lines(workers: Sequence[SeenWorker]) -> list[str]:
+def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str]:
     if not workers:
         return ["no worker was seen in the last minute; start one with: hive worker"]
     rows = [
         [
             fit(worker.host, 20),
-            _condition(worker),
+            _condition(worker, silence),
             fit(",".join(worker.queues), 20),
             str(worker.pid),
             str(worker.slots),
@@ -108,7 +114,7 @@ def _worker_lines(workers: Sequence[SeenWorker]) -> list[str]:
     return table_lines(["host", "worker", "queues", "pid", "slots", "held", "seen"], rows, texts=3)
 
 
-def _condition(worker: SeenWorker) -> str:
-    if worker.unseen_seconds > SILENT_SECONDS:
-        return "silent"
+def _condition(worker: SeenWorker, silence: timedelta) -> str:
+    if worker.unseen_seconds > silence.total_seconds():
+        return f"silent {show_seconds(worker.unseen_seconds)}"
     return "draining" if worker.is_draining else "at work"

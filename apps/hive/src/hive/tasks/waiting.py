@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
 from hive.durations import show_seconds
 from hive.tasks.reaching import View
+from hive.words import counted
+from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store.fleet_store import SeenWorker
 from hive_store.onlooker import MOST_AHEAD, Situation
+from hive_store.submitting import HELD_UNTIL
 
-__all__ = ["LIVING", "reason_to_wait", "why_it_waits"]
-
-LIVING: Final = timedelta(seconds=30)
-"""A worker that was not seen for longer is not counted upon."""
+__all__ = ["reason_to_wait", "why_it_waits"]
 
 
-async def why_it_waits(view: View, record: TaskRecord) -> str | None:
-    """Return what a task waits for; None if it runs, or has ended."""
-    workers = await view.fleet.workers(seen_within=LIVING)
+async def why_it_waits(view: View, record: TaskRecord, *, silence: timedelta) -> str | None:
+    """Return what a task waits for; None if it runs, or has ended.
+
+    Args:
+        view: of its Hive.
+        record: the task.
+        silence: workers that were not heard of for so long do not count.
+    """
+    workers = await view.fleet.workers(seen_within=silence)
     return reason_to_wait(record, await view.onlooker.look(record.id), workers)
 
 
@@ -42,9 +47,14 @@ def reason_to_wait(
 
 
 def _until(record: TaskRecord, now: datetime) -> str:
+    if record.run_at == HELD_UNTIL:
+        return f"it is held back until `hive map --reattach {record.group} --jobs N` lets it go"
     left_seconds = (record.run_at - now).total_seconds()
     when = f"in {show_seconds(left_seconds)}" if left_seconds > 0 else "now"
-    what = f"it is due again after {record.failures} failures" if record.failures else "it is due"
+    if record.history and record.history[-1].outcome == OutcomeName.RELEASED:
+        return f"{record.error}; it is due again {when}"
+    failures = counted(record.failures, "failure")
+    what = f"it is due again after {failures}" if record.failures else "it is due"
     return f"{what} {when}, at {record.run_at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
@@ -52,13 +62,26 @@ def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) ->
     serving = _serving(queue, workers)
     if missing := _nobody(queue, serving):
         return missing
-    slots, held = sum(w.slots for w in serving), sum(w.held for w in serving)
     if not situation.queens:
         return "no queen hands out work; start one with `hive queen`"
-    ahead = situation.ahead or 0
-    before = f"{ahead:,}{' or more' if ahead >= MOST_AHEAD else ''} tasks go before it"
-    room = f"{len(serving)} workers with {slots} slots serve queue {queue!r} and hold {held} tasks"
-    return f"{before if ahead else 'it is next in line'}; {room}"
+    return f"{_before(situation.ahead or 0)}; {_room(queue, serving)}"
+
+
+def _before(ahead: int) -> str:
+    if ahead >= MOST_AHEAD:
+        return f"{ahead:,} or more tasks go before it"
+    if ahead:
+        return f"{counted(ahead, 'task')} {'goes' if ahead == 1 else 'go'} before it"
+    return "it is next in line"
+
+
+def _room(queue: str, serving: Sequence[SeenWorker]) -> str:
+    slots = counted(sum(w.slots for w in serving), "slot")
+    held = counted(sum(w.held for w in serving), "task")
+    workers = counted(len(serving), "worker")
+    if len(serving) == 1:
+        return f"{workers} with {slots} serves queue {queue!r} and holds {held}"
+    return f"{workers} with {slots} serve queue {queue!r} and hold {held}"
 
 
 def _serving(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:

@@ -1,0 +1,65 @@
+"""A command from a line: `{}` in its words is replaced by the line, without any shell.
+
+A command without `{}` gets the line as one further argument, as with xargs. Empty lines are no
+commands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hive.bulk.lines import Line, RefusedLineError
+from hive.tasks.kinds import check_payload
+from hive_contracts.errors import HiveError
+from hive_contracts.tasks import NewTask
+from hive_store.submitting import checked_payload
+
+__all__ = ["CommandLines"]
+
+PLACE: Final = "{}"
+
+
+class CommandLines:
+    """Reads lines as tasks that run a command.
+
+    Raises:
+        MalformedPayloadError: no program is named.
+        RefusedTaskError: the task may not be submitted, whatever the line.
+    """
+
+    def __init__(self, words: Sequence[str], task: NewTask) -> None:
+        """Make a reader.
+
+        Args:
+            words: the program and its arguments.
+            task: a task like all of these; its payload lacks nothing but the `argv`.
+        """
+        self._words = words if any(PLACE in word for word in words) else [*words, PLACE]
+        self._task = task
+        self._checked(self._task_with("x"))
+
+    def read(self, line: Line) -> NewTask | None:
+        """Return the task of a line; None for an empty one.
+
+        Raises:
+            RefusedLineError: it can be no argument of a program.
+        """
+        if not line.data:
+            return None
+        try:
+            return self._checked(self._task_with(line.data.decode()))
+        except UnicodeDecodeError as error:
+            raise RefusedLineError(line.number, "it is not UTF-8", column=error.start + 1) from None
+        except HiveError as error:
+            raise RefusedLineError(line.number, str(error)) from error
+
+    def _task_with(self, text: str) -> NewTask:
+        payload: dict[str, Any] = self._task.payload
+        argv = [word.replace(PLACE, text) for word in self._words]
+        return replace(self._task, payload={**payload, "argv": argv})
+
+    @staticmethod
+    def _checked(task: NewTask) -> NewTask:
+        check_payload(task.kind, task.payload)
+        checked_payload(task)
+        return task

@@ -1,0 +1,164 @@
+"""A task from a line of JSON, with the options of the command line for what the line leaves out.
+
+    {"kind": "command", "payload": {"argv": ["true"]}, "timeout": "10m", "priority": 5}
+
+The fields are named as the options of `hive submit`; a field that is null is left out.
+"""
+
+import codecs
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+from hive.bulk.lines import Line, RefusedLineError
+from hive.durations import read_duration
+from hive.printing import say
+from hive.settings import nearest
+from hive.tasks.kinds import check_payload
+from hive.tasks.submitting import parse_json, read_max_losses, read_run_at
+from hive_contracts.errors import HiveError, RefusedTaskError, UnknownKindError
+from hive_contracts.tasks import DEFAULT_QUEUE, NewTask
+from hive_store.submitting import checked_payload
+
+__all__ = ["SaidTask", "TaskLines", "task_of"]
+
+FIELDS: Final[Mapping[str, tuple[type, str]]] = {
+    "kind": (str, "a text"),
+    "payload": (object, "anything"),
+    "queue": (str, "a text"),
+    "priority": (int, "a whole number"),
+    "run_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
+    "delay": (str, "a duration, as in 5m"),
+    "max_attempts": (int, "a whole number"),
+    "max_losses": (int, "a whole number"),
+    "no_rerun": (bool, "true or false"),
+    "timeout": (str, "a duration, as in 10m"),
+    "group": (str, "a text"),
+}
+"""Of each field: the type that it must have, and how to say so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidTask:
+    """A task as options say it; of many, what holds for lines that say nothing else."""
+
+    kind: str | None = None
+    payload: Any = field(default_factory=dict[str, Any])
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    run_at: str | None = None
+    delay: str | None = None
+    max_attempts: int | None = None
+    max_losses: int | None = None
+    no_rerun: bool = False
+    timeout: str | None = None
+    group: str | None = None
+
+
+def task_of(said: SaidTask) -> NewTask:
+    """Return the task that is said.
+
+    Raises:
+        ConfigurationError: a moment or a duration is malformed, or two options contradict.
+    """
+    return NewTask(
+        kind=said.kind or "",
+        payload=said.payload,
+        queue=said.queue,
+        priority=said.priority,
+        run_at=read_run_at(said.run_at, said.delay),
+        max_attempts=said.max_attempts,
+        max_losses=read_max_losses(said.max_losses, no_rerun=said.no_rerun),
+        timeout=None if said.timeout is None else read_duration(said.timeout, flag="--timeout"),
+        group=said.group,
+    )
+
+
+class TaskLines:
+    """Reads lines of JSON as tasks.
+
+    Raises:
+        ConfigurationError: the defaults themselves are malformed.
+    """
+
+    def __init__(self, defaults: SaidTask, *, is_forced: bool) -> None:
+        task_of(defaults)
+        self._defaults = defaults
+        self._is_forced = is_forced
+        self._forced_kinds: set[str] = set()
+
+    def read(self, line: Line) -> NewTask | None:
+        """Return the task that a line says; None for a blank line.
+
+        Raises:
+            RefusedLineError: it says none, or one that may not be submitted.
+        """
+        if not line.data.strip():
+            return None
+        said = _object_in(line)
+        try:
+            task = self._task(said)
+            self._check_kind(task)
+            checked_payload(task)
+        except HiveError as error:
+            raise RefusedLineError(line.number, str(error)) from error
+        return task
+
+    def _task(self, said: dict[str, Any]) -> NewTask:
+        given = _fields_of(said)
+        if given.get("kind", self._defaults.kind) is None:
+            raise RefusedTaskError('it has no "kind", and no KIND is given for lines without one')
+        # Of two fields that say the same thing, what the line says of one is said of the other.
+        if "run_at" in given or "delay" in given:
+            given = {"run_at": None, "delay": None} | given
+        if "max_losses" in given or "no_rerun" in given:
+            given = {"max_losses": None, "no_rerun": False} | given
+        return task_of(replace(self._defaults, **given))
+
+    def _check_kind(self, task: NewTask) -> None:
+        try:
+            check_payload(task.kind, task.payload)
+        except UnknownKindError as error:
+            if not self._is_forced:
+                raise
+            if task.kind not in self._forced_kinds:
+                say(f"hive: {error}; it is queued for machines that have it")
+            self._forced_kinds.add(task.kind)
+
+
+def _object_in(line: Line) -> dict[str, Any]:
+    try:
+        # Some editors mark UTF-8 with a byte order mark, which can only be at the beginning.
+        data = line.data.removeprefix(codecs.BOM_UTF8) if line.number == 1 else line.data
+        said = parse_json(data.decode())
+    except UnicodeDecodeError as error:
+        raise RefusedLineError(line.number, "it is not UTF-8", column=error.start + 1) from None
+    except json.JSONDecodeError as error:
+        raise RefusedLineError(
+            line.number, f"it is not JSON: {error.msg}", column=error.colno
+        ) from None
+    except RecursionError:
+        raise RefusedLineError(line.number, "it is nested too deeply") from None
+    except ValueError as error:
+        raise RefusedLineError(line.number, f"it is not JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise RefusedLineError(
+            line.number, 'it is no JSON object, such as {"kind": "command", "payload": ...}'
+        )
+    return cast("dict[str, Any]", said)
+
+
+def _fields_of(said: dict[str, Any]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name, value in said.items():
+        if name not in FIELDS:
+            meant = nearest(name, FIELDS) or f"; fields: {', '.join(FIELDS)}"
+            raise RefusedTaskError(f"a task has no field {name!r}{meant}")
+        kind, words = FIELDS[name]
+        if value is None and name != "payload":
+            continue
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise RefusedTaskError(f"{name} is {json.dumps(value)}; it must be {words}")
+        given[name] = value
+    return given

@@ -1,0 +1,64 @@
+"""`hive cancel`: call tasks off."""
+
+from typing import Annotated
+
+import typer
+
+from hive.filters import Filter, with_filter
+from hive.options import Json, Options, with_options
+
+__all__ = ["EPILOG", "cancel"]
+
+EPILOG = (
+    "A task that runs is asked to stop: its worker ends everything of it, and only then is it"
+    " cancelled. Exit code: 0 if none of the tasks will run any more, also if they had ended"
+    " already; 1 if one does not exist, or another transaction held it."
+)
+
+
+@with_options
+@with_filter
+def cancel(
+    options: Options,
+    given: Filter,
+    tasks: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="The tasks; - for stdin.")
+    ] = None,
+    *,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when nothing of them runs any more.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Also more than 20 that a filter finds.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which; change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Cancel tasks: those named, or all that fit the options.
+
+    Example: hive cancel --group nightly --state queued
+    """
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.many.acting import Order, chosen_tasks  # noqa: PLC0415
+    from hive.many.cancelling import cancel_all  # noqa: PLC0415
+    from hive_contracts.states import Move  # noqa: PLC0415
+
+    settings = options.settings()
+    order = Order(
+        verb="cancel",
+        done="cancelled",
+        move=Move.CANCEL,
+        words=tasks or [],
+        filter=given,
+        is_agreed=yes,
+        is_dry=dry_run,
+        as_json=json,
+    )
+    task_ids = chosen_tasks(settings, order)
+    if task_ids is None:
+        return
+    if code := asyncio.run(cancel_all(settings, task_ids, is_waiting=wait, as_json=json)):
+        raise typer.Exit(code)

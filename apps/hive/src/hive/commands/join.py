@@ -1,0 +1,54 @@
+"""`hive join`: run tasks here for the Hive of another machine."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hive.commands.worker import flags_of_a_worker, work
+from hive.options import Options, with_options
+
+__all__ = ["join"]
+
+
+@with_options
+def join(
+    options: Options,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="What `hive up --listen` has written on that machine."),
+    ],
+    queues: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Queues to serve.")
+    ] = None,
+    *,
+    slots: Annotated[
+        int | None, typer.Option("--slots", help="Most tasks that a process runs at once.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="How many worker processes to run.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="MODULE", help="Let `call` tasks call its functions."),
+    ] = None,
+) -> None:
+    """Run tasks here for the Hive of another machine, until told to stop, as `hive worker` does.
+
+    There, `hive up --listen ADDRESS` writes the file; copy it here, readable for nobody else. The
+    other commands take it too: HIVE_CONFIG=FILE hive status
+    """
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.allowing import allowed  # noqa: PLC0415
+    from hive.joining import check_file, check_servers, meet  # noqa: PLC0415
+    from hive.printing import say  # noqa: PLC0415
+
+    check_file(file)
+    flags = flags_of_a_worker(queues, slots=slots, processes=processes)
+    settings = allowed(replace(options, config=file).settings(**flags), allow)
+    check_servers(settings, file)
+    for line in asyncio.run(meet(settings, file)):
+        say(f"hive: {line}")
+    work(settings, is_async=True)

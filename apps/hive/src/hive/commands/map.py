@@ -1,0 +1,224 @@
+"""`hive map`: run a command for each line of an input."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hive.completing import queues
+from hive.options import Json, Options, with_options
+
+if TYPE_CHECKING:
+    from hive.bulk.map_run import MapOrder
+    from hive_contracts.tasks import NewTask
+
+__all__ = ["EPILOG", "map_lines"]
+
+EPILOG = (
+    "Exit code: 0 if all succeeded, else how many did not: 1 to 100, or 101 for more. Hive's own:"
+    " 121 called off by a second Ctrl-C, 123 detached by Ctrl-C, 125 not all lines went in. Ctrl-C"
+    " detaches and the tasks go on; `--reattach GROUP` watches them again, from any machine."
+)
+
+
+@with_options
+def map_lines(
+    options: Options,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="What to run; {} stands for the line."),
+    ] = None,
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="FILE|-", help="Where the lines are.")
+    ] = "-",
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Lines end with NUL, as after find -print0.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", metavar="N", help="Most tasks at once.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")
+    ] = None,
+    reattach: Annotated[
+        str | None, typer.Option("--reattach", metavar="GROUP", help="Watch what is in already.")
+    ] = None,
+    from_line: Annotated[
+        int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
+    ] = 0,
+    no_rerun: Annotated[
+        bool, typer.Option("--no-rerun", help="Never run one again once it has started.")
+    ] = False,
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="DURATION", help="Stop each after so long, as in 5m."),
+    ] = None,
+    queue: Annotated[
+        str,
+        typer.Option(
+            "--queue", metavar="NAME", help="Queue to put them into.", autocompletion=queues
+        ),
+    ] = "default",
+    priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
+    cwd: Annotated[
+        str | None,
+        typer.Option("--cwd", metavar="PATH", help="Where to run; default: this directory."),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME=VALUE", help="A variable that each shall have."),
+    ] = None,
+    keep_order: Annotated[
+        bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no outputs.")] = False,
+    json: Json = False,
+) -> None:
+    """Run a command for each line of standard input, as durable tasks, and watch them to the end.
+
+    \b
+    Examples:
+      find . -name '*.png' | hive map -- optipng {}
+      hive map --from urls.txt --jobs 8 --retries 2 --timeout 5m -- curl -fsSO {}
+      hive map --reattach map-20300131-1a2b3c
+
+    {} in any word is replaced by the line, without a shell; a COMMAND without it gets the line as
+    its last argument. What a task writes is printed when it has ended. With --jobs the tasks are
+    held back, and each goes when another ends, as long as somebody watches.
+    """  # noqa: D301 - the escape is click's: what follows is not wrapped
+    from hive.endings import told  # noqa: PLC0415 - `hive --help` must not pay for it
+    from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
+
+    # Every lower code says how many tasks have not succeeded.
+    with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
+        _check(command, jobs=jobs, retries=retries, group=group, reattach=reattach)
+        given = _Given(jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json)
+        if reattach is not None:
+            code = _watch_again(options, reattach, given)
+        else:
+            task = _task(
+                cwd=cwd, env=env or [], timeout=timeout, queue=queue, priority=priority,
+                retries=retries, no_rerun=no_rerun, is_held=jobs is not None,
+            )  # fmt: skip
+            code = _run(
+                options, command or [], task, given, group=group, source=source,
+                separator=b"\0" if null else b"\n", from_line=from_line,
+            )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    jobs: int | None
+    is_quiet: bool
+    keeps_order: bool
+    as_json: bool
+
+    def order(self, group: str, *, may_have_tasks: bool) -> "MapOrder":
+        from hive.bulk.map_run import MapOrder  # noqa: PLC0415
+
+        return MapOrder(
+            group=group,
+            may_have_tasks=may_have_tasks,
+            jobs=self.jobs,
+            is_quiet=self.is_quiet,
+            keeps_order=self.keeps_order,
+            as_json=self.as_json,
+        )
+
+
+def _check(
+    command: list[str] | None,
+    *,
+    jobs: int | None,
+    retries: int,
+    group: str | None,
+    reattach: str | None,
+) -> None:
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
+
+    if jobs is not None and jobs < 1:
+        raise ConfigurationError(f"--jobs is {jobs}; at least 1 task runs at once")
+    if retries < 0:
+        raise ConfigurationError(f"--retries is {retries}; 0 is to try once")
+    if reattach is None and not command:
+        raise ConfigurationError("no command is named; write it last, as in `hive map -- wc -l {}`")
+    if reattach is not None and (command or group):
+        what = f"--group {group}" if group else f"the command {command}"
+        raise ConfigurationError(f"--reattach watches what is in already; leave out {what}")
+
+
+def _task(
+    *,
+    cwd: str | None,
+    env: list[str],
+    timeout: str | None,
+    queue: str,
+    priority: int,
+    retries: int,
+    no_rerun: bool,
+    is_held: bool,
+) -> "NewTask":
+    from pathlib import Path  # noqa: PLC0415
+
+    from hive.durations import read_duration  # noqa: PLC0415
+    from hive.tasks.submitting import read_variables  # noqa: PLC0415
+    from hive_contracts.tasks import DEFAULT_MAX_LOSSES, NewTask  # noqa: PLC0415
+    from hive_store.submitting import HELD_UNTIL  # noqa: PLC0415
+
+    return NewTask(
+        kind="command",
+        payload={"cwd": str(Path(cwd or ".").absolute()), "env": read_variables(env)},
+        queue=queue,
+        priority=priority,
+        run_at=HELD_UNTIL if is_held else None,
+        max_attempts=retries + 1,
+        max_losses=0 if no_rerun else DEFAULT_MAX_LOSSES,
+        timeout=None if timeout is None else read_duration(timeout, flag="--timeout"),
+    )
+
+
+def _run(
+    options: Options,
+    command: list[str],
+    task: "NewTask",
+    given: _Given,
+    *,
+    group: str | None,
+    source: str,
+    separator: bytes,
+    from_line: int | None,
+) -> int:
+    import asyncio  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415
+
+    from hive.bulk.command_lines import CommandLines  # noqa: PLC0415
+    from hive.bulk.groups import new_group  # noqa: PLC0415
+    from hive.bulk.lines import open_lines  # noqa: PLC0415
+    from hive.bulk.map_run import run_map  # noqa: PLC0415
+    from hive.bulk.mapping import Lines  # noqa: PLC0415
+    from hive.printing import say  # noqa: PLC0415
+
+    name = group or new_group("map")
+    reader = CommandLines(command, replace(task, group=name))
+    order = given.order(name, may_have_tasks=from_line is not None)
+    with open_lines(
+        source, separator=separator, from_line=1 if from_line is None else from_line
+    ) as opened:
+        if source == "-" and sys.stdin.isatty():
+            say("hive: reading lines from the terminal; Ctrl-D ends them")
+        lines = Lines(source=opened, reader=reader, words=sys.argv[1:], command=command)
+        return asyncio.run(run_map(options.settings(), order, lines))
+
+
+def _watch_again(options: Options, group: str, given: _Given) -> int:
+    import asyncio  # noqa: PLC0415
+
+    from hive.bulk.map_run import run_map  # noqa: PLC0415
+
+    return asyncio.run(run_map(options.settings(), given.order(group, may_have_tasks=True), None))

@@ -1,0 +1,61 @@
+"""`hive retry`: queue tasks once more that failed or were cancelled."""
+
+from typing import Annotated
+
+import typer
+
+from hive.filters import Filter, with_filter
+from hive.options import Json, Options, with_options
+
+__all__ = ["EPILOG", "retry"]
+
+EPILOG = (
+    "A task that is queued again may fail once more before it has failed for good, and keeps what"
+    " its earlier attempts have written. Exit code: 0 if all were queued; 1 if one was not: it does"
+    " not exist, is not failed or cancelled, or another transaction held it."
+)
+
+
+@with_options
+@with_filter
+def retry(
+    options: Options,
+    given: Filter,
+    tasks: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="The tasks; - for stdin.")
+    ] = None,
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Also more than 20 that a filter finds.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say which; change nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Queue failed and cancelled tasks again: those named, or all of them that fit the options.
+
+    Example: hive retry --group nightly --state failed
+    """
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.many.acting import Order, chosen_tasks  # noqa: PLC0415
+    from hive.many.retrying import retry_all  # noqa: PLC0415
+    from hive_contracts.states import Move  # noqa: PLC0415
+
+    settings = options.settings()
+    order = Order(
+        verb="retry",
+        done="queued again",
+        move=Move.REVIVE,
+        words=tasks or [],
+        filter=given,
+        is_agreed=yes,
+        is_dry=dry_run,
+        as_json=json,
+    )
+    task_ids = chosen_tasks(settings, order)
+    if task_ids is None:
+        return
+    if code := asyncio.run(retry_all(settings, task_ids, as_json=json)):
+        raise typer.Exit(code)

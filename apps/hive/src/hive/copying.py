@@ -1,0 +1,86 @@
+"""Backup and restore as the command line does them: where, how far, and what came of it."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from hive.borrowing import database_to_fill, database_to_save
+from hive.settings import Settings
+from hive_contracts.clocks import BootClock
+from hive_contracts.errors import ConfigurationError
+from hive_store.archive import open_backup
+from hive_store.backing_up import CopyProgress, back_up
+from hive_store.manifest import Manifest
+from hive_store.restoring import Restored, restore
+
+__all__ = ["fill_database", "row_count", "save_database"]
+
+LOOK_SECONDS: Final = 0.1
+MEGABYTE: Final = 1_000_000
+CLEAR_LINE: Final = "\r\x1b[K"
+
+
+def save_database(settings: Settings, file: Path, *, overwrites: bool) -> Manifest:
+    """Save the database that the settings mean as `file`; raises as `back_up` does.
+
+    Raises:
+        ConfigurationError: the file is there already, and is not to be overwritten.
+    """
+    if file.exists() and not overwrites:
+        raise ConfigurationError(
+            f"{file} is there already: choose another name, or say --force to have it replaced"
+        )
+
+    async def save() -> Manifest:
+        async with database_to_save(settings) as url:
+            with _progress("saving") as show:
+                return await back_up(url, file, on_progress=show)
+
+    return asyncio.run(save())
+
+
+def fill_database(settings: Settings, file: Path, *, replaces: bool) -> Restored:
+    """Bring the backup `file` into the database that is meant; raises as `restore` does."""
+    with open_backup(file):
+        # Looked at before anything is put out of its way.
+        pass
+
+    async def fill() -> Restored:
+        async with database_to_fill(settings, replaces=replaces) as url:
+            with _progress("restoring") as show:
+                return await restore(url, file, replaces=replaces, on_progress=show)
+
+    return asyncio.run(fill())
+
+
+def row_count(manifest: Manifest, table: str) -> int:
+    """Return how many rows of a table a backup has."""
+    return sum(saved.rows for saved in manifest.tables if saved.name == table)
+
+
+@contextmanager
+def _progress(verb: str) -> Generator[Callable[[CopyProgress], None]]:
+    """Give what shows on a terminal how far it is, and elsewhere shows nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    clock, shown_at = BootClock(), float("-inf")
+
+    def show(progress: CopyProgress) -> None:
+        nonlocal shown_at
+        if clock.seconds() - shown_at >= LOOK_SECONDS:
+            shown_at = clock.seconds()
+            sys.stderr.write(
+                f"{CLEAR_LINE}{verb} table {progress.number} of {progress.tables}:"
+                f" {progress.table}, {progress.bytes / MEGABYTE:,.1f} MB"
+            )
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write(CLEAR_LINE)
+        sys.stderr.flush()

@@ -1,0 +1,77 @@
+"""The options by which commands find tasks: state, queue, kind, group, and when they came.
+
+    @with_options
+    @with_filter
+    def list_tasks(options: Options, given: Filter, *, json: Json = False) -> None:
+
+They are kept as they were typed; `hive.many.choosing` says what they mean.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import Annotated, Any, Concatenate, Final, ParamSpec
+
+import typer
+
+from hive.completing import kinds, queues
+from hive.options import Options
+
+__all__ = ["Filter", "with_filter"]
+
+P = ParamSpec("P")
+
+FLAGS: Final[dict[str, Any]] = {
+    "state": typer.Option("--state", metavar="S,...", help="In one of these states."),
+    "queue": typer.Option("--queue", metavar="NAME", help="Of this queue.", autocompletion=queues),
+    "kind": typer.Option("--kind", metavar="NAME", help="Of this kind.", autocompletion=kinds),
+    "group": typer.Option("--group", metavar="NAME", help="Submitted together, as NAME."),
+    "since": typer.Option(
+        "--since", metavar="WHEN", help="Submitted then or later: 10m (ago), or a moment."
+    ),
+    "until": typer.Option("--until", metavar="WHEN", help="Submitted before that."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What the options say; None for an option that is not given."""
+
+    state: str | None = None
+    queue: str | None = None
+    kind: str | None = None
+    group: str | None = None
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every task fits."""
+        return all(value is None for value in astuple(self))
+
+
+def with_filter(
+    command: Callable[Concatenate[Options, Filter, P], None],
+) -> Callable[Concatenate[Options, P], None]:
+    """Give `command` the options of a filter, and hand it what they say as its second argument."""
+
+    @functools.wraps(command)
+    def parsed(options: Options, *args: P.args, **kwargs: P.kwargs) -> None:
+        given: dict[str, Any] = {name: kwargs.pop(name, None) for name in FLAGS}
+        command(options, Filter(**given), *args, **kwargs)
+
+    first, _, *own = inspect.signature(command).parameters.values()
+    flags = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[str | None, option],
+        )
+        for name, option in FLAGS.items()
+    ]
+    arguments = [one for one in own if one.kind is not inspect.Parameter.KEYWORD_ONLY]
+    others = [one for one in own if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    parsed.__signature__ = inspect.Signature([first, *arguments, *flags, *others])  # pyright: ignore[reportAttributeAccessIssue]
+    return parsed

@@ -1,0 +1,39 @@
+"""Moments as people say them: 10m for ten minutes ago, or a date with a time."""
+
+from datetime import datetime, timedelta
+
+from hive.durations import is_duration, read_duration
+from hive_contracts.errors import ConfigurationError
+
+__all__ = ["moment_of", "read_when"]
+
+
+def read_when(text: str, *, flag: str) -> datetime | timedelta:
+    """Return what `text` says: a moment, or how long ago. Without a time zone it is local time.
+
+    Raises:
+        ConfigurationError: it says neither; the message names the flag.
+    """
+    if is_duration(text):
+        return read_duration(text, flag=flag)
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"{flag} is {text!r}; write how long ago, like 10m or 2d, or a moment,"
+            " like 2030-01-31T17:00"
+        ) from None
+
+
+def moment_of(when: datetime | timedelta, *, now: datetime, flag: str) -> datetime:
+    """Return the moment itself.
+
+    Raises:
+        ConfigurationError: it is before all time.
+    """
+    if isinstance(when, datetime):
+        return when
+    try:
+        return now - when
+    except OverflowError:
+        raise ConfigurationError(f"{flag} is {when.days:,} days, which is too long") from None
