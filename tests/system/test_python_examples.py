@@ -1,4 +1,4 @@
-"""The programs of docs/python.md run as they stand, against a `hive up` of their own."""
+"""The programs of README.md and docs/python.md run as they stand, against one `hive up`."""
 
 import json
 import os
@@ -15,7 +15,9 @@ import pytest
 
 from hive_testkit.console import LONGEST_SECONDS, Console
 
-PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAM = re.compile(
     r"```python\n# (?P<name>\w+\.py)\n(?P<source>.*?)```(?:\n\n```text\n(?P<output>.*?)```)?",
     re.DOTALL,
@@ -29,13 +31,13 @@ class Program:
     output: str | None
 
 
-PROGRAMS = [Program(*found) for found in PROGRAM.findall(PAGE)]
+PROGRAMS = [Program(*found) for page in (README, PAGE) for found in PROGRAM.findall(page)]
 SCRIPTS = [program for program in PROGRAMS if program.output]
 
 
 @pytest.fixture(scope="module")
 def folder() -> Generator[Path]:
-    """A directory with the page's programs, and a Hive that was brought up as the page says."""
+    """A directory with the programs, and a Hive that was brought up as the page says."""
     with TemporaryDirectory(prefix="hive-test-") as name:
         folder = Path(name)
         for program in PROGRAMS:
@@ -67,12 +69,14 @@ def run(program: Program, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_every_program_of_the_page_is_found() -> None:
-    assert PAGE.count("```python") == len(PROGRAMS)
-    assert [program.name for program in PROGRAMS if not program.output] == ["my_module.py"]
+def test_every_program_is_found_and_both_pages_have_the_same_module() -> None:
+    assert (README + PAGE).count("```python") == len(PROGRAMS)
+    module, same = [program for program in PROGRAMS if not program.output]
+    assert module == same
+    assert module.name == "my_module.py"
 
 
-def test_every_program_of_the_page_prints_what_the_page_says(folder: Path) -> None:
+def test_every_program_prints_what_its_page_says(folder: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
         done = threads.map(run, SCRIPTS, [folder] * len(SCRIPTS))
     said = [(end.args[-1], end.stdout, end.stderr) for end in done]
