@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage docs lock ci clean
+.PHONY: help setup demo format check types layers test coverage bench docs lock ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -38,15 +38,19 @@ layers: setup ## Hold imports against their contracts
 test: setup ## Run the tests
 	$(BIN)/pytest
 
-coverage: setup ## Run the tests, and show what they reach of each member; less than 80 % fails
-	$(BIN)/pytest --cov --cov-report=
-	@for member in apps/* packages/*; do test $$member = packages/testkit && continue; \
+coverage: setup ## Run the tests (of MEMBER=apps/hive alone), show what they reach of each member; less than 80 % fails
+	$(BIN)/pytest $(addsuffix /tests,$(MEMBER)) --cov --cov-report=
+	@for member in $(or $(MEMBER),apps/* packages/*); do test $$member = packages/testkit && continue; \
 	  printf '%-20s ' $$member; $(BIN)/coverage report --include="$$member/src/*" --fail-under=80 | tail -n 1 || exit 1; done
+
+bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows
+	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench $(ROWS)
 
 docs: setup ## Redraw what docs/ derives from code
 	$(BIN)/python tools/draw_lifecycle.py
 	$(BIN)/python tools/draw_configuration.py
 	$(BIN)/python tools/draw_metrics.py
+	$(BIN)/python tools/draw_commands.py
 	$(BIN)/python tools/draw_architecture.py
 
 lock: setup ## Compile requirements.lock anew from what the members ask for
@@ -55,4 +59,4 @@ lock: setup ## Compile requirements.lock anew from what the members ask for
 ci: check types layers test ## Everything that must hold before a merge
 
 clean: ## Remove .venv and every cache
-	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .bench .pytest_cache .ruff_cache .import_linter_cache .hypothesis

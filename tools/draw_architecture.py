@@ -15,7 +15,9 @@ TARGET = ROOT / "docs" / "architecture.md"
 WAY = {
     "Submit": [
         "packages/client/src/hive_client/hive.py",
+        "packages/client/src/hive_client/submitter.py",
         "packages/store/src/hive_store/task_store.py",
+        "packages/store/src/hive_store/submitting.py",
         "packages/store/src/hive_store/sql/submit_tasks.sql",
         "packages/store/src/hive_store/doorbell.py",
     ],

@@ -22,5 +22,6 @@ def test_every_drawing_tool_is_run_by_make_docs() -> None:
     assert [name for name in TOOLS if f"tools/{name}" not in makefile] == []
 
 
-def test_the_life_cycle_the_settings_and_the_metrics_are_drawn() -> None:
-    assert {"draw_lifecycle.py", "draw_configuration.py", "draw_metrics.py"} <= TOOLS.keys()
+def test_the_life_cycle_the_settings_the_metrics_and_the_commands_are_drawn() -> None:
+    names = {f"draw_{what}.py" for what in ("lifecycle", "configuration", "metrics", "commands")}
+    assert names <= TOOLS.keys()

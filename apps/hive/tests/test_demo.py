@@ -1,7 +1,11 @@
 import asyncio
+import fcntl
 import json
 import os
+import re
 import signal
+import struct
+import termios
 from collections.abc import Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +15,11 @@ import pexpect
 import psutil
 import pytest
 
+from hive.demonstration.ledger import Ledger
 from hive.demonstration.leftovers import remove_abandoned_directories, wait_for_leftovers
+from hive.demonstration.progress import shown_progress
 from hive.demonstration.summary import Summary
+from hive_contracts.ids import TaskId
 from hive_testkit.console import Console
 
 END_SECONDS = 20
@@ -154,3 +161,30 @@ def test_too_few_tasks_to_show_anything_are_refused(no_hive: Console) -> None:
     done = no_hive("demo", "--tasks", "3")
     assert done.returncode == 2
     assert done.stderr == "hive: --tasks is 3; it must be at least 10\n"
+
+
+def test_the_bar_leaves_room_for_its_figures_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads, writes = os.openpty()
+    fcntl.ioctl(writes, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    ledger = Ledger()
+    ledger.failed = 12_345
+    ledger.running = set(map(TaskId, range(12_345)))
+    ledger.recovered = set(map(TaskId, range(12_345)))
+    drawn = ""
+    with os.fdopen(writes, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        with shown_progress() as progress:
+            progress.begin(123_456_789)
+            progress.update(ledger)
+            # Redrawn ten times a second; what comes before the second time is whole.
+            while drawn.count("running") < 2:
+                drawn += os.read(reads, 1 << 16).decode()
+        terminal.flush()
+    os.close(reads)
+    plain = re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", drawn)
+    lines = [line for line in re.split(r"[\r\n]+", plain) if "running" in line][:1]
+    assert max(map(len, lines)) <= 80
+    assert all("12345 running  12345 failed  12345 recovered" in line for line in lines)

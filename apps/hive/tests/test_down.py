@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,17 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
 from hive_testkit.console import Console
 from hive_testkit.waiting import until
+
+STUBBORN = """
+import asyncio
+
+async def stay():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+"""
 
 TASK = ("submit", "command", "--payload", '{"argv": ["sleep", "60"]}')
 
@@ -89,6 +101,32 @@ async def test_a_worker_that_died_is_told_as_silent_after_two_heartbeats(own: Co
     assert any(worker["unseen_seconds"] > 1 for worker in task["workers"])
 
 
+async def test_a_third_signal_ends_a_worker_that_cannot_stop_what_it_runs(
+    own: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    console = Console(own.data_dir, {"PYTHONPATH": str(tmp_path)})
+    payload = json.dumps({"function": "stubborn:stay"})
+    words = ("submit", "call", "--queue", "stubborn", "--no-rerun", "--payload", payload)
+    task = console(*words).stdout.strip()
+    worker = console.start("worker", "stubborn", "--allow", "stubborn", stderr=subprocess.DEVNULL)
+
+    def has_ended() -> bool:
+        # Signals of one kind that nobody has heard yet are one: so it is told until it ends.
+        worker.send_signal(signal.SIGTERM)
+        return worker.poll() is not None
+
+    try:
+        await until(lambda: running(own, task), within_seconds=30)
+        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGINT)
+        await until(has_ended, within_seconds=30)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert worker.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -111,6 +149,28 @@ def test_a_directory_that_is_no_hives_is_not_purged(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"hive: {tmp_path} is no data directory of a Hive")
     assert (tmp_path / "postgres").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user_is_not_purged(tmp_path: Path) -> None:
+    (tmp_path / "up.lock").touch()
+    os.chown(tmp_path, 65534, -1)
+    done = Console(tmp_path)("down", "--purge", "--yes")
+    assert done.returncode == 2
+    assert "belongs to user id 65534, and this process runs as user id 0" in done.stderr
+    assert (tmp_path / "up.lock").exists()
+
+
+def test_tasks_on_a_server_of_ones_own_stay_and_that_is_told(tmp_path: Path) -> None:
+    for name in ("up.lock", "up.json", "redis.log"):
+        (tmp_path / name).touch()
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "maps").mkdir()
+    url = "postgresql://me:s3cret@db/hive"
+    done = Console(tmp_path, {"HIVE_DATABASE_URL": url})("down", "--purge", "--yes", "--json")
+    assert "hive: tasks are in postgresql://me:***@db/hive and stay there" in done.stderr
+    assert len(json.loads(done.stdout)["deleted"]) == 5
+    assert not tmp_path.exists()
 
 
 def test_what_does_not_exist_needs_no_purge(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def followed(console: Console, *words: str) -> Generator["subprocess.Popen[bytes
         try:
             yield process
         finally:
-            process.kill()
+            process.terminate()
 
 
 def next_event(process: "subprocess.Popen[bytes]") -> tuple[str, list[int]]:
@@ -138,6 +138,14 @@ def test_followed_the_past_and_the_present_join_without_a_seam(desk: Desk) -> No
         for _ in range(3):
             [new] = desk.submit()
             assert next_event(process) == ("queued", [new])
+
+
+def test_followed_without_a_redis_the_log_is_looked_at(desk: Desk) -> None:
+    alone = Console(desk.data_dir, {"HIVE_DATABASE_URL": desk.database_url})
+    with followed(alone, "--since", "0/0") as process:
+        for _ in range(2):
+            [task_id] = desk.submit()
+            assert next_event(process) == ("queued", [task_id])
 
 
 def test_followed_only_what_is_wanted_is_shown(desk: Desk) -> None:
@@ -195,7 +203,7 @@ async def test_followed_nothing_is_missed_over_restarts_of_redis_and_postgres(
         for _ in range(2):
             task_ids = await submit()
             assert next_event(process) == ("queued", task_ids)
-        process.kill()
+        process.terminate()
         assert process.stderr.read() == b""
 
 

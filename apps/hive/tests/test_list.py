@@ -100,16 +100,15 @@ def test_json_is_one_array_of_whole_objects(desk: Desk) -> None:
 
 
 def test_the_command_for_the_next_page_is_told_until_there_is_none(desk: Desk) -> None:
-    task_ids = desk.submit(5, group="two words".replace(" ", "-"))
-    shown, words = list[int](), ["list", "--ids", "--limit", "2", "--group", "two-words"]
-    while True:
-        done = desk.console(*words)
-        shown += map(int, done.stdout.split())
-        if not done.stderr:
-            break
+    task_ids = desk.submit(5, group="two-words")
+    done = desk("list", "--ids", "--limit", "2", "--group", "two-words")
+    shown = done.stdout.split()
+    while done.stderr:
         words = shlex.split(done.stderr.removeprefix("older ones: hive "))
-    assert shown == task_ids[::-1]
-    assert words[-2:] == ["--before", str(task_ids[1])]
+        assert words[-2:] == ["--before", shown[-1]]
+        done = desk.run(*words)
+        shown += done.stdout.split()
+    assert [int(task_id) for task_id in shown] == task_ids[::-1]
 
 
 def test_the_next_command_has_one_before_and_survives_a_shell() -> None:
@@ -165,3 +164,15 @@ def test_a_page_on_a_terminal_is_followed_by_the_next_command(desk: Desk) -> Non
     for each in (terminal, rest):
         each.close()
         assert each.exitstatus == 0
+
+
+def test_what_runs_is_told_with_how_long_it_has_run_so_far(desk: Desk) -> None:
+    async def run(ground: Ground) -> None:
+        [held] = await ground.lease(1)
+        await ground.worker.start([(held.task.id, held.task.lease_id)])
+
+    desk.do(run)
+    desk.sql("update hive.task set started_at = now() - interval '70 s'")
+    [task] = json.loads(desk("list", "--json").stdout)
+    assert task["state"] == "running"
+    assert 70 <= task["took_seconds"] < 170

@@ -28,7 +28,7 @@ def test_status_counts_tasks_by_queue_and_state_and_knows_the_workers(hive: Cons
     assert found["queues"][queue]["longest_wait_seconds"] > 0
     assert found["queues"]["default"]["longest_wait_seconds"] is None
     assert found["ended_in_the_last_minute"]["succeeded"] >= 1
-    [worker] = found["workers"]
+    [worker] = [worker for worker in found["workers"] if worker["queues"] == ["default"]]
     assert worker["slots"] == 4
     os.kill(worker["pid"], 0)
 

@@ -1,9 +1,7 @@
-"""What signals do to `hive worker`: a process, several of them, and one that cannot stop."""
+"""What several worker processes make of a signal, and what a queen or a worker refuses or tells."""
 
 import json
-import signal
 import subprocess
-from pathlib import Path
 
 import psutil
 
@@ -11,46 +9,6 @@ from hive_testkit.console import Console
 from hive_testkit.waiting import until
 
 AWAY = "something is away; what needs it waits"
-
-STUBBORN = """
-import asyncio
-
-async def stay():
-    while True:
-        try:
-            await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            pass
-"""
-
-
-async def test_a_third_signal_ends_a_worker_that_cannot_stop_what_it_runs(
-    hive: Console, tmp_path: Path
-) -> None:
-    (tmp_path / "stubborn.py").write_text(STUBBORN)
-    console = Console(hive.data_dir, {"PYTHONPATH": str(tmp_path)})
-    payload = json.dumps({"function": "stubborn:stay"})
-    words = ("submit", "call", "--queue", "stubborn", "--no-rerun", "--payload", payload)
-    task = console(*words).stdout.strip()
-    worker = console.start("worker", "stubborn", "--allow", "stubborn", stderr=subprocess.DEVNULL)
-
-    def is_running() -> bool:
-        return json.loads(hive("show", task, "--json").stdout)["state"] == "running"
-
-    def has_ended() -> bool:
-        # Signals of one kind that nobody has heard yet are one: so it is told until it ends.
-        worker.send_signal(signal.SIGTERM)
-        return worker.poll() is not None
-
-    try:
-        await until(is_running, within_seconds=30)
-        worker.send_signal(signal.SIGTERM)
-        worker.send_signal(signal.SIGINT)
-        await until(has_ended, within_seconds=30)
-    finally:
-        worker.kill()
-        worker.wait()
-    assert worker.returncode == 1
 
 
 async def test_a_signal_while_copies_are_being_started_reaches_each_of_them(

@@ -48,7 +48,7 @@ def test_every_state_can_reach_an_end(state: TaskState) -> None:
     assert reachable_from(frozenset({state})) & TERMINAL_STATES
 
 
-@pytest.mark.parametrize("state", TERMINAL_STATES)
+@pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
 def test_only_a_revival_leaves_an_end(state: TaskState) -> None:
     assert set(MOVES[state]) <= {Move.REVIVE}
     assert reachable_from(frozenset({state}), without=Move.REVIVE) == {state}

@@ -96,3 +96,15 @@ async def test_a_cancel_steps_over_a_task_that_somebody_is_writing(
         async with asyncio.timeout(5):
             assert await tasks.cancel([task_id]) == {}
     assert await tasks.cancel([task_id]) == {task_id: TaskState.CANCELLED}
+
+
+async def test_a_revival_steps_over_a_task_that_somebody_is_writing(
+    tasks: TaskStore, database: Connection
+) -> None:
+    one, other = await tasks.submit([NewTask(kind="call"), NewTask(kind="call")])
+    await tasks.cancel([one, other])
+    async with database.transaction():
+        await database.execute(f"select from hive.task where id = {one} for update")
+        async with asyncio.timeout(5):
+            assert await tasks.revive([one, other]) == [other]
+    assert await tasks.revive([one]) == [one]

@@ -184,7 +184,9 @@ async def test_a_whole_life_is_told(
     await worker.finish([retry])
     await queen.sweep_due(batch_size=1)
     await queen.release([await claim()], reason="no worker is there")
-    await worker.start([(task_id, await claim())])
+    lost = await claim()
+    await worker.accept([lost], lease=timedelta(minutes=1))
+    await worker.start([(task_id, lost)])
     await pass_time(database, 61)
     await queen.reap(batch_size=1)
     await tasks.cancel([task_id])
@@ -193,7 +195,7 @@ async def test_a_whole_life_is_told(
     await tasks.cancel([task_id])
     await tasks.cancel([task_id])
     events = await log.of_task(task_id)
-    # The log's moments stay when time is made to pass, so that its lists are not where they would be.
+    # When time is made to pass, the log's moments stay, and its lists are not where they should be.
     lists = (EventType.QUEUED, EventType.DISPATCHED)
     told = [(event.type, event.attempts) for event in events if event.type not in lists]
     assert told == [

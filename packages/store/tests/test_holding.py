@@ -53,20 +53,25 @@ async def test_a_held_task_that_somebody_has_locked_is_stepped_over(
 async def test_queens_are_woken_by_a_release(tasks: TaskStore, database: Connection) -> None:
     await hold(tasks, 1)
     heard: list[str] = []
-    await database.add_listener("hive_queued", lambda *words: heard.append(str(words[2])))
+
+    def hear(_: object, __: int, channel: str, ___: object) -> None:
+        heard.append(channel)
+
+    await database.add_listener("hive_queued", hear)
     await tasks.release_held("g", limit=1)
     await database.fetch("select 1")
     assert heard == ["hive_queued"]
 
 
 async def test_a_release_reads_its_group_alone(database: Connection) -> None:
-    await database.execute(
-        "insert into hive.task (kind) select 'x' from generate_series(1, 20000);"
-        "insert into hive.task (kind, group_name) values ('x', 'g'); analyze hive.task"
-    )
     moment = f"'{HELD_UNTIL.isoformat()}'"
+    await database.execute(
+        "insert into hive.task (kind, group_name, state, run_at)"
+        f" select 'x', 'group-' || g % 100, 'scheduled', {moment} from generate_series(1, 20000) g;"
+        "analyze hive.task"
+    )
     text = statement("release_held_tasks").replace("$2::timestamptz", f"{moment}::timestamptz")
-    for parameter, value in (("$1::text", "'g'"), ("$3::bigint", "0"), ("$4::integer", "8")):
+    for parameter, value in (("$1::text", "'group-7'"), ("$3::bigint", "0"), ("$4::integer", "8")):
         text = text.replace(parameter, value)
     plan = await database.fetch(f"explain {text}")
     assert any("task_group" in row[0] for row in plan)

@@ -106,6 +106,15 @@ async def test_a_start_may_be_repeated(worker: WorkerStore, lease_out: LeaseOut)
     assert await worker.start(pairs) == set(ids)
 
 
+async def test_a_start_under_a_lease_that_nobody_accepted_is_refused(
+    tasks: TaskStore, queen: QueenStore, worker: WorkerStore
+) -> None:
+    [task_id] = await tasks.submit([NewTask(kind="call", max_losses=0)])
+    lease_id = await claim_one(queen)
+    assert await worker.start([(task_id, lease_id)]) == set()
+    assert (await tasks.read(task_id)).state is TaskState.DISPATCHED
+
+
 async def test_a_start_under_another_living_lease_is_refused(
     tasks: TaskStore, queen: QueenStore, worker: WorkerStore, lease_out: LeaseOut
 ) -> None:

@@ -1,8 +1,9 @@
 """Selecting: exactly the tasks that fit, newest first, and none that came meanwhile."""
 
+import json
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
@@ -82,9 +83,7 @@ async def test_a_group_is_counted_by_state(tasks: TaskStore, selector: Selector)
 async def test_the_group_of_a_task_is_kept_and_its_name_is_checked(tasks: TaskStore) -> None:
     [task_id] = await tasks.submit([NewTask(kind="call", group="nightly-7")])
     assert (await tasks.read(task_id)).group == "nightly-7"
-    with pytest.raises(
-        RefusedTaskError, match=r"a group is.*characters.*not 'two words'"
-    ):
+    with pytest.raises(RefusedTaskError, match=r"a group is.*characters.*not 'two words'"):
         await tasks.submit([NewTask(kind="call", group="two words")])
 
 
@@ -97,3 +96,45 @@ async def test_a_group_is_found_through_its_index_beside_many_other_tasks(
     )
     plan = await database.fetch("explain " + statement("count_group").replace("$1::text", "'g'"))
     assert any("task_group" in row[0] for row in plan)
+
+
+async def test_members_of_a_group_and_states_are_told_of_the_tasks_asked_about(
+    tasks: TaskStore, selector: Selector
+) -> None:
+    one, two = await tasks.submit([NewTask(kind="call", group="g")] * 2)
+    [other] = await tasks.submit([NewTask(kind="call", group="other")])
+    await tasks.cancel([two])
+    assert await selector.members("g", [one, other, TaskId(999)]) == {one}
+    assert await tasks.states([one, two, TaskId(999)]) == {
+        one: TaskState.QUEUED,
+        two: TaskState.CANCELLED,
+    }
+
+
+async def test_of_200_000_tasks_a_page_reads_no_more_than_it_shows(database: Connection) -> None:
+    await database.execute(
+        "insert into hive.task (kind, group_name)"
+        " select 'x', case when g % 100 = 0 then 'g' end from generate_series(1, 200000) g;"
+        f"analyze hive.task; prepare page as {statement('select_tasks')}"
+    )
+    # Often enough for Postgres to choose a plan for any arguments, if it thinks that no worse.
+    for _ in range(7):
+        await plan(database, "null, null, null, null, null, null, null, 21")
+    everything = await plan(database, "null, null, null, null, null, null, null, 21")
+    group = await plan(database, "null, null, null, 'g', null, null, 100000, 100")
+    assert [(scan["Index Name"], scan["Actual Rows"]) for scan in everything] == [("task_pkey", 21)]
+    assert [(scan["Index Name"], scan["Actual Rows"]) for scan in group] == [("task_group", 100)]
+    assert not any(scan.get("Rows Removed by Filter") for scan in (*everything, *group))
+
+
+async def plan(database: Connection, arguments: str) -> list[dict[str, Any]]:
+    """How the prepared page reads the table of tasks."""
+    told = await database.fetchval(
+        f"explain (analyze, timing off, format json) execute page({arguments})"
+    )
+    found, rest = list[dict[str, Any]](), [json.loads(told)[0]["Plan"]]
+    while rest:
+        node = rest.pop()
+        rest += node.get("Plans", [])
+        found += [node] if "Relation Name" in node else []
+    return found

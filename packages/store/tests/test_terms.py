@@ -178,6 +178,7 @@ async def test_open_tasks_are_counted_by_queue_and_state(
     [bundle] = await queen.claim(
         "default", limit=1, lease=MINUTE, bundle_size=1, worker_count=1, watermarks=Watermarks()
     )
+    await worker.accept([bundle.lease_id], lease=MINUTE)
     await worker.start([(ids[0], bundle.lease_id)])
     counted = {(row.queue, row.state): row.count for row in await queen.count_open()}
     assert counted == {

@@ -16,8 +16,8 @@ def test_the_defaults_agree_with_one_another() -> None:
     ("options", "reason"),
     [
         ({"queues": ()}, "at least one queue"),
-        ({"slots": 0}, r"slots \(0\)"),
-        ({"processes": 0}, r"processes \(0\)"),
+        ({"slots": 0}, "worker.slots is 0"),
+        ({"processes": 0}, "worker.processes is 0"),
         ({"heartbeat_seconds": 0}, r"heartbeat_seconds \(0\)"),
         ({"lease_margin_seconds": -1}, r"lease_margin_seconds \(-1\)"),
         ({"lease_seconds": 8, "heartbeat_seconds": 5}, "two heartbeats"),

@@ -22,6 +22,7 @@ LOCK: Final = "up.lock"
 OWN_NAMES: Final = (
     "up.*",
     "logs",
+    "maps",
     "join.toml*",
     "postgres",
     "postgres.*",

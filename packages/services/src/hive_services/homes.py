@@ -126,7 +126,9 @@ def claim_directory(path: Path) -> None:
             path.mkdir(mode=PRIVATE, parents=True)
         status = path.lstat()
     except OSError as error:
-        raise ConfigurationError(f"the directory {path} cannot be used: {error}") from error
+        raise ConfigurationError(
+            f"the directory {path} cannot be used: {error.strerror}"
+        ) from error
     _see_that_it_is_a_directory_of(path, status, {os.geteuid()})
     if status.st_mode & stat.S_IWOTH:
         raise ConfigurationError(

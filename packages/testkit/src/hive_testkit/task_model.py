@@ -192,7 +192,8 @@ class ModelStore:
         running: set[TaskId] = set()
         for task_id, lease_id in pairs:
             task, lease = self.tasks[task_id], self.leases[lease_id]
-            if task.lease == lease_id and lease.expires > self.now:
+            is_accepted = lease.worker is not None and lease.expires > self.now
+            if task.lease == lease_id and is_accepted:
                 running.add(task_id)
                 if task.state is TaskState.DISPATCHED:
                     task.move(Move.START)

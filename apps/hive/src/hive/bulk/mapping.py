@@ -139,9 +139,11 @@ class Mapping:
         watching.cancel()
 
     def _say_good_bye(self) -> None:
-        held = ", but starts no further tasks without you" if self._jobs is not None else ""
+        goes_on = "goes on without you"
+        if self._jobs is not None:
+            goes_on = "ends what it has begun, and begins nothing more without you"
         say(
-            f"\nhive: group {self._group} goes on without you{held}; watch it again with\n"
+            f"\nhive: group {self._group} {goes_on}; watch it again with\n"
             f"  {self._to_reattach}\n"
             f"and call it off with `hive cancel --group {self._group}`. Ctrl-C once more within"
             f" {SECOND_CTRL_C_SECONDS:g} seconds cancels it."

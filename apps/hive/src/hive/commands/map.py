@@ -1,12 +1,12 @@
 """`hive map`: run a command for each line of an input."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from hive.completing import queues
 from hive.options import Json, Options, with_options
+from hive.task_options import Cwd, Env, FromLine, Group, NoRerun, Priority, Queue, Timeout
 
 if TYPE_CHECKING:
     from hive.bulk.map_run import MapOrder
@@ -20,6 +20,25 @@ EPILOG = (
     " detaches and the tasks go on; `--reattach GROUP` watches them again, from any machine."
 )
 
+Source: TypeAlias = Annotated[
+    str, typer.Option("--from", metavar="FILE|-", help="Where the lines are.")
+]
+Null: TypeAlias = Annotated[
+    bool, typer.Option("--null", "-0", help="Lines end with NUL, as after find -print0.")
+]
+Jobs: TypeAlias = Annotated[
+    int | None, typer.Option("--jobs", "-j", metavar="N", help="Most tasks at once.")
+]
+Reattach: TypeAlias = Annotated[
+    str | None, typer.Option("--reattach", metavar="GROUP", help="Watch what is in already.")
+]
+Retries: TypeAlias = Annotated[
+    int, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
+]
+KeepOrder: TypeAlias = Annotated[
+    bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
+]
+
 
 @with_options
 def map_lines(
@@ -29,52 +48,20 @@ def map_lines(
         typer.Argument(metavar="COMMAND", help="What to run; {} stands for the line."),
     ] = None,
     *,
-    source: Annotated[
-        str, typer.Option("--from", metavar="FILE|-", help="Where the lines are.")
-    ] = "-",
-    null: Annotated[
-        bool, typer.Option("--null", "-0", help="Lines end with NUL, as after find -print0.")
-    ] = False,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", metavar="N", help="Most tasks at once.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")
-    ] = None,
-    reattach: Annotated[
-        str | None, typer.Option("--reattach", metavar="GROUP", help="Watch what is in already.")
-    ] = None,
-    from_line: Annotated[
-        int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")
-    ] = None,
-    retries: Annotated[
-        int, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
-    ] = 0,
-    no_rerun: Annotated[
-        bool, typer.Option("--no-rerun", help="Never run one again once it has started.")
-    ] = False,
-    timeout: Annotated[
-        str | None,
-        typer.Option("--timeout", metavar="DURATION", help="Stop each after so long, as in 5m."),
-    ] = None,
-    queue: Annotated[
-        str,
-        typer.Option(
-            "--queue", metavar="NAME", help="Queue to put them into.", autocompletion=queues
-        ),
-    ] = "default",
-    priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
-    cwd: Annotated[
-        str | None,
-        typer.Option("--cwd", metavar="PATH", help="Where to run; default: this directory."),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME=VALUE", help="A variable that each shall have."),
-    ] = None,
-    keep_order: Annotated[
-        bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
-    ] = False,
+    source: Source = "-",
+    null: Null = False,
+    jobs: Jobs = None,
+    group: Group = None,
+    reattach: Reattach = None,
+    from_line: FromLine = None,
+    retries: Retries = 0,
+    no_rerun: NoRerun = False,
+    timeout: Timeout = None,
+    queue: Queue = "default",
+    priority: Priority = 0,
+    cwd: Cwd = None,
+    env: Env = None,
+    keep_order: KeepOrder = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no outputs.")] = False,
     json: Json = False,
 ) -> None:

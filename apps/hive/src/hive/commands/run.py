@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hive.completing import queues
 from hive.options import Options, with_options
+from hive.task_options import Cwd, Env, NoRerun, Priority, Queue, Timeout
 
 if TYPE_CHECKING:
     from hive_contracts.tasks import NewTask
@@ -26,31 +26,15 @@ def run(
         list[str], typer.Argument(metavar="COMMAND", help="What to run, and its arguments.")
     ],
     *,
-    cwd: Annotated[
-        str | None,
-        typer.Option("--cwd", metavar="PATH", help="Where to run it; default: this directory."),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
-    ] = None,
+    cwd: Cwd = None,
+    env: Env = None,
     shell: Annotated[
         bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
     ] = False,
-    timeout: Annotated[
-        str | None,
-        typer.Option("--timeout", metavar="DURATION", help="Stop it after so long, as in 5m."),
-    ] = None,
-    queue: Annotated[
-        str,
-        typer.Option(
-            "--queue", metavar="NAME", help="Queue to put it into.", autocompletion=queues
-        ),
-    ] = "default",
-    priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
-    no_rerun: Annotated[
-        bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
-    ] = False,
+    timeout: Timeout = None,
+    queue: Queue = "default",
+    priority: Priority = 0,
+    no_rerun: NoRerun = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,

@@ -1,84 +1,81 @@
 """`hive submit`: give the Hive a task of any kind."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from hive.completing import kinds, queues
+from hive.completing import kinds
 from hive.options import Json, Options, with_options
+from hive.task_options import (
+    Delay,
+    FromLine,
+    Group,
+    MaxAttempts,
+    MaxLosses,
+    NoRerun,
+    Priority,
+    Queue,
+    RunAt,
+    Timeout,
+)
 
 if TYPE_CHECKING:
     from hive.bulk.task_lines import SaidTask
 
 __all__ = ["submit"]
 
+Kind: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[KIND]",
+        help="command, call, ...; with --jsonl, of lines that name none.",
+        autocompletion=kinds,
+        show_default=False,
+    ),
+]
+Payload: TypeAlias = Annotated[
+    str,
+    typer.Option("--payload", metavar="JSON|@FILE|-", help="Its input; - reads it from stdin."),
+]
+Jsonl: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--jsonl", metavar="FILE|-", help="Submit many: a task a line, as JSON."),
+]
+Ids: TypeAlias = Annotated[
+    bool, typer.Option("--ids", help="Print the ids of --jsonl, not the group.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Look over --jsonl, and submit nothing.")
+]
+Wait: TypeAlias = Annotated[
+    bool, typer.Option("--wait", help="Wait for its end, and print the result as JSON.")
+]
+Force: TypeAlias = Annotated[
+    bool, typer.Option("--force", help="Also a kind that is not installed here.")
+]
+
 
 @with_options
 def submit(
     options: Options,
-    kind: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[KIND]",
-            help="command, call, ...; with --jsonl, of lines that name none.",
-            autocompletion=kinds,
-            show_default=False,
-        ),
-    ] = None,
+    kind: Kind = None,
     *,
-    payload: Annotated[
-        str,
-        typer.Option("--payload", metavar="JSON|@FILE|-", help="Its input; - reads it from stdin."),
-    ] = "{}",
-    queue: Annotated[
-        str,
-        typer.Option(
-            "--queue", metavar="NAME", help="Queue to put it into.", autocompletion=queues
-        ),
-    ] = "default",
-    priority: Annotated[int, typer.Option("--priority", metavar="N", help="0 is most urgent.")] = 0,
-    run_at: Annotated[
-        str | None, typer.Option("--run-at", metavar="MOMENT", help="Not before this moment.")
-    ] = None,
-    delay: Annotated[
-        str | None, typer.Option("--delay", metavar="DURATION", help="Not before so long from now.")
-    ] = None,
-    max_attempts: Annotated[
-        int | None, typer.Option("--max-attempts", metavar="N", help="Failures that end it.")
-    ] = None,
-    max_losses: Annotated[
-        int | None, typer.Option("--max-losses", metavar="N", help="Lost workers that end it.")
-    ] = None,
-    no_rerun: Annotated[
-        bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
-    ] = False,
-    timeout: Annotated[
-        str | None,
-        typer.Option("--timeout", metavar="DURATION", help="Longest that an attempt may run."),
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="NAME", help="What the tasks have in common; see --jsonl."),
-    ] = None,
-    jsonl: Annotated[
-        str | None,
-        typer.Option("--jsonl", metavar="FILE|-", help="Submit many: a task a line, as JSON."),
-    ] = None,
-    from_line: Annotated[
-        int | None, typer.Option("--from-line", metavar="N", help="Begin at this line of --jsonl.")
-    ] = None,
-    ids: Annotated[
-        bool, typer.Option("--ids", help="Print the ids of --jsonl, not the group.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look over --jsonl, and submit nothing.")
-    ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for its end, and print the result as JSON.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also a kind that is not installed here.")
-    ] = False,
+    payload: Payload = "{}",
+    queue: Queue = "default",
+    priority: Priority = 0,
+    run_at: RunAt = None,
+    delay: Delay = None,
+    max_attempts: MaxAttempts = None,
+    max_losses: MaxLosses = None,
+    no_rerun: NoRerun = False,
+    timeout: Timeout = None,
+    group: Group = None,
+    jsonl: Jsonl = None,
+    from_line: FromLine = None,
+    ids: Ids = False,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Queue a task, and print its id; with --jsonl, queue many, and print their group.
@@ -95,6 +92,35 @@ def submit(
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.bulk.task_lines import SaidTask  # noqa: PLC0415 - `hive --help` must not pay for it
     from hive.tasks.submitting import read_payload  # noqa: PLC0415
+
+    _check(payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json)
+    said = SaidTask(
+        kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
+        delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
+        timeout=timeout, group=group,
+    )  # fmt: skip
+    if jsonl is None:
+        code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
+    else:
+        code = _submit_lines(
+            options, said, jsonl, from_line=1 if from_line is None else from_line, is_dry=dry_run,
+            is_forced=force, shows_ids=ids, as_json=json,
+        )  # fmt: skip
+    if code:
+        raise typer.Exit(code)
+
+
+def _check(
+    payload: str,
+    jsonl: str | None,
+    *,
+    from_line: int | None,
+    ids: bool,
+    dry_run: bool,
+    wait: bool,
+    json: bool,
+) -> None:
+    """Refuse options that contradict one another."""
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if jsonl is None and (ids or dry_run or from_line is not None):
@@ -103,24 +129,10 @@ def submit(
         raise ConfigurationError("--ids and --json are two ways to print; give one of them")
     if jsonl == "-" and payload == "-":
         raise ConfigurationError("--payload and --jsonl cannot both be read from standard input")
-    said = SaidTask(
-        kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
-        delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, group=group,
-    )  # fmt: skip
-    if jsonl is None:
-        code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
-    elif wait:
+    if jsonl is not None and wait:
         raise ConfigurationError(
             "--wait is for one task; wait for a group with `hive map --reattach GROUP`"
         )
-    else:
-        code = _submit_lines(
-            options, said, jsonl, from_line=1 if from_line is None else from_line, is_dry=dry_run,
-            is_forced=force, shows_ids=ids, as_json=json,
-        )  # fmt: skip
-    if code:
-        raise typer.Exit(code)
 
 
 def _submit_one(

@@ -68,15 +68,9 @@ def _bar() -> "Generator[Progress]":
     from rich.console import Console  # noqa: PLC0415 - only here
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
-    from rich.table import Column  # noqa: PLC0415
 
-    # One line whatever the numbers are: a line that wraps cannot be drawn over.
-    figures = Column(no_wrap=True, overflow="ellipsis")
-    columns = (
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}", table_column=figures),
-    )
+    # Short, so that the figures have room beside it in 80 columns: what has none is cut.
+    columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as rich:
         task = rich.add_task("tasks", total=None, figures="", visible=False)
         clock = BootClock()

@@ -1,4 +1,4 @@
--- Write that attempts have started, under leases that have not expired.
+-- Write that attempts have started, under leases that were accepted and have not expired.
 --
 -- Leases are locked before tasks. The tasks are locked before they are written, and so seen as they are
 -- now: a start that is repeated while the first is still at work finds it written, and is not refused.
@@ -15,7 +15,7 @@ with given as materialized (
 held as materialized (
   select l.id, l.worker_id
   from hive.lease l
-  where l.id = any($2::uuid[]) and l.expires_at > statement_timestamp()
+  where l.id = any($2::uuid[]) and l.worker_id is not null and l.expires_at > statement_timestamp()
   order by l.id
   for key share
 ),

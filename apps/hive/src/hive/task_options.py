@@ -1,0 +1,62 @@
+"""The options that describe a task, the same for every command that submits some."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from hive.completing import queues
+
+__all__ = [
+    "Cwd",
+    "Delay",
+    "Env",
+    "FromLine",
+    "Group",
+    "MaxAttempts",
+    "MaxLosses",
+    "NoRerun",
+    "Priority",
+    "Queue",
+    "RunAt",
+    "Timeout",
+]
+
+Queue: TypeAlias = Annotated[
+    str, typer.Option("--queue", metavar="NAME", help="Queue to use.", autocompletion=queues)
+]
+Priority: TypeAlias = Annotated[
+    int, typer.Option("--priority", metavar="N", help="0 is most urgent.")
+]
+Group: TypeAlias = Annotated[
+    str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")
+]
+RunAt: TypeAlias = Annotated[
+    str | None, typer.Option("--run-at", metavar="MOMENT", help="Not before this moment.")
+]
+Delay: TypeAlias = Annotated[
+    str | None, typer.Option("--delay", metavar="DURATION", help="Not before so long from now.")
+]
+MaxAttempts: TypeAlias = Annotated[
+    int | None, typer.Option("--max-attempts", metavar="N", help="Failures that end it.")
+]
+MaxLosses: TypeAlias = Annotated[
+    int | None, typer.Option("--max-losses", metavar="N", help="Lost workers that end it.")
+]
+NoRerun: TypeAlias = Annotated[
+    bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
+]
+Timeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="DURATION", help="Stop an attempt after so long, as in 5m."),
+]
+Cwd: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--cwd", metavar="PATH", help="Where to run it; default: this directory."),
+]
+Env: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
+]
+FromLine: TypeAlias = Annotated[
+    int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")
+]
