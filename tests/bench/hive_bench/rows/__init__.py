@@ -1,0 +1,1 @@
+"""One file for each figure, or for figures that come from the same measurement."""
