@@ -17,6 +17,9 @@ from hive_contracts.addresses import without_password
         ("postgresql://me@/x?passfile=/s3cret", "postgresql://me@/x?passfile=***"),
         ("redis://:s3c/r@e?t@db:6379", "redis://:***@db:6379"),
         ("redis://[s3cret", "that URL"),
+        ("postgres:/u:s3cret@x", "that URL"),
+        ("host=x password=s3cret", "that URL"),
+        ("nonsense", "nonsense"),
         ("mysql://me:s3cret@db", "mysql://me:***@db"),
     ],
 )

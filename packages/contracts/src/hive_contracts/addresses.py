@@ -12,10 +12,16 @@ IN_PLACE: Final = re.compile(r"(?<=://)([^:@/]*):.*@", re.DOTALL)
 IN_QUERY: Final = re.compile(r"(?<=[?&])((?:ssl)?pass(?:word|file)=)[^&]*")
 
 
+SECRET: Final = re.compile(r"@|pass", re.IGNORECASE)
+"""What stands beside a password in a text that is no URL: `host=db password=...`."""
+
+
 def without_password(url: str) -> str:
     """Return `url` with every password in it replaced by ***; `that URL` if it cannot be read."""
     try:
         urlsplit(url)
     except ValueError:
+        return "that URL"
+    if "://" not in url and SECRET.search(url):
         return "that URL"
     return IN_QUERY.sub(r"\1***", IN_PLACE.sub(r"\1:***@", url))

@@ -159,8 +159,9 @@ def translated(url: str = "") -> Generator[None]:
     except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
         raise UnstorableValueError(f"Postgres cannot hold a value: {error}") from error
     except asyncpg.InternalClientError as error:
-        # asyncpg has read the server's farewell but not yet the end of the connection.
-        raise StoreUnavailableError(f"the connection to Postgres was lost: {error}") from error
+        # asyncpg has read the server's farewell but not yet the end of the connection, and says so
+        # in words of its own states.
+        raise StoreUnavailableError("the connection to Postgres was lost") from error
     except asyncpg.InterfaceError as error:
         if "clos" not in str(error) and "connect" not in str(error):
             raise
