@@ -211,6 +211,12 @@ def test_ids_come_from_standard_input_too(desk: Desk, verb: str) -> None:
     assert (done.returncode, done.stderr.startswith("hive: of 3 tasks, 3 ")) == (0, True)
 
 
+def test_what_is_no_text_is_no_id_either(desk: Desk) -> None:
+    done = desk.console("cancel", "-", stdin=b"7 \xff8\n")
+    assert done.stderr == "hive: '\ufffd8' is no task's id; an id is a whole number\n"
+    assert done.returncode == 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -218,6 +224,7 @@ def test_ids_come_from_standard_input_too(desk: Desk, verb: str) -> None:
         (["1", "--group", "g"], "ids and filters do not mix"),
         (["seven"], "'seven' is no task's id; an id is a whole number"),
         (["-7"], "No such option"),
+        (["9" * 5000], "is no task's id"),
         (["--state", "failed"], "--state failed cannot be meant here; possible: scheduled, queued"),
         (["--state", "done"], "'done' is no state"),
         (["--group", "none"], "no task has group 'none'"),
@@ -252,11 +259,11 @@ def test_a_task_that_another_transaction_holds_is_asked_again(
     for task_id in task_ids if verb == "retry" else ():
         finish(desk, task_id, TaskState.FAILED)
     with held(desk, *task_ids[:2]) as holder:
-        monkeypatch.setattr("hive.many.sweep.PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr("hive.acting.sweep.PATIENCE_SECONDS", 0.3)
         left = desk(verb, *map(str, task_ids))
         assert left.returncode == 1
         assert "2 held by another transaction" in left.stderr
-        monkeypatch.setattr("hive.many.sweep.PATIENCE_SECONDS", 30)
+        monkeypatch.setattr("hive.acting.sweep.PATIENCE_SECONDS", 30)
         assert holder.stdin is not None
         release = threading.Timer(0.3, holder.stdin.close)
         release.start()
@@ -270,7 +277,7 @@ def test_one_task_that_stays_held_is_told_with_the_way_out(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [task_id] = desk.submit()
-    monkeypatch.setattr("hive.many.sweep.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("hive.acting.sweep.PATIENCE_SECONDS", 0.1)
     with held(desk, task_id):
         done = desk("cancel", str(task_id))
     assert done.returncode == 1

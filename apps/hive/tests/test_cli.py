@@ -2,6 +2,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from hive import cli
 
 HIVE = [sys.executable, "-P", "-m", "hive"]
 
@@ -34,6 +39,31 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
     assert "loaded: []" in done.stdout
     for name in ("up", "down", "queen", "worker", "doctor", "migrate"):
         assert f"\n  {name} " in done.stdout
+
+
+def test_who_only_looks_does_not_load_what_submits_waits_or_serves() -> None:
+    probe = (
+        "import sys, hive.cli\n"
+        "heavy = {'msgspec', 'redis', 'arq', 'rich', 'structlog', 'prometheus_client', 'hive_bus',"
+        " 'hive_client', 'hive_store.queen_store', 'hive_store.task_store'}\n"
+        "sys.argv = ['hive', 'list', '--database-url', 'postgresql:///x?host=/absent']\n"
+        "try:\n    hive.cli.main()\n"
+        "finally:\n    print('loaded:', sorted(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "did not answer" in done.stderr
+    assert done.stdout == "loaded: []\n"
+
+
+def test_the_help_of_every_command_has_an_example_and_fits_80_columns() -> None:
+    commands: Any = typer.main.get_command(cli.app)  # typer leaves its own commands open
+    for name, command in commands.commands.items():
+        context = command.context_class(command, info_name=f"hive {name}", max_content_width=80)
+        text = command.get_help(context)
+        assert "Example" in text, name
+        assert max(map(len, text.splitlines())) <= 80, name
 
 
 def test_a_wrong_setting_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:

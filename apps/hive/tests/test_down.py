@@ -14,6 +14,8 @@ import pytest
 
 from hive import up_state
 from hive.demonstration.killing import Killed, kill_a_working_worker
+from hive.mapping.outlet import PrintedOutputs
+from hive.purging import OWN_NAMES, estate_of
 from hive.settings import load
 from hive.tasks.reaching import open_view
 from hive_contracts.errors import ConfigurationError
@@ -38,8 +40,9 @@ TASK = ("submit", "command", "--payload", '{"argv": ["sleep", "60"]}')
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A Hive of this module's own that is up, in a directory with something that is not Hive's."""
-    short = {"HIVE_WORKER_HEARTBEAT_SECONDS": "0.5"}
-    console = Console(tmp_path_factory.mktemp("own") / "data", short)
+    # It listens, and so has all the files that a Hive can have.
+    given = {"HIVE_WORKER_HEARTBEAT_SECONDS": "0.5", "HIVE_SERVICES_LISTEN": "127.0.0.1"}
+    console = Console(tmp_path_factory.mktemp("own") / "data", given)
     up = console("up", "-d")
     assert up.returncode == 0, up.stderr
     (console.data_dir / "mine.txt").write_text("kept")
@@ -71,8 +74,9 @@ def test_stopping_at_once_gives_tasks_back_and_leaves_no_worker_behind(own: Cons
     down = own("down", "--now")
     assert down.stderr == "hive: stopped the supervisor, queen, worker-1\n"
     assert own("up", "-d").returncode == 0
-    [worker] = json.loads(own("status", "--json").stdout)["workers"]
-    os.kill(worker["pid"], 0)
+    workers = json.loads(own("status", "--json").stdout)["workers"]
+    assert len(workers) == 1, (own.data_dir / "logs" / "worker-1.log").read_text()
+    os.kill(workers[0]["pid"], 0)
     found = json.loads(own("show", task, "--json").stdout)
     assert [past["outcome"] for past in found["history"]] == ["released"]
     assert found["losses"] == 0
@@ -188,6 +192,15 @@ def test_a_hive_whose_server_still_runs_is_not_purged(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"process {server.pid} still works in {tmp_path / 'postgres'}" in done.stderr
     assert (tmp_path / "up.lock").exists()
+
+
+def test_a_purge_knows_every_name_that_a_used_directory_holds_and_no_other(own: Console) -> None:
+    PrintedOutputs(own.data_dir, "g").write([TaskId(1)])
+    estate = estate_of(own.data_dir)
+    assert estate is not None
+    assert [entry.name for entry in estate.foreign] == ["mine.txt"]
+    unused = [name for name in OWN_NAMES if not any(entry.match(name) for entry in estate.own)]
+    assert unused == []
 
 
 def test_on_a_terminal_it_asks_and_no_means_no_and_yes_deletes_what_is_hives(own: Console) -> None:

@@ -234,3 +234,15 @@ def test_a_reader_that_leaves_ends_it_quietly(desk: Desk) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
         assert process.wait(LONGEST_SECONDS) == -signal.SIGPIPE
+
+
+async def test_a_redis_that_is_away_from_the_beginning_is_told_of_once_and_when_it_is_back(
+    desk: Desk, own_redis: OwnServer
+) -> None:
+    await own_redis.kill()
+    urls = {"HIVE_DATABASE_URL": desk.database_url, "HIVE_REDIS_URL": own_redis.url}
+    with followed(Console(desk.data_dir, urls)) as process:
+        assert process.stderr is not None
+        assert b"; news is found by looking, a little later\n" in process.stderr.readline()
+        await own_redis.start()
+        assert process.stderr.readline() == b"hive: Redis is back\n"

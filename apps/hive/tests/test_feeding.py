@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hive.bulk.feeding import Feeder, NumberedTask, UnsureError
-from hive.bulk.going_on import command_to_go_on
-from hive.bulk.lines import RefusedLineError
 from hive.settings import load
+from hive.submitting.feeding import Feeder, NumberedTask, UnsureError
+from hive.submitting.groups import command_to_go_on
+from hive.submitting.lines import RefusedLineError
 from hive.tasks.reaching import View, open_view
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
@@ -69,7 +69,9 @@ async def test_tasks_that_went_in_although_the_answer_was_lost_are_found_and_not
     database_url: str,
 ) -> None:
     async with view_of(database_url) as view, open_line(database_url) as line:
-        feeder = Feeder(replace(view, tasks=ForgetfulStore(line)))
+        forgetful = View(line)
+        forgetful.tasks = ForgetfulStore(line)
+        feeder = Feeder(forgetful)
         await view.tasks.submit([good(), good("other")])
         await feeder.begin()
         task_ids = await feeder.put(chunk(good(), good("other"), good()))
@@ -82,7 +84,9 @@ async def test_when_others_use_the_group_too_it_is_not_guessed_what_is_in(
     database_url: str,
 ) -> None:
     async with view_of(database_url) as view, open_line(database_url) as line:
-        feeder = Feeder(replace(view, tasks=ForgetfulStore(line)))
+        forgetful = View(line)
+        forgetful.tasks = ForgetfulStore(line)
+        feeder = Feeder(forgetful)
         await feeder.begin()
         await view.tasks.submit([good()])
         with pytest.raises(UnsureError) as raised:

@@ -7,7 +7,7 @@ import shlex
 import pexpect
 import pytest
 
-from hive.many.listing import next_command
+from hive.looking.listing import next_command
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
@@ -142,7 +142,7 @@ def test_an_empty_list_says_so_and_is_no_error(desk: Desk) -> None:
         (["--since", "soon"], "--since is 'soon'; write how long ago, like 10m or 2d, or a moment"),
         (["--until", "2030-13-01"], "--until is '2030-13-01'"),
         (["--since", "9999999d"], "--since is 9,999,999 days, which is too long"),
-        (["--ids", "--json"], "--ids and --json are two forms"),
+        (["--ids", "--json"], "--ids and --json are two ways to print"),
     ],
 )
 def test_what_cannot_be_meant_is_told(desk: Desk, words: list[str], message: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pexpect
 import pytest
 
+from hive.mapping.outlet import PrintedOutputs
+from hive_contracts.ids import TaskId
 from hive_testkit.console import Console
 
 
@@ -81,7 +83,7 @@ def test_the_exit_code_is_how_many_failed_and_what_to_type_next_is_told(hive: Co
     assert f"hive: group {group}: 7 succeeded, 8 failed, after" in done.stderr
     assert re.search(r"\n  task \d+ failed: exit code 7 \(sh -c 'exit", done.stderr)
     assert f"and 3 more: `hive list --group {group} --state failed`" in done.stderr
-    assert done.stderr.endswith(f"again with `hive retry --group {group}`\n")
+    assert done.stderr.endswith(f"again with `hive retry --group {group} --state failed`\n")
 
 
 def test_for_programs_the_ending_is_one_json_document_and_outputs_are_left_out(
@@ -114,7 +116,7 @@ def test_no_line_is_nothing_to_do(hive: Console, tmp_path: Path) -> None:
         (("--quiet",), "no command is named; write it last"),
         (("--reattach", "g", "--", "echo"), "leave out the command ['echo']"),
         (("--reattach", "g", "--group", "h"), "leave out --group h"),
-        (("--reattach", "no-such-group"), "no task has the group 'no-such-group'"),
+        (("--reattach", "no-such-group"), "no task has group 'no-such-group'"),
         (("--group", "a b", "--", "echo"), "a group is 1 to 200 characters without white space"),
         (("--timeout", "5", "--", "echo"), "--timeout is '5'"),
         (("--from", "/no/file", "--", "echo"), "/no/file cannot be read"),
@@ -303,3 +305,21 @@ def test_a_limit_holds_whoever_dies_and_who_watches_again_goes_on(
     assert done.returncode == 0
     assert "20 succeeded" in done.stderr
     assert {int(line) for line in (first + done.stdout.encode()).split()} <= {1, 2}
+
+
+def test_what_was_printed_is_remembered_of_any_group_and_forgotten(tmp_path: Path) -> None:
+    for group in ("plain", "../up", "é" * 200):
+        printed = PrintedOutputs(tmp_path, group)
+        printed.write([TaskId(7), TaskId(9)])
+        assert printed.read() == {7, 9}
+        printed.forget()
+        assert printed.read() == set()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["maps"]
+    assert list((tmp_path / "maps").iterdir()) == []
+
+
+def test_where_nothing_can_be_remembered_there_is_nothing_to_forget(tmp_path: Path) -> None:
+    (tmp_path / "maps").touch()
+    printed = PrintedOutputs(tmp_path, "g")
+    printed.forget()
+    assert printed.read() == set()

@@ -8,7 +8,9 @@ from typing import Any
 import pexpect
 import pytest
 
+from hive_store import migrate
 from hive_testkit.console import Console
+from hive_testkit.plugin import OwnServer
 
 
 def task_of(text: str) -> str:
@@ -92,6 +94,42 @@ def test_without_redis_it_works_by_looking(hive: Console) -> None:
     [told] = done.stderr.splitlines()
     assert told.startswith("hive: Redis at unix:///nowhere/redis.sock?db=0 did not answer: ")
     assert told.endswith("; news is found by looking, a little later")
+
+
+async def test_a_third_ctrl_c_detaches_also_while_postgres_is_away(
+    own_postgres: OwnServer, tmp_path: Path
+) -> None:
+    await migrate(own_postgres.url)
+    console = Console(tmp_path, {"HIVE_DATABASE_URL": own_postgres.url})
+    (tmp_path / "lines").write_text("x\n")
+    run = console.start("run", "--", "true", stderr=subprocess.PIPE)
+    lines = str(tmp_path / "lines")
+    map_ = console.start("map", "--from", lines, "--", "echo", stderr=subprocess.PIPE)
+    try:
+        for process in (run, map_):
+            heard(process, b"waits: no worker serves")
+        await own_postgres.kill()
+        for process in (run, map_):
+            process.send_signal(signal.SIGINT)
+            heard(process, b"cancels it")
+            process.send_signal(signal.SIGINT)
+            heard(process, b"hive: cancelling")
+            process.send_signal(signal.SIGINT)
+            heard(process, b"cancelled yet; go on with `hive cancel ")
+            assert process.wait(20) == 123
+    finally:
+        for process in (run, map_):
+            process.kill()
+            process.communicate()
+
+
+def heard(process: "subprocess.Popen[bytes]", words: bytes) -> None:
+    """Read what a process says up to a line with these words."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"it ended without saying {words!r}")
 
 
 def test_when_nobody_reads_the_output_it_ends_as_any_program_in_a_pipe(hive: Console) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hive.submitting.payloads import read_payload
+from hive.submitting.said import SaidTask, as_field, task_of
 from hive.tasks.kinds import check_payload
-from hive.tasks.submitting import read_max_losses, read_payload, read_run_at
 from hive_contracts.errors import ConfigurationError, MalformedPayloadError
 from hive_testkit.console import Console
 
@@ -94,20 +95,38 @@ def test_a_moment_that_is_none_is_refused(
     run_at: str | None, delay: str | None, complaint: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
-        read_run_at(run_at, delay)
+        task_of(SaidTask(run_at=run_at, delay=delay))
 
 
 def test_a_moment_without_a_time_zone_is_the_clock_on_the_wall() -> None:
-    moment = read_run_at("2030-01-31T17:00", None)
-    assert moment is not None
-    assert moment == datetime(2030, 1, 31, 17).astimezone()
-    assert read_run_at("2030-01-31T17:00+01:00", None) == datetime(2030, 1, 31, 16, tzinfo=UTC)
+    wall = task_of(SaidTask(run_at="2030-01-31T17:00")).run_at
+    assert wall == datetime(2030, 1, 31, 17).astimezone()
+    elsewhere = task_of(SaidTask(run_at="2030-01-31T17:00+01:00")).run_at
+    assert elsewhere == datetime(2030, 1, 31, 16, tzinfo=UTC)
 
 
 def test_never_again_and_a_number_of_losses_contradict_each_other() -> None:
-    assert read_max_losses(None, no_rerun=True) == read_max_losses(0, no_rerun=False) == 0
+    assert task_of(SaidTask(no_rerun=True)).max_losses == 0
+    assert task_of(SaidTask(max_losses=0)).max_losses == 0
     with pytest.raises(ConfigurationError, match="--no-rerun means --max-losses 0, not 2"):
-        read_max_losses(2, no_rerun=True)
+        task_of(SaidTask(max_losses=2, no_rerun=True))
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        (SaidTask(timeout="soon"), "^timeout is 'soon'; write it like 30s"),
+        (SaidTask(delay="5 minutes"), "^delay is '5 minutes'"),
+        (SaidTask(run_at="tomorrow"), "^run_at is 'tomorrow'"),
+        (SaidTask(run_at="2030-01-01", delay="1h"), "^run_at and delay say the same thing"),
+        (SaidTask(max_losses=2, no_rerun=True), "^no_rerun means max_losses 0, not 2"),
+    ],
+)
+def test_what_a_line_of_json_says_wrongly_is_told_by_the_name_of_its_field(
+    said: SaidTask, complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        task_of(said, spelled=as_field)
 
 
 def test_what_the_store_refuses_is_one_line(hive: Console) -> None:

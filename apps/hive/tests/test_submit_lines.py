@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from hive.bulk.lines import CHUNK_LINES
+from hive.submitting.lines import CHUNK_LINES
 from hive_store import migrate
 from hive_testkit.console import Console
 from hive_testkit.desk import Desk

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from hive.tasks.next_steps import next_steps
-from hive.tasks.timeline import MOST_LINES, WORDS, shortened
+from hive.looking.portraying import next_steps
+from hive.looking.timeline import MOST_LINES, WORDS, shortened
 from hive_contracts.events import EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName

@@ -1,18 +1,20 @@
 """Submitting: all or none, in order, and refused with the value that was wrong."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import re
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum, StrEnum
 from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
 
-from hive_contracts.errors import RefusedTaskError, UnknownTaskError
+from hive_contracts.errors import RefusedTaskError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
-from hive_store.submitting import BATCH_TASKS, MAX_PAYLOAD_BYTES, batches_of
+from hive_store.submitting import BATCH_TASKS, FIELD_TYPES, MAX_PAYLOAD_BYTES, batches_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -72,6 +74,19 @@ async def test_a_moment_in_the_past_is_due_now(tasks: TaskStore) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"kind": None}, "^kind is text, not None$"),
+    ({"queue": None}, "^queue is text, not None$"),
+    ({"queue": b"side"}, "^queue is text, not b'side'$"),
+    ({"priority": "1"}, "^priority is a whole number, not '1'$"),
+    ({"priority": 1.5}, "^priority is a whole number, not 1.5$"),
+    ({"priority": True}, "^priority is a whole number, not True$"),
+    ({"run_at": "tomorrow"}, "^run_at is a datetime, not 'tomorrow'$"),
+    ({"run_at": date(2030, 1, 1)}, r"^run_at is a datetime, not datetime.date\(2030, 1, 1\)$"),
+    ({"max_attempts": 2.0}, "^max_attempts is a whole number, not 2.0$"),
+    ({"max_losses": None}, "^max_losses is a whole number, not None$"),
+    ({"timeout": 30}, "^timeout is a timedelta, not 30$"),
+    ({"group": 5}, "^group is text, not 5$"),
+    ({"group": ["g"]}, r"^group is text, not \['g'\]$"),
     ({"kind": ""}, "kind .* not ''"),
     ({"kind": "two words"}, "kind .* not 'two words'"),
     ({"kind": "k" * 201}, "kind .* not 'kkk"),
@@ -103,6 +118,24 @@ async def test_a_refusal_names_the_field_and_its_value_and_lets_nothing_in(
     with pytest.raises(RefusedTaskError, match=words):
         await tasks.submit([NewTask(kind="call"), wrong, NewTask(kind="call")])
     assert await tasks.count() == {}
+
+
+class Urgency(IntEnum):
+    HIGH = 2
+
+
+class Line(StrEnum):
+    SIDE = "side"
+
+
+async def test_a_type_that_is_made_of_the_one_wanted_will_do(tasks: TaskStore) -> None:
+    [task_id] = await tasks.submit([NewTask(kind="call", queue=Line.SIDE, priority=Urgency.HIGH)])
+    record = await tasks.read(task_id)
+    assert (record.queue, record.priority) == ("side", 2)
+
+
+def test_every_field_but_the_payload_is_held_to_a_type() -> None:
+    assert [*FIELD_TYPES] == [field.name for field in fields(NewTask) if field.name != "payload"]
 
 
 async def test_a_payload_over_the_cap_is_told_to_go_into_a_file(tasks: TaskStore) -> None:
@@ -143,6 +176,21 @@ async def test_an_unknown_task_is_named(tasks: TaskStore) -> None:
     assert await tasks.read_many([TaskId(77)]) == []
     assert await tasks.read_ended([TaskId(77)]) == []
     assert await tasks.cancel([TaskId(77)]) == {}
+
+
+@pytest.mark.parametrize("wrong", ["5", 1.0, True, None, [1]])
+async def test_an_id_that_is_no_whole_number_is_refused_whatever_is_asked(
+    wrong: Any, tasks: TaskStore
+) -> None:
+    words = re.escape(f"the id of a task is a whole number, not {wrong!r}")
+    for asked in (tasks.read_many, tasks.read_ended, tasks.find_unknown, tasks.states):
+        with pytest.raises(UsageError, match=words):
+            await asked([TaskId(1), wrong])
+    for done in (tasks.cancel, tasks.revive):
+        with pytest.raises(UsageError, match=words):
+            await done([TaskId(1), wrong])
+    with pytest.raises(UsageError, match=words):
+        await tasks.read(wrong)
 
 
 async def test_ids_that_no_task_has_are_told(tasks: TaskStore) -> None:

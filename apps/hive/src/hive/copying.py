@@ -1,15 +1,14 @@
 """Backup and restore as the command line does them: where, how far, and what came of it."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from hive.borrowing import database_to_fill, database_to_save
+from hive.panel import Panel
 from hive.settings import Settings
-from hive_contracts.clocks import BootClock
 from hive_contracts.errors import ConfigurationError
 from hive_store.archive import open_backup
 from hive_store.backing_up import CopyProgress, back_up
@@ -18,9 +17,7 @@ from hive_store.restoring import Restored, restore
 
 __all__ = ["fill_database", "row_count", "save_database"]
 
-LOOK_SECONDS: Final = 0.1
 MEGABYTE: Final = 1_000_000
-CLEAR_LINE: Final = "\r\x1b[K"
 
 
 def save_database(settings: Settings, file: Path, *, overwrites: bool) -> Manifest:
@@ -63,24 +60,19 @@ def row_count(manifest: Manifest, table: str) -> int:
 
 @contextmanager
 def _progress(verb: str) -> Generator[Callable[[CopyProgress], None]]:
-    """Give what shows on a terminal how far it is, and elsewhere shows nothing."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    clock, shown_at = BootClock(), float("-inf")
+    """Give what shows how far it is."""
+    panel = Panel()
 
     def show(progress: CopyProgress) -> None:
-        nonlocal shown_at
-        if clock.seconds() - shown_at >= LOOK_SECONDS:
-            shown_at = clock.seconds()
-            sys.stderr.write(
-                f"{CLEAR_LINE}{verb} table {progress.number} of {progress.tables}:"
-                f" {progress.table}, {progress.bytes / MEGABYTE:,.1f} MB"
+        if panel.is_due:
+            panel.draw(
+                [
+                    f"hive: {verb} table {progress.number} of {progress.tables}:"
+                    f" {progress.table}, {progress.bytes / MEGABYTE:,.1f} MB"
+                ]
             )
-            sys.stderr.flush()
 
     try:
         yield show
     finally:
-        sys.stderr.write(CLEAR_LINE)
-        sys.stderr.flush()
+        panel.erase()

@@ -4,7 +4,7 @@
     @with_filter
     def list_tasks(options: Options, given: Filter, *, json: Json = False) -> None:
 
-They are kept as they were typed; `hive.many.choosing` says what they mean.
+They are kept as they were typed; `hive.tasks.choosing` says what they mean.
 """
 
 import functools

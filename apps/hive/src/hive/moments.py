@@ -5,7 +5,12 @@ from datetime import datetime, timedelta
 from hive.durations import is_duration, read_duration
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["moment_of", "read_when"]
+__all__ = ["moment_of", "read_when", "show_moment"]
+
+
+def show_moment(at: datetime) -> str:
+    """Return a moment as the clock on the wall tells it, in 19 characters."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def read_when(text: str, *, flag: str) -> datetime | timedelta:

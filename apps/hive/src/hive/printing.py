@@ -4,8 +4,9 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
-__all__ = ["say", "show", "show_json", "show_table"]
+__all__ = ["as_json", "say", "show", "show_json", "show_table"]
 
 
 def say(message: str) -> None:
@@ -21,7 +22,12 @@ def show(line: str) -> None:
 
 def show_json(value: object) -> None:
     """Print `value` as one JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+    print(as_json(value, indent=2), flush=True)
+
+
+def as_json(value: object, *, indent: int | None = None) -> str:
+    """Return `value` as JSON: moments in ISO 8601, and what JSON does not know as text."""
+    return json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -30,3 +36,7 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     for line in folded_lines(heads, rows):
         show(line)
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -16,7 +16,7 @@ from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
 from hive_services.homes import Home
 from hive_services.processes import processes_in
 
-__all__ = ["Estate", "estate_of", "purge"]
+__all__ = ["OWN_NAMES", "Estate", "estate_of", "purge"]
 
 LOCK: Final = "up.lock"
 OWN_NAMES: Final = (

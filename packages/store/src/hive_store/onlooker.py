@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from hive_contracts.errors import UnknownTaskError
-from hive_contracts.ids import LAST_TASK_ID, TaskId
+from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_store.line import Line
+from hive_store.task_ids import possible_ids
 
 __all__ = ["MOST_AHEAD", "Onlooker", "Situation"]
 
@@ -49,7 +50,7 @@ class Onlooker:
         Raises:
             UnknownTaskError: there is no such task.
         """
-        if abs(task_id) > LAST_TASK_ID:
+        if not possible_ids([task_id]):
             raise UnknownTaskError(task_id)
         rows = await self._line.fetch("look_at_task", task_id, MOST_AHEAD, LIVING_SECONDS)
         if not rows:

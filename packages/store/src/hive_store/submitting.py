@@ -6,9 +6,12 @@ the client 430 MB larger, and one for more than 1 GB is refused by Postgres.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from numbers import Integral
+from types import NoneType
 from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
@@ -47,6 +50,18 @@ LATEST_RUN_AT: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 HELD_UNTIL: Final = LATEST_RUN_AT
 """For when a task is scheduled that is held back until somebody releases it."""
+
+FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "kind": ((str,), "text"),
+    "queue": ((str,), "text"),
+    "priority": ((Integral,), "a whole number"),
+    "run_at": ((datetime, NoneType), "a datetime"),
+    "max_attempts": ((Integral, NoneType), "a whole number"),
+    "max_losses": ((Integral,), "a whole number"),
+    "timeout": ((timedelta, NoneType), "a timedelta"),
+    "group": ((str, NoneType), "text"),
+}
+"""What the fields of a new task must be, in types and in words."""
 
 Batch: TypeAlias = Sequence[Sequence[object]]
 """The arguments of `submit_tasks.sql`: one list for each column."""
@@ -143,8 +158,9 @@ def checked_payload(task: NewTask) -> str:
     Raises:
         RefusedTaskError: it may not be submitted as it stands; the message names the field.
     """
+    _check_types(task)
     for what, name in (("kind", task.kind), ("queue", task.queue), ("group", task.group)):
-        if name is not None and not NAME.fullmatch(name):
+        if name is not None and not _is_name(name):
             raise RefusedTaskError(
                 f"a {what} is 1 to 200 characters without white space, not {name!r}"
             )
@@ -164,6 +180,40 @@ def checked_payload(task: NewTask) -> str:
             " Put it into a file, and the file's path into the payload"
         )
     return payload
+
+
+def _check_types(task: NewTask) -> None:
+    field = _misfit(
+        type(task.kind),
+        type(task.queue),
+        type(task.priority),
+        type(task.run_at),
+        type(task.max_attempts),
+        type(task.max_losses),
+        type(task.timeout),
+        type(task.group),
+    )
+    if field is not None:
+        raise RefusedTaskError(f"{field} is {FIELD_TYPES[field][1]}, not {getattr(task, field)!r}")
+
+
+@cache
+def _misfit(*types: type) -> str | None:
+    """Return the first of `FIELD_TYPES` whose type, each in its place, is not what it must be.
+
+    Remembered, as tasks that are submitted together are alike: 0.1 µs where the tests take 1.8.
+    """
+    for given, (field, (wanted, _)) in zip(types, FIELD_TYPES.items(), strict=True):
+        # For Python, True is a whole number.
+        if given is bool or not issubclass(given, wanted):
+            return field
+    return None
+
+
+@lru_cache
+def _is_name(name: str) -> bool:
+    # Remembered, as few names come again and again: that pays for the test of types.
+    return NAME.fullmatch(name) is not None
 
 
 def _check_limits(task: NewTask) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
-from hive_contracts.ids import LAST_TASK_ID, LeaseId, TaskId, WorkerId
+from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord
@@ -19,6 +19,7 @@ from hive_store.submitting import (
     send_batches,
     sent_by_caller,
 )
+from hive_store.task_ids import possible_ids
 
 __all__ = ["EndedTask", "OutputPiece", "TaskStore"]
 
@@ -93,7 +94,7 @@ class TaskStore:
         Raises:
             UnknownTaskError: there is no such task.
         """
-        rows = await self._line.fetch("read_tasks", _possible([task_id]))
+        rows = await self._line.fetch("read_tasks", possible_ids([task_id]))
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
@@ -101,23 +102,23 @@ class TaskStore:
 
     async def read_many(self, task_ids: Sequence[TaskId]) -> list[TaskRecord]:
         """Return everything known of those tasks that exist, by id, without earlier attempts."""
-        return [_record(row) for row in await self._line.fetch("read_tasks", _possible(task_ids))]
+        rows = await self._line.fetch("read_tasks", possible_ids(task_ids))
+        return [_record(row) for row in rows]
 
     async def read_ended(self, task_ids: Sequence[TaskId]) -> list[EndedTask]:
         """Return those of the tasks that have ended."""
-        return [
-            _ended(row) for row in await self._line.fetch("read_ended_tasks", _possible(task_ids))
-        ]
+        rows = await self._line.fetch("read_ended_tasks", possible_ids(task_ids))
+        return [_ended(row) for row in rows]
 
     async def find_unknown(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
         """Return those of the ids that no task has."""
-        possible = _possible(task_ids)
+        possible = possible_ids(task_ids)
         rows = await self._line.fetch("find_unknown_tasks", possible)
         return [*(set(task_ids) - set(possible)), *(TaskId(row["id"]) for row in rows)]
 
     async def states(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskState]:
         """Return which state each of those tasks is in that exist."""
-        rows = await self._line.fetch("read_states", list(task_ids))
+        rows = await self._line.fetch("read_states", possible_ids(task_ids))
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
     async def cancel(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskState]:
@@ -126,7 +127,7 @@ class TaskStore:
         A leased task stays in its state until nothing of it runs. A task that has ended, or that
         another transaction holds at this moment, is not in the answer.
         """
-        rows = await self._line.fetch("cancel_tasks", _possible(task_ids))
+        rows = await self._line.fetch("cancel_tasks", possible_ids(task_ids))
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
     async def revive(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
@@ -134,9 +135,8 @@ class TaskStore:
 
         A task that another transaction holds at this moment is not in the answer.
         """
-        return [
-            TaskId(row["id"]) for row in await self._line.fetch("revive_tasks", _possible(task_ids))
-        ]
+        rows = await self._line.fetch("revive_tasks", possible_ids(task_ids))
+        return [TaskId(row["id"]) for row in rows]
 
     async def release_held(
         self, group: str, *, limit: int, after: TaskId | None = None
@@ -181,11 +181,6 @@ class TaskStore:
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
-
-
-def _possible(task_ids: Sequence[TaskId]) -> list[TaskId]:
-    """Return those that a task can have: of others there is no task, and that is no error."""
-    return [task_id for task_id in task_ids if abs(task_id) <= LAST_TASK_ID]
 
 
 def _record(row: Row) -> TaskRecord:

@@ -22,6 +22,8 @@ def backup(
 ) -> None:
     """Save all tasks, results, output and events as FILE, while queens and workers go on.
 
+    Example: hive backup monday.hive
+
     FILE holds the database as it was at one moment. If no Hive runs here, its Postgres is started
     for as long.
     """

@@ -1,13 +1,23 @@
 """`hive cancel`: call tasks off."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
 
-__all__ = ["EPILOG", "cancel"]
+__all__ = ["EPILOG", "DryRun", "Tasks", "Yes", "cancel"]
+
+Tasks: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="The tasks; - for stdin.")
+]
+Yes: TypeAlias = Annotated[
+    bool, typer.Option("--yes", "-y", help="Also more than 20 that a filter finds.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Only say which; change nothing.")
+]
 
 EPILOG = (
     "A task that runs is asked to stop: its worker ends everything of it, and only then is it"
@@ -21,19 +31,13 @@ EPILOG = (
 def cancel(
     options: Options,
     given: Filter,
-    tasks: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="The tasks; - for stdin.")
-    ] = None,
+    tasks: Tasks = None,
     *,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when nothing of them runs any more.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Also more than 20 that a filter finds.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which; change nothing.")
-    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Cancel tasks: those named, or all that fit the options.
@@ -42,8 +46,8 @@ def cancel(
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.many.acting import Order, chosen_tasks  # noqa: PLC0415
-    from hive.many.cancelling import cancel_all  # noqa: PLC0415
+    from hive.acting.cancelling import cancel_all  # noqa: PLC0415
+    from hive.acting.order import Order, chosen_tasks  # noqa: PLC0415
     from hive_contracts.states import Move  # noqa: PLC0415
 
     settings = options.settings()

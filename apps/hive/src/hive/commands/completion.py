@@ -24,11 +24,12 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[
-        Shell, typer.Argument(metavar="bash|zsh|fish", help="Which is to learn it.")
-    ],
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="Which is to learn it.")],
 ) -> None:
-    """Print the script that teaches a shell to complete what is typed after `hive`."""
+    """Print the script that teaches a shell to complete what is typed after `hive`.
+
+    Example: eval "$(hive completion bash)"
+    """
     from typer.completion import (  # noqa: PLC0415
         get_completion_script,  # pyright: ignore[reportPrivateImportUsage] - made for this
     )

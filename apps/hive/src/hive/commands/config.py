@@ -26,7 +26,9 @@ def config(
 ) -> None:
     """Show every setting that is in force, its value, and which source gave it.
 
-    Passwords in addresses are not shown. Example: hive config worker.slots
+    Example: hive config worker.slots
+
+    Passwords in addresses are not shown.
     """
     from dataclasses import asdict  # noqa: PLC0415
 

@@ -18,6 +18,8 @@ def demo(
 ) -> None:
     """Run over a thousand real tasks on a Hive of its own, and kill a worker half-way.
 
+    Example: hive demo --tasks 100
+
     Each module of Python's standard library is compiled by a process and counted by a function;
     then every result is checked. What it starts and writes is gone at the end.
     """

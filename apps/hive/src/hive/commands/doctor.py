@@ -11,13 +11,15 @@ __all__ = ["doctor"]
 def doctor(options: Options, *, json: Json = False) -> None:
     """Look at everything that Hive needs, and say how to mend what is missing.
 
+    Example: hive doctor
+
     Exits with 0 if all is well, else with 1. Changes nothing.
     """
     import asyncio  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 
     from hive.checkup import check_up  # noqa: PLC0415
-    from hive.printing import show_json, show_table  # noqa: PLC0415
+    from hive.printing import show, show_json, show_table  # noqa: PLC0415
 
     checks = asyncio.run(check_up(options.settings()))
     if json:
@@ -27,6 +29,6 @@ def doctor(options: Options, *, json: Json = False) -> None:
         show_table(["what", "is", "found"], rows)
         for check in checks:
             if check.remedy:
-                print(f"\nmend {check.name}: {check.remedy}")
+                show(f"\nmend {check.name}: {check.remedy}")
     if not all(check.is_fine for check in checks):
         raise typer.Exit(1)

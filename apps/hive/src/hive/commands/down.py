@@ -36,6 +36,8 @@ def down(
 ) -> None:
     """Stop what `hive up` started here: the workers (which finish or give back), then the rest.
 
+    Example: hive down --now
+
     Tasks stay where they are and go on at the next `hive up`, unless --purge deletes them. Running
     it again changes nothing.
     """

@@ -45,8 +45,8 @@ def events(
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.tasks.reading_events import Question, print_events  # noqa: PLC0415
-    from hive.tasks.sieve import Sieve, read_types  # noqa: PLC0415
+    from hive.looking.reading_events import Question, print_events  # noqa: PLC0415
+    from hive.looking.sieve import Sieve, read_types  # noqa: PLC0415
     from hive_contracts.errors import UnknownTaskError  # noqa: PLC0415
     from hive_contracts.ids import LAST_TASK_ID, TaskId  # noqa: PLC0415
 

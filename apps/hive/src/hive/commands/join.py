@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hive.commands.worker import flags_of_a_worker, work
+from hive.commands.worker import Allow, Processes, Queues, Slots, flags_of_a_worker, work
 from hive.options import Options, with_options
 
 __all__ = ["join"]
@@ -19,22 +19,15 @@ def join(
         Path,
         typer.Argument(metavar="FILE", help="What `hive up --listen` has written on that machine."),
     ],
-    queues: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Queues to serve.")
-    ] = None,
+    queues: Queues = None,
     *,
-    slots: Annotated[
-        int | None, typer.Option("--slots", help="Most tasks that a process runs at once.")
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option("--processes", help="How many worker processes to run.")
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", metavar="MODULE", help="Let `call` tasks call its functions."),
-    ] = None,
+    slots: Slots = None,
+    processes: Processes = None,
+    allow: Allow = None,
 ) -> None:
     """Run tasks here for the Hive of another machine, until told to stop, as `hive worker` does.
+
+    Example: hive join join.toml --slots 8
 
     There, `hive up --listen ADDRESS` writes the file; copy it here, readable for nobody else. The
     other commands take it too: HIVE_CONFIG=FILE hive status

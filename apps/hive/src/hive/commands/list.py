@@ -36,12 +36,12 @@ def list_tasks(
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.many.listing import Form, Wish, print_list  # noqa: PLC0415
+    from hive.looking.listing import Form, Wish, print_list  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
     from hive_contracts.ids import LAST_TASK_ID, TaskId  # noqa: PLC0415
 
     if ids and json:
-        raise ConfigurationError("--ids and --json are two forms; choose one of them")
+        raise ConfigurationError("--ids and --json are two ways to print; give one of them")
     wish = Wish(
         filter=given,
         form=Form.IDS if ids else Form.JSON if json else Form.TABLE,

@@ -24,10 +24,13 @@ def logs(
         str | None, typer.Option("--stream", metavar="stdout|stderr", help="Only this one.")
     ] = None,
 ) -> None:
-    """Print what a task has written: its stdout on stdout, its stderr on stderr."""
+    """Print what a task has written: its stdout on stdout, its stderr on stderr.
+
+    Example: hive logs -f 7
+    """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.tasks.reading_logs import print_logs  # noqa: PLC0415
+    from hive.looking.reading_logs import print_logs  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if stream not in (None, "stdout", "stderr"):

@@ -1,6 +1,5 @@
 """`hive map`: run a command for each line of an input."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -9,8 +8,8 @@ from hive.options import Json, Options, with_options
 from hive.task_options import Cwd, Env, FromLine, Group, NoRerun, Priority, Queue, Timeout
 
 if TYPE_CHECKING:
-    from hive.bulk.map_run import MapOrder
-    from hive_contracts.tasks import NewTask
+    from hive.mapping.command_lines import CommandLines
+    from hive.mapping.map_run import MapOrder
 
 __all__ = ["EPILOG", "map_lines"]
 
@@ -78,44 +77,29 @@ def map_lines(
     held back, and each goes when another ends, as long as somebody watches.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.endings import told  # noqa: PLC0415 - `hive --help` must not pay for it
+    from hive.mapping.command_lines import CommandLines  # noqa: PLC0415
+    from hive.mapping.map_run import MapOrder  # noqa: PLC0415
+    from hive.submitting.groups import new_group  # noqa: PLC0415
+    from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
     # Every lower code says how many tasks have not succeeded.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         _check(command, jobs=jobs, retries=retries, group=group, reattach=reattach)
-        given = _Given(jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json)
-        if reattach is not None:
-            code = _watch_again(options, reattach, given)
-        else:
-            task = _task(
-                cwd=cwd, env=env or [], timeout=timeout, queue=queue, priority=priority,
-                retries=retries, no_rerun=no_rerun, is_held=jobs is not None,
-            )  # fmt: skip
-            code = _run(
-                options, command or [], task, given, group=group, source=source,
-                separator=b"\0" if null else b"\n", from_line=from_line,
-            )  # fmt: skip
+        order = MapOrder(
+            group=reattach or group or new_group("map"),
+            may_have_tasks=reattach is not None or from_line is not None,
+            jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
+        )  # fmt: skip
+        said = SaidTask(
+            kind="command", payload=command_payload(cwd=cwd, env=env or []), queue=queue,
+            priority=priority, max_attempts=retries + 1, no_rerun=no_rerun, timeout=timeout,
+            group=order.group,
+        )  # fmt: skip
+        is_held = jobs is not None
+        reader = CommandLines(command, task_of(said), is_held=is_held) if command else None
+        code = _run(options, order, reader, source=source, is_null=null, from_line=from_line)
     raise typer.Exit(code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
-    jobs: int | None
-    is_quiet: bool
-    keeps_order: bool
-    as_json: bool
-
-    def order(self, group: str, *, may_have_tasks: bool) -> "MapOrder":
-        from hive.bulk.map_run import MapOrder  # noqa: PLC0415
-
-        return MapOrder(
-            group=group,
-            may_have_tasks=may_have_tasks,
-            jobs=self.jobs,
-            is_quiet=self.is_quiet,
-            keeps_order=self.keeps_order,
-            as_json=self.as_json,
-        )
 
 
 def _check(
@@ -139,73 +123,29 @@ def _check(
         raise ConfigurationError(f"--reattach watches what is in already; leave out {what}")
 
 
-def _task(
-    *,
-    cwd: str | None,
-    env: list[str],
-    timeout: str | None,
-    queue: str,
-    priority: int,
-    retries: int,
-    no_rerun: bool,
-    is_held: bool,
-) -> "NewTask":
-    from pathlib import Path  # noqa: PLC0415
-
-    from hive.durations import read_duration  # noqa: PLC0415
-    from hive.tasks.submitting import read_variables  # noqa: PLC0415
-    from hive_contracts.tasks import DEFAULT_MAX_LOSSES, NewTask  # noqa: PLC0415
-    from hive_store.submitting import HELD_UNTIL  # noqa: PLC0415
-
-    return NewTask(
-        kind="command",
-        payload={"cwd": str(Path(cwd or ".").absolute()), "env": read_variables(env)},
-        queue=queue,
-        priority=priority,
-        run_at=HELD_UNTIL if is_held else None,
-        max_attempts=retries + 1,
-        max_losses=0 if no_rerun else DEFAULT_MAX_LOSSES,
-        timeout=None if timeout is None else read_duration(timeout, flag="--timeout"),
-    )
-
-
 def _run(
     options: Options,
-    command: list[str],
-    task: "NewTask",
-    given: _Given,
+    order: "MapOrder",
+    reader: "CommandLines | None",
     *,
-    group: str | None,
     source: str,
-    separator: bytes,
+    is_null: bool,
     from_line: int | None,
 ) -> int:
     import asyncio  # noqa: PLC0415
     import sys  # noqa: PLC0415
-    from dataclasses import replace  # noqa: PLC0415
 
-    from hive.bulk.command_lines import CommandLines  # noqa: PLC0415
-    from hive.bulk.groups import new_group  # noqa: PLC0415
-    from hive.bulk.lines import open_lines  # noqa: PLC0415
-    from hive.bulk.map_run import run_map  # noqa: PLC0415
-    from hive.bulk.mapping import Lines  # noqa: PLC0415
+    from hive.mapping.map_run import run_map  # noqa: PLC0415
+    from hive.mapping.mapping import Lines  # noqa: PLC0415
     from hive.printing import say  # noqa: PLC0415
+    from hive.submitting.lines import open_lines  # noqa: PLC0415
 
-    name = group or new_group("map")
-    reader = CommandLines(command, replace(task, group=name))
-    order = given.order(name, may_have_tasks=from_line is not None)
-    with open_lines(
-        source, separator=separator, from_line=1 if from_line is None else from_line
-    ) as opened:
+    settings = options.settings()
+    if reader is None:
+        return asyncio.run(run_map(settings, order, None))
+    separator = b"\0" if is_null else b"\n"
+    with open_lines(source, separator=separator, from_line=from_line) as opened:
         if source == "-" and sys.stdin.isatty():
             say("hive: reading lines from the terminal; Ctrl-D ends them")
-        lines = Lines(source=opened, reader=reader, words=sys.argv[1:], command=command)
-        return asyncio.run(run_map(options.settings(), order, lines))
-
-
-def _watch_again(options: Options, group: str, given: _Given) -> int:
-    import asyncio  # noqa: PLC0415
-
-    from hive.bulk.map_run import run_map  # noqa: PLC0415
-
-    return asyncio.run(run_map(options.settings(), given.order(group, may_have_tasks=True), None))
+        lines = Lines(source=opened, reader=reader, words=sys.argv[1:], command=reader.command)
+        return asyncio.run(run_map(settings, order, lines))

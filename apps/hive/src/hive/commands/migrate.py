@@ -9,6 +9,8 @@ __all__ = ["migrate"]
 def migrate(options: Options, *, json: Json = False) -> None:
     """Bring the database to the schema that this Hive works with. `hive up` does it by itself.
 
+    Example: hive migrate --database-url postgresql://hive@db.example/hive
+
     Running it again changes nothing.
     """
     import asyncio  # noqa: PLC0415

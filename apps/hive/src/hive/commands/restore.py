@@ -22,6 +22,8 @@ def restore(
 ) -> None:
     """Fill an empty database with FILE, all of it or nothing.
 
+    Example: hive restore monday.hive
+
     What was running when FILE was made is queued again, uncounted. What ended after that runs
     again: the database does not know of it any more.
     """

@@ -1,9 +1,8 @@
 """`hive retry`: queue tasks once more that failed or were cancelled."""
 
-from typing import Annotated
-
 import typer
 
+from hive.commands.cancel import DryRun, Tasks, Yes
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
 
@@ -21,16 +20,10 @@ EPILOG = (
 def retry(
     options: Options,
     given: Filter,
-    tasks: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="The tasks; - for stdin.")
-    ] = None,
+    tasks: Tasks = None,
     *,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Also more than 20 that a filter finds.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say which; change nothing.")
-    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Queue failed and cancelled tasks again: those named, or all of them that fit the options.
@@ -39,8 +32,8 @@ def retry(
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.many.acting import Order, chosen_tasks  # noqa: PLC0415
-    from hive.many.retrying import retry_all  # noqa: PLC0415
+    from hive.acting.order import Order, chosen_tasks  # noqa: PLC0415
+    from hive.acting.retrying import retry_all  # noqa: PLC0415
     from hive_contracts.states import Move  # noqa: PLC0415
 
     settings = options.settings()

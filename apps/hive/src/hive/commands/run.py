@@ -1,14 +1,11 @@
 """`hive run`: run a command as a durable task, and watch it as if it ran here."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hive.options import Options, with_options
 from hive.task_options import Cwd, Env, NoRerun, Priority, Queue, Timeout
-
-if TYPE_CHECKING:
-    from hive_contracts.tasks import NewTask
 
 __all__ = ["EPILOG", "run"]
 
@@ -46,46 +43,16 @@ def run(
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
     from hive.endings import told  # noqa: PLC0415
+    from hive.submitting.running import run_and_watch  # noqa: PLC0415
+    from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
-    from hive.tasks.running import run_and_watch  # noqa: PLC0415
 
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
-        task = _task(
-            command, cwd=cwd, env=env or [], shell=shell, timeout=timeout, queue=queue,
-            priority=priority, no_rerun=no_rerun,
+        words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
+        said = SaidTask(
+            kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
+            priority=priority, timeout=timeout, no_rerun=no_rerun,
         )  # fmt: skip
-        code = asyncio.run(run_and_watch(options.settings(), task, is_verbose=verbose))
+        code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)
-
-
-def _task(
-    command: list[str],
-    *,
-    cwd: str | None,
-    env: list[str],
-    shell: bool,
-    timeout: str | None,
-    queue: str,
-    priority: int,
-    no_rerun: bool,
-) -> "NewTask":
-    from pathlib import Path  # noqa: PLC0415
-
-    from hive.durations import read_duration  # noqa: PLC0415
-    from hive.tasks.submitting import read_variables  # noqa: PLC0415
-    from hive_contracts.tasks import DEFAULT_MAX_LOSSES, NewTask  # noqa: PLC0415
-
-    return NewTask(
-        kind="command",
-        payload={
-            "argv": [" ".join(command)] if shell else command,
-            "shell": shell,
-            "cwd": str(Path(cwd or ".").absolute()),
-            "env": read_variables(env),
-        },
-        queue=queue,
-        priority=priority,
-        timeout=None if timeout is None else read_duration(timeout, flag="--timeout"),
-        max_losses=0 if no_rerun else DEFAULT_MAX_LOSSES,
-    )

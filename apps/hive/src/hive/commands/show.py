@@ -19,12 +19,15 @@ def show(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show everything that is known of a task, and why it waits if it does."""
+    """Show everything that is known of a task, and why it waits if it does.
+
+    Example: hive show 7 --full
+    """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
+    from hive.looking.portraying import as_lines, as_plain, portray  # noqa: PLC0415
     from hive.printing import show as show_line  # noqa: PLC0415
     from hive.printing import show_json  # noqa: PLC0415
-    from hive.tasks.portraying import as_lines, as_plain, portray  # noqa: PLC0415
 
     portrait = asyncio.run(portray(options.settings(), task))
     if json:

@@ -27,19 +27,21 @@ def status(
 ) -> None:
     """Show how many tasks are in which state, who works, and how fast tasks end.
 
+    Example: hive status --watch
+
     --watch redraws the page in place; off a terminal it prints one after another, with --json a
     document a line. It goes on when Postgres is away for a while.
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
+    from hive.looking.surveying import as_lines, as_plain, survey_once  # noqa: PLC0415
     from hive.printing import show, show_json  # noqa: PLC0415
-    from hive.tasks.surveying import as_lines, as_plain, survey_once  # noqa: PLC0415
 
     interval_seconds = _interval_seconds(interval, is_watching=watch)
     if watch:
-        from hive.tasks.watching import watch as go_on_looking  # noqa: PLC0415
+        from hive.looking.watching import watch as go_on_looking  # noqa: PLC0415
 
-        looking = go_on_looking(options.settings(), interval_seconds=interval_seconds, as_json=json)
+        looking = go_on_looking(options.settings(), interval_seconds=interval_seconds, is_json=json)
         raise typer.Exit(asyncio.run(looking))
     found = asyncio.run(survey_once(options.settings()))
     if json:

@@ -20,7 +20,7 @@ from hive.task_options import (
 )
 
 if TYPE_CHECKING:
-    from hive.bulk.task_lines import SaidTask
+    from hive.submitting.said import SaidTask
 
 __all__ = ["submit"]
 
@@ -90,8 +90,8 @@ def submit(
     max_attempts, max_losses, no_rerun, timeout, group; options stand in for what it leaves out. A
     file is looked over first, and one bad line lets nothing in. A stream keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.bulk.task_lines import SaidTask  # noqa: PLC0415 - `hive --help` must not pay for it
-    from hive.tasks.submitting import read_payload  # noqa: PLC0415
+    from hive.submitting.payloads import read_payload  # noqa: PLC0415
+    from hive.submitting.said import SaidTask  # noqa: PLC0415
 
     _check(payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json)
     said = SaidTask(
@@ -103,7 +103,7 @@ def submit(
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
     else:
         code = _submit_lines(
-            options, said, jsonl, from_line=1 if from_line is None else from_line, is_dry=dry_run,
+            options, said, jsonl, from_line=from_line, is_dry=dry_run,
             is_forced=force, shows_ids=ids, as_json=json,
         )  # fmt: skip
     if code:
@@ -140,8 +140,8 @@ def _submit_one(
 ) -> int:
     import asyncio  # noqa: PLC0415
 
-    from hive.bulk.task_lines import task_of  # noqa: PLC0415
-    from hive.tasks.handing_in import Order, hand_in  # noqa: PLC0415
+    from hive.submitting.handing_in import Order, hand_in  # noqa: PLC0415
+    from hive.submitting.said import task_of  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if said.kind is None:
@@ -158,7 +158,7 @@ def _submit_lines(
     said: "SaidTask",
     path: str,
     *,
-    from_line: int,
+    from_line: int | None,
     is_dry: bool,
     is_forced: bool,
     shows_ids: bool,
@@ -168,10 +168,10 @@ def _submit_lines(
     import sys  # noqa: PLC0415
     from dataclasses import replace  # noqa: PLC0415
 
-    from hive.bulk.groups import new_group  # noqa: PLC0415
-    from hive.bulk.lines import open_lines  # noqa: PLC0415
-    from hive.bulk.submitting import BulkOrder, submit_lines  # noqa: PLC0415
-    from hive.bulk.task_lines import TaskLines  # noqa: PLC0415
+    from hive.submitting.from_lines import BulkOrder, submit_lines  # noqa: PLC0415
+    from hive.submitting.groups import new_group  # noqa: PLC0415
+    from hive.submitting.lines import open_lines  # noqa: PLC0415
+    from hive.submitting.task_lines import TaskLines  # noqa: PLC0415
 
     group = said.group or new_group("bulk")
     order = BulkOrder(

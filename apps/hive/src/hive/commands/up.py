@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hive.commands.worker import Allow
 from hive.options import Json, Options, with_options
 
 if TYPE_CHECKING:
@@ -32,13 +33,12 @@ def up(
             help="Let other machines join, over this address of this one.",
         ),
     ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", metavar="MODULE", help="Let `call` tasks call its functions."),
-    ] = None,
+    allow: Allow = None,
     json: Json = False,
 ) -> None:
     """Start Postgres, Redis, a queen and workers on this machine, and keep them running.
+
+    Example: hive up -d
 
     Servers named by HIVE_DATABASE_URL and HIVE_REDIS_URL are used instead of local ones.
     Running it again changes nothing. With --listen it writes a file with which another machine can

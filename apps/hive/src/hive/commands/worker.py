@@ -1,6 +1,6 @@
 """`hive worker`: run tasks."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -9,32 +9,39 @@ from hive.options import Options, with_options
 if TYPE_CHECKING:
     from hive.settings import Settings
 
-__all__ = ["flags_of_a_worker", "work", "worker"]
+__all__ = ["Allow", "Processes", "Queues", "Slots", "flags_of_a_worker", "work", "worker"]
+
+Queues: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Queues to serve.")
+]
+Slots: TypeAlias = Annotated[
+    int | None, typer.Option("--slots", help="Most tasks that a process runs at once.")
+]
+Processes: TypeAlias = Annotated[
+    int | None, typer.Option("--processes", help="How many worker processes to run.")
+]
+Allow: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="MODULE", help="Let `call` tasks call its functions."),
+]
 
 
 @with_options
 def worker(
     options: Options,
-    queues: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Queues to serve.")
-    ] = None,
+    queues: Queues = None,
     *,
     async_mode: Annotated[
         bool,
         typer.Option("--async/--sync", help="Many tasks at once, or one after another."),
     ] = True,
-    slots: Annotated[
-        int | None, typer.Option("--slots", help="Most tasks that a process runs at once.")
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option("--processes", help="How many worker processes to run.")
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option("--allow", metavar="MODULE", help="Let `call` tasks call its functions."),
-    ] = None,
+    slots: Slots = None,
+    processes: Processes = None,
+    allow: Allow = None,
 ) -> None:
     """Run tasks, until told to stop: then finish what runs, and give back the rest.
+
+    Example: hive worker images --slots 8
 
     --sync runs one task after another, claimed straight from Postgres without a queen: for
     debugging, and to compare with. Leases of dead workers come back only where a queen runs.

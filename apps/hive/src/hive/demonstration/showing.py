@@ -28,6 +28,7 @@ from hive.demonstration.progress import Progress, shown_progress
 from hive.demonstration.stage import WORKERS, demonstration_settings, plan_of
 from hive.demonstration.summary import Summary
 from hive.demonstration.workload import pieces_of
+from hive.endings import FAILED, INTERRUPTED
 from hive.printing import say, show, show_json
 from hive.settings import Settings
 from hive.supervisor import Supervisor
@@ -38,7 +39,6 @@ from hive_process.kernel import become_subreaper
 
 __all__ = ["give"]
 
-INTERRUPTED: Final = 130
 LEAST_TASKS: Final = 2 * len(BROKEN) + 2
 
 
@@ -81,7 +81,7 @@ async def give(*, tasks: int | None, as_json: bool) -> int:
         show_json(summary.as_plain())
     else:
         show("\n".join(summary.lines()))
-    return 1 if summary.faults() else 0
+    return FAILED if summary.faults() else 0
 
 
 async def _show(

@@ -1,1 +1,1 @@
-"""What the command line does with tasks: submit, watch, show."""
+"""What commands about tasks share: the way to a Hive, which tasks are meant, why they wait."""

@@ -2,10 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
+from typing import Any, Final
 
-__all__ = ["Interrupts"]
+__all__ = ["SECOND_CTRL_C_SECONDS", "Interrupts"]
+
+SECOND_CTRL_C_SECONDS: Final = 2.0
+"""How soon after the first Ctrl-C a second one means more than that."""
 
 
 class Interrupts:
@@ -36,6 +40,14 @@ class Interrupts:
             return False
         self._untaken -= 1
         return True
+
+    async def take_beside(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do `work` up to the next Ctrl-C; return then whether it was done."""
+        async with asyncio.TaskGroup() as group:
+            doing = group.create_task(work)
+            await self.take()
+            doing.cancel()
+        return not doing.cancelled()
 
     def _hear(self) -> None:
         self._untaken += 1

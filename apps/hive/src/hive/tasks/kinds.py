@@ -4,46 +4,28 @@ Asked before a task is queued, so that a mistake is told to whoever makes it. Ot
 know other kinds.
 """
 
-from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from hive.printing import say
+from hive_client.payloads import check_payload
+from hive_contracts.errors import UnknownKindError
+from hive_contracts.tasks import NewTask
 
-from hive_contracts.errors import (
-    ConfigurationError,
-    MalformedPayloadError,
-    UnknownKindError,
-    UnstorableValueError,
-)
-from hive_contracts.execution import EXECUTOR_GROUP, ExecutorType
-from hive_contracts.wire import decode_payload, encode_json
-
-__all__ = ["check_payload"]
+__all__ = ["KindCheck", "check_payload"]
 
 
-def check_payload(kind: str, payload: Any) -> None:
-    """Refuse a payload that the executor of `kind` would refuse.
+class KindCheck:
+    """Refuses tasks that no executor here would run, or only says so of kinds that are unknown."""
 
-    Raises:
-        UnknownKindError: no package here registers that kind; the message names those that are.
-        MalformedPayloadError: the payload does not suit the kind; the message names the field.
-        ConfigurationError: the package that registers the kind cannot be imported.
-    """
-    found = _installed()
-    if kind not in found:
-        raise UnknownKindError(kind, tuple(sorted(found)))
-    try:
-        executor: type[ExecutorType] = found[kind].load()
-    except ImportError as error:
-        raise ConfigurationError(f"the executor of kind {kind!r} is broken: {error}") from error
-    try:
-        encoded = encode_json(payload)
-    except UnstorableValueError as error:
-        raise MalformedPayloadError(kind, str(error)) from error
-    decode_payload(kind, encoded, executor.payload_type)
+    def __init__(self, *, is_forced: bool) -> None:
+        self._is_forced = is_forced
+        self._told: set[str] = set()
 
-
-@cache
-def _installed() -> Mapping[str, EntryPoint]:
-    # Asked of the disk once: it takes longer than all else that is done for a line of many.
-    return {entry.name: entry for entry in entry_points(group=EXECUTOR_GROUP)}
+    def check(self, task: NewTask) -> None:
+        """Refuse what `check_payload` refuses; an unknown kind only if that is not forced."""
+        try:
+            check_payload(task.kind, task.payload)
+        except UnknownKindError as error:
+            if not self._is_forced:
+                raise
+            if task.kind not in self._told:
+                say(f"hive: {error}; it is queued for machines that have it")
+            self._told.add(task.kind)

@@ -1,7 +1,8 @@
 """Sit out a Postgres or a Redis that is away, and say so once."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from hive.printing import say
 from hive_contracts.errors import BusUnavailableError, StoreUnavailableError
@@ -9,9 +10,12 @@ from hive_contracts.errors import BusUnavailableError, StoreUnavailableError
 if TYPE_CHECKING:
     from hive_bus.bus import Bus
 
-__all__ = ["BusOutage", "Outage"]
+__all__ = ["PAUSE_SECONDS", "BusOutage", "Outage", "outlast"]
 
 PAUSE_SECONDS: Final = 0.5
+"""Before a Postgres that did not answer is asked again."""
+
+AnswerT = TypeVar("AnswerT")
 
 
 class Outage:
@@ -23,16 +27,29 @@ class Outage:
 
     async def sit_out(self, error: StoreUnavailableError) -> None:
         """Say what is wrong if that is news, and return when it is time to try again."""
-        if not self._is_on:
-            say(f"hive: {error}; still trying{self._what_goes_on}")
-        self._is_on = True
+        self.note(str(error))
         await asyncio.sleep(PAUSE_SECONDS)
+
+    def note(self, reason: str) -> None:
+        """Say what is wrong, if that is news."""
+        if not self._is_on:
+            say(f"hive: {reason}; still trying{self._what_goes_on}")
+        self._is_on = True
 
     def note_that_it_answers(self) -> None:
         """Say that it is back, if it was away."""
         if self._is_on:
             say("hive: Postgres is back")
         self._is_on = False
+
+
+async def outlast(ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    """Return what `ask` returns, asked until Postgres answers; for those beside who tells of it."""
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailableError:
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 class BusOutage:

@@ -1,34 +1,69 @@
 """How a command reaches its Hive: the store alone for looking, the bus beside it for waiting."""
 
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hive import up_state
 from hive.printing import say
 from hive.settings import Settings
-from hive_contracts.errors import BusUnavailableError, UsageError
-from hive_store import EventLog, FleetStore, Selector, TaskStore, open_line
-from hive_store.onlooker import Onlooker
+from hive.tasks.outages import BusOutage
+from hive.urls import find_urls
 
 if TYPE_CHECKING:
     from hive_bus.bus import Bus
     from hive_client import Hive
+    from hive_store import EventLog, FleetStore, Line, Selector, TaskStore
+    from hive_store.onlooker import Onlooker
 
 __all__ = ["Reach", "View", "open_reach", "open_view"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What can be looked at. All of it shares one connection."""
+    """What can be looked at. All of it shares one connection, and is made when it is used.
 
-    tasks: TaskStore
-    selector: Selector
-    events: EventLog
-    fleet: FleetStore
-    onlooker: Onlooker
+    A command pays for the sides of the store that it looks at, and `hive list` for no JSON.
+    """
+
+    def __init__(self, line: "Line") -> None:
+        self._line = line
+
+    @cached_property
+    def tasks(self) -> "TaskStore":
+        """Tasks, one by one."""
+        from hive_store import TaskStore  # noqa: PLC0415
+
+        return TaskStore(self._line)
+
+    @cached_property
+    def selector(self) -> "Selector":
+        """Tasks by what they are."""
+        from hive_store import Selector  # noqa: PLC0415
+
+        return Selector(self._line)
+
+    @cached_property
+    def events(self) -> "EventLog":
+        """What has happened."""
+        from hive_store import EventLog  # noqa: PLC0415
+
+        return EventLog(self._line)
+
+    @cached_property
+    def fleet(self) -> "FleetStore":
+        """Workers and queens."""
+        from hive_store import FleetStore  # noqa: PLC0415
+
+        return FleetStore(self._line)
+
+    @cached_property
+    def onlooker(self) -> "Onlooker":
+        """How tasks stand among the others."""
+        from hive_store.onlooker import Onlooker  # noqa: PLC0415
+
+        return Onlooker(self._line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +75,9 @@ class Reach:
     bus: "Bus | None"
     """None if no Redis is named: news is then found by looking."""
 
+    bus_outage: BusOutage | None
+    """What has been told of the bus."""
+
 
 @asynccontextmanager
 async def open_view(settings: Settings) -> AsyncGenerator[View]:
@@ -48,57 +86,49 @@ async def open_view(settings: Settings) -> AsyncGenerator[View]:
     Raises:
         UsageError: none is named, and none runs here.
     """
-    database, _ = _urls(settings)
+    from hive_store import open_line  # noqa: PLC0415 - a wrong setting is told without asyncpg
+
+    database, _ = find_urls(settings)
     async with open_line(database) as line:
-        yield View(
-            tasks=TaskStore(line),
-            selector=Selector(line),
-            events=EventLog(line),
-            fleet=FleetStore(line),
-            onlooker=Onlooker(line),
-        )
+        yield View(line)
 
 
 @asynccontextmanager
-async def open_reach(settings: Settings) -> AsyncGenerator[Reach]:
-    """Give a view and a client. Raises as `open_view` does."""
+async def open_reach(
+    settings: Settings, *, tell: Callable[[str], None] = say
+) -> AsyncGenerator[Reach]:
+    """Give a view and a client. Raises as `open_view` does.
+
+    Args:
+        settings: which Hive.
+        tell: tells a person that Postgres is away while the client waits for it.
+    """
     from hive_bus.bus import Bus  # noqa: PLC0415 - 0.2 s that those who only look need not pay
     from hive_client import Hive  # noqa: PLC0415
 
-    async with open_view(settings) as view:
-        _, redis = _urls(settings)
-        if redis is None:
-            async with Hive.over(view.tasks, None) as hive:
-                yield Reach(view=view, hive=hive, bus=None)
-            return
-        # What the bus logs of an outage, each part for itself, is told in one sentence here.
-        logging.getLogger("hive_bus").setLevel(logging.ERROR)
-        async with (
-            Bus.open(redis, prefix=settings.redis.prefix) as bus,
-            Hive.over(view.tasks, bus) as hive,
-        ):
-            await _tell_if_it_is_away(bus)
-            yield Reach(view=view, hive=hive, bus=bus)
+    _, redis = find_urls(settings)
+    # What the bus logs of an outage, each part for itself, is told in one sentence here.
+    logging.getLogger("hive_bus").setLevel(logging.ERROR)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_told(logging.getLogger("hive_client"), tell))
+        view = await stack.enter_async_context(open_view(settings))
+        bus = outage = None
+        if redis is not None:
+            opened = Bus.open(redis, prefix=settings.redis.prefix)
+            bus = await stack.enter_async_context(opened)
+            outage = BusOutage(bus)
+            await outage.look()
+        hive = await stack.enter_async_context(Hive.over(view.tasks, bus))
+        yield Reach(view=view, hive=hive, bus=bus, bus_outage=outage)
 
 
-async def _tell_if_it_is_away(bus: "Bus") -> None:
+@contextmanager
+def _told(log: logging.Logger, tell: Callable[[str], None]) -> Generator[None]:
+    """Have what is logged told to a person, until the context ends."""
+    handler = logging.Handler()
+    handler.emit = lambda record: tell(f"hive: {record.getMessage()}")
+    log.addHandler(handler)
     try:
-        await bus.ping()
-    except BusUnavailableError as error:
-        say(f"hive: {error}; news is found by looking, a little later")
-
-
-def _urls(settings: Settings) -> tuple[str, str | None]:
-    # Not `resolve_urls`: whoever looks at tasks or submits them needs no Redis.
-    database, redis = settings.database.url, settings.redis.url
-    state = None
-    if database is None or redis is None:
-        state = up_state.read(settings.services.data_dir)
-    if state is not None:
-        database, redis = database or state.database_url, redis or state.redis_url
-    if database is None:
-        raise UsageError(
-            "Hive is not running here; start it with `hive up -d`,"
-            " or name its Postgres with HIVE_DATABASE_URL"
-        )
-    return database, redis
+        yield
+    finally:
+        log.removeHandler(handler)

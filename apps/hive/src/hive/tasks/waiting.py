@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from hive.durations import show_seconds
+from hive.moments import show_moment
 from hive.tasks.reaching import View
 from hive.words import counted
+from hive_contracts.errors import StoreUnavailableError
+from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
@@ -13,19 +17,27 @@ from hive_store.fleet_store import SeenWorker
 from hive_store.onlooker import MOST_AHEAD, Situation
 from hive_store.submitting import HELD_UNTIL
 
-__all__ = ["reason_to_wait", "why_it_waits"]
+__all__ = ["PATIENCE_SECONDS", "reason_to_wait", "why_it_waits"]
+
+PATIENCE_SECONDS: Final = 2.0
+"""How long nothing may happen before a person is told why: silence would look like a fault."""
 
 
-async def why_it_waits(view: View, record: TaskRecord, *, silence: timedelta) -> str | None:
-    """Return what a task waits for; None if it runs, or has ended.
+async def why_it_waits(view: View, task_id: TaskId, *, silence: timedelta) -> str | None:
+    """Return in a sentence what a task waits for; None if it does not, or Postgres is away.
 
     Args:
         view: of its Hive.
-        record: the task.
+        task_id: the task.
         silence: workers that were not heard of for so long do not count.
     """
-    workers = await view.fleet.workers(seen_within=silence)
-    return reason_to_wait(record, await view.onlooker.look(record.id), workers)
+    try:
+        record = await view.tasks.read(task_id)
+        workers = await view.fleet.workers(seen_within=silence)
+        reason = reason_to_wait(record, await view.onlooker.look(task_id), workers)
+    except StoreUnavailableError:
+        return None
+    return None if reason is None else f"task {task_id} waits: {reason}"
 
 
 def reason_to_wait(
@@ -55,7 +67,7 @@ def _until(record: TaskRecord, now: datetime) -> str:
         return f"{record.error}; it is due again {when}"
     failures = counted(record.failures, "failure")
     what = f"it is due again after {failures}" if record.failures else "it is due"
-    return f"{what} {when}, at {record.run_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{what} {when}, at {show_moment(record.run_at)}"
 
 
 def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) -> str:

@@ -1,0 +1,1 @@
+"""Commands that look and change nothing: `list`, `show`, `status`, `workers`, `events`, `logs`."""

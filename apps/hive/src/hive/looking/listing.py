@@ -1,0 +1,206 @@
+"""Print a list of tasks: as a table, as JSON, or their ids alone."""
+
+import shlex
+import textwrap
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import Enum, auto, unique
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from hive.durations import show_roughly, show_seconds
+from hive.filters import Filter
+from hive.printing import as_json, say, show
+from hive.settings import Settings
+from hive.tables import narrowed_lines
+from hive.tasks.choosing import check, choose
+from hive.tasks.reaching import open_view
+from hive_contracts.ids import TaskId
+from hive_contracts.selecting import Selection
+from hive_contracts.states import TERMINAL_STATES, TaskState
+
+if TYPE_CHECKING:
+    from hive_store import Selector, TaskSummary
+
+__all__ = ["Form", "Wish", "next_command", "print_list"]
+
+HEADS: Final[tuple[str, ...]] = (
+    "id",
+    "state",
+    "kind",
+    "queue",
+    "age",
+    "try",
+    "took",
+    "group",
+    "worker",
+    "error",
+)
+NUMBERS: Final = frozenset({"id", "age", "try", "took"})
+TEXTS: Final = frozenset({"kind", "queue", "group", "worker", "error"})
+OPTIONAL: Final = frozenset({"group", "worker", "error"})
+"""Columns that are left out if no task has anything there."""
+
+PAGE: Final = 1000
+"""Tasks that are read at once, so that a list of any length takes little memory."""
+
+WAITING: Final = frozenset({TaskState.SCHEDULED, TaskState.QUEUED})
+
+
+@unique
+class Form(Enum):
+    """How a list is printed."""
+
+    TABLE = auto()
+    JSON = auto()
+    IDS = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What `hive list` was asked for."""
+
+    filter: Filter
+    form: Form
+    limit: int | None
+    """Most tasks to print; None for all."""
+
+    before: TaskId | None
+    """Only tasks older than this one."""
+
+    words: Sequence[str]
+    """The command line, to tell how it goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """Some tasks of a list, newest first; only that of an empty list has none."""
+
+    tasks: list["TaskSummary"]
+    is_last: bool
+    """Whether it is the last page of the list."""
+
+    has_older: bool
+    """Whether there are tasks that would be next."""
+
+
+async def print_list(settings: Settings, wish: Wish) -> None:
+    """Print the tasks, the newest first, and on standard error how to see those that follow.
+
+    Raises:
+        ConfigurationError: the filter cannot be meant.
+    """
+    check(wish.filter)
+    async with open_view(settings) as view:
+        selection = await choose(wish.filter, view)
+        found = _pages(view.selector, selection, limit=wish.limit, before=wish.before)
+        is_first = True
+        async with aclosing(found):
+            async for page in found:
+                _print(page, wish.form, is_first=is_first)
+                if page.is_last:
+                    _tell_the_rest(page, wish, is_first=is_first)
+                is_first = False
+
+
+async def _pages(
+    selector: "Selector", selection: Selection, *, limit: int | None, before: TaskId | None
+) -> AsyncGenerator[_Page]:
+    """Yield the newest `limit` tasks that fit, all of them if None; with `before`, older ones."""
+    left = limit
+    while True:
+        size = PAGE if left is None else min(PAGE, left)
+        found = await selector.page(selection, limit=size + 1, before=before)
+        tasks, has_older = found[:size], len(found) > size
+        left = None if left is None else left - len(tasks)
+        is_last = not has_older or left == 0
+        yield _Page(tasks=tasks, is_last=is_last, has_older=has_older)
+        if is_last:
+            return
+        before = tasks[-1].id
+
+
+def next_command(words: Sequence[str], before: TaskId) -> str:
+    """Return the command line that shows what comes after `before`."""
+    kept: list[str] = []
+    words = list(words)
+    while words:
+        word = words.pop(0)
+        if word == "--before":
+            words = words[1:]
+        elif not word.startswith("--before="):
+            kept.append(word)
+    return shlex.join(["hive", *kept, "--before", str(before)])
+
+
+def _print(page: _Page, form: Form, *, is_first: bool) -> None:
+    match form:
+        case Form.IDS:
+            lines = [str(task.id) for task in page.tasks]
+        case Form.JSON:
+            lines = _json_lines(page, is_first=is_first)
+        case Form.TABLE:
+            lines = _table_lines(page.tasks) if page.tasks else []
+        case _:
+            assert_never(form)
+    if lines:
+        show("\n".join(lines))
+
+
+def _tell_the_rest(page: _Page, wish: Wish, *, is_first: bool) -> None:
+    if page.has_older:
+        say(f"older ones: {next_command(wish.words, page.tasks[-1].id)}")
+    elif is_first and not page.tasks and wish.form is Form.TABLE:
+        is_any = wish.filter.is_empty and wish.before is None
+        say("no tasks yet; try: hive run -- uname -a" if is_any else "no task fits")
+
+
+def _json_lines(page: _Page, *, is_first: bool) -> list[str]:
+    texts = [textwrap.indent(as_json(_plain(task), indent=2), "  ") for task in page.tasks]
+    lines = [f"{text}," for text in texts[:-1]] + [
+        text if page.is_last else f"{text}," for text in texts[-1:]
+    ]
+    return ["["] * is_first + lines + ["]"] * page.is_last
+
+
+def _plain(task: "TaskSummary") -> dict[str, Any]:
+    fields = asdict(task)
+    del fields["now"]
+    took = _took(task)
+    return fields | {
+        "age_seconds": (task.now - task.created_at).total_seconds(),
+        "took_seconds": None if took is None else took.total_seconds(),
+    }
+
+
+def _table_lines(tasks: Sequence["TaskSummary"]) -> list[str]:
+    rows: list[dict[str, str]] = [dict(zip(HEADS, _cells(task), strict=True)) for task in tasks]
+    heads: list[str] = [h for h in HEADS if h not in OPTIONAL or any(row[h] for row in rows)]
+    cells = [[row[head] or "-" for head in heads] for row in rows]
+    return narrowed_lines(heads, cells, texts=TEXTS, numbers=NUMBERS)
+
+
+def _cells(task: "TaskSummary") -> list[str]:
+    took = _took(task)
+    return [
+        str(task.id),
+        task.state,
+        task.kind,
+        task.queue,
+        show_roughly((task.now - task.created_at).total_seconds()),
+        str(task.attempt),
+        "" if took is None else show_seconds(took.total_seconds()),
+        task.group or "",
+        "" if task.state in WAITING else task.worker_host or "",
+        task.error or "",
+    ]
+
+
+def _took(task: "TaskSummary") -> timedelta | None:
+    """Return how long its last attempt ran, so far if it still does; None if none is begun."""
+    if task.started_at is None or task.state in WAITING:
+        return None
+    if task.state in TERMINAL_STATES and task.finished_at is not None:
+        return task.finished_at - task.started_at
+    return max(timedelta(0), task.now - task.started_at)

@@ -1,0 +1,264 @@
+"""One task with all that is known of it, as `hive show` prints it."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hive.durations import show_seconds
+from hive.looking.timeline import shortened, timeline
+from hive.moments import show_moment
+from hive.printing import as_json
+from hive.settings import Settings
+from hive.tables import COLUMNS, cut, fit
+from hive.tasks.reaching import open_view
+from hive.tasks.waiting import reason_to_wait
+from hive.words import counted
+from hive_contracts.events import Event, EventType
+from hive_contracts.ids import TaskId, WorkerId
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.tasks import TaskRecord
+from hive_store.fleet_store import WorkerPlace
+from hive_store.onlooker import Situation
+
+__all__ = ["Portrait", "as_lines", "as_plain", "next_steps", "portray"]
+
+LABEL_COLUMNS: Final = 10
+FOLDED: Final = frozenset({"state", "waits", "limits"})
+"""What goes on below if it is long; of all else the beginning is enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portrait:
+    """A task, and what is around it."""
+
+    record: TaskRecord
+    situation: Situation
+    outcome: OutcomeName | None
+    """How it ended; None if it has not."""
+
+    waits_for: str | None
+    events: Sequence[Event]
+    places: Mapping[WorkerId, WorkerPlace]
+    """Where its attempts ran; without the workers that are forgotten."""
+
+    silence: timedelta
+    """A worker that was not heard of for so long may be gone."""
+
+
+async def portray(settings: Settings, number: int) -> Portrait:
+    """Look at a task from every side.
+
+    Raises:
+        UnknownTaskError: there is no such task.
+    """
+    task_id = TaskId(number)
+    async with open_view(settings) as view:
+        record = await view.tasks.read(task_id)
+        situation = await view.onlooker.look(task_id)
+        living = await view.fleet.workers(seen_within=settings.silence)
+        worker_ids = {record.worker_id, *(past.worker_id for past in record.history)} - {None}
+        ended = await view.tasks.read_ended([task_id])
+        return Portrait(
+            record=record,
+            situation=situation,
+            outcome=ended[0].outcome if ended else None,
+            waits_for=reason_to_wait(record, situation, living),
+            events=await view.events.of_task(task_id),
+            places=await view.fleet.places(id_ for id_ in worker_ids if id_ is not None),
+            silence=settings.silence,
+        )
+
+
+def as_plain(portrait: Portrait) -> dict[str, Any]:
+    """Return everything for programs, durations in seconds."""
+    fields = asdict(portrait.record)
+    timeout = portrait.record.timeout
+    fields["timeout_seconds"] = timeout.total_seconds() if timeout else None
+    del fields["timeout"]
+    return fields | {
+        "outcome": portrait.outcome,
+        "waits_for": portrait.waits_for,
+        "ahead": portrait.situation.ahead,
+        "last_output_seconds_ago": portrait.situation.unheard_seconds,
+        "events": [_plain_event(event) for event in _told(portrait)],
+    }
+
+
+def _told(portrait: Portrait) -> list[Event]:
+    """Return what the log tells; its beginning, once that is dropped, from the task's own row."""
+    if any(event.type is EventType.QUEUED for event in portrait.events):
+        return list(portrait.events)
+    record = portrait.record
+    queued = Event(type=EventType.QUEUED, task_ids=(record.id,), at=record.created_at)
+    return [queued, *portrait.events]
+
+
+def _plain_event(event: Event) -> dict[str, Any]:
+    return {"at": event.at, "type": event.type, "attempts": event.attempts, "reason": event.reason}
+
+
+def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
+    """Return everything for people; what is long is cut unless `is_full`."""
+    parts: list[str] = []
+    for label, text in _facts(portrait):
+        lines = text.splitlines() if is_full else _bounded(label, text)
+        parts += [f"{label:<{LABEL_COLUMNS}}{line}" for label, line in _labelled(label, lines)]
+    for head, rows in (("attempts", _attempts(portrait)), ("timeline", _timeline(portrait))):
+        if rows:
+            shown = rows if is_full else map(_row, shortened(rows, _more(portrait)))
+            parts += ["", head, *(f"  {row}" for row in shown)]
+    return [*parts, "", f"next: {next_steps(portrait.record.id, portrait.record.state)}"]
+
+
+def next_steps(task_id: TaskId, state: TaskState) -> str:
+    """Return the commands that suit the state, the likeliest first."""
+    match state:
+        case TaskState.SCHEDULED | TaskState.QUEUED:
+            verbs = ["cancel"]
+        case TaskState.DISPATCHED | TaskState.RUNNING:
+            verbs = ["logs -f", "cancel"]
+        case TaskState.SUCCEEDED:
+            verbs = ["logs"]
+        case TaskState.FAILED | TaskState.CANCELLED:
+            verbs = ["logs", "retry"]
+    return " | ".join(f"hive {verb} {task_id}" for verb in verbs)
+
+
+def _bounded(label: str, text: str) -> list[str]:
+    width = COLUMNS - LABEL_COLUMNS
+    return textwrap.wrap(text, width) if label in FOLDED else [fit(text, width)]
+
+
+def _row(text: str) -> str:
+    return cut(text.partition("\n")[0], COLUMNS - 2)
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield label, lines[0] if lines else ""
+    yield from (("", line) for line in lines[1:])
+
+
+def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
+    record, now = portrait.record, portrait.situation.now
+    yield "task", f"{record.id}"
+    yield "kind", record.kind
+    yield "queue", f"{record.queue}, priority {record.priority}"
+    if record.group is not None:
+        yield "group", record.group
+    yield "state", _state(portrait)
+    if portrait.waits_for:
+        yield "waits", portrait.waits_for
+    if record.cancel_requested_at and record.state not in TERMINAL_STATES:
+        yield "cancel", f"asked for {_ago(record.cancel_requested_at, now)}; it is being stopped"
+    yield "payload", as_json(record.payload)
+    yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
+    yield "limits", _limits(record)
+    if record.result is not None:
+        yield "result", as_json(record.result)
+    if record.error is not None:
+        yield "error", record.error
+
+
+def _state(portrait: Portrait) -> str:
+    record, now = portrait.record, portrait.situation.now
+    if record.state is TaskState.RUNNING:
+        since = show_seconds((now - record.started_at).total_seconds() if record.started_at else 0)
+        unheard = portrait.situation.unheard_seconds
+        heard = "no output yet" if unheard is None else f"last output {show_seconds(unheard)} ago"
+        place = f"{_place(record.worker_id, portrait)}{_silent(portrait)}"
+        return f"running for {since} on {place}; {heard}"
+    if record.state not in TERMINAL_STATES or record.finished_at is None:
+        return str(record.state)
+    word = "timed out" if portrait.outcome is OutcomeName.TIMED_OUT else None
+    how = f"{record.state} ({word})" if word else str(record.state)
+    return f"{how} {_ago(record.finished_at, now)}{_took(record)}"
+
+
+def _silent(portrait: Portrait) -> str:
+    """Say for how long the worker has been silent, if that is longer than it should be."""
+    place = portrait.places.get(portrait.record.worker_id) if portrait.record.worker_id else None
+    if place is None or place.unseen_seconds <= portrait.silence.total_seconds():
+        return ""
+    return f", which has been silent for {show_seconds(place.unseen_seconds)}"
+
+
+def _took(record: TaskRecord) -> str:
+    if record.started_at is None or record.finished_at is None:
+        return ""
+    return f", after {show_seconds((record.finished_at - record.started_at).total_seconds())}"
+
+
+def _limits(record: TaskRecord) -> str:
+    timeout = f"time-out {show_seconds(record.timeout.total_seconds())}" if record.timeout else ""
+    failures = f"{record.failures} of {counted(record.max_attempts, 'failure')}"
+    losses = f"{record.losses} of {counted(record.max_losses, 'loss', 'losses')}"
+    if not record.max_losses:
+        losses = "never run again once it has started"
+    return ", ".join(part for part in (failures, losses, timeout or "no time-out") if part)
+
+
+def _attempts(portrait: Portrait) -> list[str]:
+    record = portrait.record
+    rows = [
+        _attempt(
+            past.attempt,
+            past.outcome,
+            (past.started_at, past.ended_at),
+            _after(_place(past.worker_id, portrait), past.error),
+        )
+        for past in record.history
+    ]
+    if record.attempt and record.state not in (TaskState.SCHEDULED, TaskState.QUEUED):
+        rows.append(
+            _attempt(
+                record.attempt,
+                portrait.outcome or record.state,
+                (record.started_at, record.finished_at),
+                _after(_place(record.worker_id, portrait), record.error),
+            )
+        )
+    return rows
+
+
+def _attempt(
+    number: int, outcome: str, span: tuple[datetime | None, datetime | None], rest: str
+) -> str:
+    started_at, ended_at = span
+    began = show_moment(started_at) if started_at else "never began"
+    took = show_seconds((ended_at - started_at).total_seconds()) if started_at and ended_at else "-"
+    return f"{number}  {outcome:<10}  {began}  {took:>8}  {rest}"
+
+
+def _after(place: str, error: str | None) -> str:
+    return f"{place}  {error}" if error else place
+
+
+def _timeline(portrait: Portrait) -> list[str]:
+    return timeline(
+        portrait.record,
+        _told(portrait),
+        claims=portrait.situation.claim,
+        place_of=lambda worker_id: _place(worker_id, portrait),
+    )
+
+
+def _more(portrait: Portrait) -> str:
+    return f"hive show {portrait.record.id} --full"
+
+
+def _place(worker_id: WorkerId | None, portrait: Portrait) -> str:
+    record = portrait.record
+    if worker_id is None:
+        return "no worker"
+    if worker_id == record.worker_id and record.worker_host is not None:
+        return f"{record.worker_host}, process {record.worker_pid}"
+    place = portrait.places.get(worker_id)
+    # Forgotten workers are told by their id: it says at least which attempts shared one.
+    return f"{place.host}, process {place.pid}" if place else f"forgotten worker {worker_id}"
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    return f"{show_seconds(max(0.0, (now - at).total_seconds()))} ago"

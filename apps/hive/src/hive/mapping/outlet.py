@@ -1,0 +1,120 @@
+"""What tasks have written, passed on whole when each has ended, so that outputs never mix."""
+
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hive.panel import Panel
+from hive.tasks.outages import outlast
+from hive.tasks.outputs import OutputReader, StandardStreams
+from hive_contracts.execution import Stream
+from hive_contracts.ids import TaskId
+
+if TYPE_CHECKING:
+    from hive_store import TaskStore
+
+__all__ = ["Outlet", "PrintedOutputs"]
+
+
+class Outlet:
+    """Prints the outputs of tasks: as they end, or in the order in which they were submitted."""
+
+    def __init__(self, tasks: "TaskStore", panel: Panel, *, keeps_order: bool) -> None:
+        self._tasks = tasks
+        self._sink = _BesidePanel(panel)
+        self._keeps_order = keeps_order
+        self._line: dict[TaskId, None] = {}
+        self._ended: set[TaskId] = set()
+        self.printed: list[TaskId] = []
+        """Those whose output has been passed on."""
+
+    def expect(self, task_ids: Iterable[TaskId]) -> None:
+        """Take note of tasks in their order, before they end."""
+        if self._keeps_order:
+            self._line |= dict.fromkeys(task_ids)
+
+    async def take(self, task_id: TaskId) -> None:
+        """Print what the task wrote, now or when those before it have ended.
+
+        Raises:
+            UnwritableOutputError: nobody reads it any more.
+        """
+        if not self._keeps_order:
+            await self._print(task_id)
+            return
+        self._ended.add(task_id)
+        while (first := next(iter(self._line), None)) in self._ended and first is not None:
+            await self._print(first)
+            del self._line[first]
+            self._ended.discard(first)
+
+    async def _print(self, task_id: TaskId) -> None:
+        reader = OutputReader(self._tasks, task_id, self._sink)
+        await outlast(reader.drain)
+        self._sink.end()
+        self.printed.append(task_id)
+
+
+class PrintedOutputs:
+    """Which outputs of a group have been printed here already, for whoever watches it again.
+
+    Kept in the data directory when somebody goes away, and gone once all are printed. Without the
+    file, on another machine for one, all outputs are printed.
+    """
+
+    def __init__(self, data_dir: Path, group: str) -> None:
+        # A group's own name may be too long for a file.
+        name = blake2b(group.encode(), digest_size=16).hexdigest()
+        self._path = data_dir / "maps" / f"{name}.printed"
+
+    def read(self) -> set[TaskId]:
+        """Return the tasks whose outputs have been printed; none if nothing is known."""
+        try:
+            return {TaskId(int(line)) for line in self._path.read_text("ascii").split()}
+        except (OSError, ValueError):
+            return set()
+
+    def write(self, task_ids: Iterable[TaskId]) -> None:
+        """Remember tasks whose outputs have been printed.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self._path.with_suffix(".new")
+        draft.write_text("".join(f"{task_id}\n" for task_id in task_ids), "ascii")
+        draft.replace(self._path)
+
+    def forget(self) -> None:
+        """Remember nothing more."""
+        # Where nothing can be removed, nothing was kept.
+        with suppress(OSError):
+            self._path.unlink()
+
+
+class _BesidePanel(StandardStreams):
+    """Standard streams, on a terminal that also has a panel."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._is_terminal = os.isatty(sys.stdout.fileno())
+        self._is_amid_a_line = False
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        self._panel.erase()
+        super().write(stream, data)
+        self._is_amid_a_line = not data.endswith(b"\n")
+
+    def skip(self, stream: Stream, size: int) -> None:
+        self._panel.erase()
+        super().skip(stream, size)
+
+    def end(self) -> None:
+        """See that what comes next begins on a line of its own, where a person sees it."""
+        if self._is_amid_a_line and self._is_terminal:
+            super().write(Stream.STDOUT, b"\n")
+        self._is_amid_a_line = False

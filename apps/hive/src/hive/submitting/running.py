@@ -1,0 +1,107 @@
+"""Submit a task and watch it to its end; what Ctrl-C means meanwhile.
+
+first Ctrl-C     detach: the task goes on, nobody watches
+second, soon     cancel the task, and watch it end
+third            detach all the same; the task ends without an onlooker
+"""
+
+import asyncio
+import sys
+from datetime import timedelta
+
+from hive.acting.cancelling import call_off
+from hive.durations import show_seconds
+from hive.printing import say
+from hive.settings import Settings
+from hive.standard_output import UnwritableOutputError
+from hive.tasks.exit_codes import DETACHED, exit_code_of
+from hive.tasks.following import follow
+from hive.tasks.interrupts import SECOND_CTRL_C_SECONDS, Interrupts
+from hive.tasks.kinds import check_payload
+from hive.tasks.outputs import StandardStreams
+from hive.tasks.reaching import Reach, open_reach
+from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
+from hive_contracts.clocks import BootClock
+from hive_contracts.ids import TaskId
+from hive_contracts.outcomes import OutcomeName
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import NewTask
+from hive_store.task_store import EndedTask
+
+__all__ = ["run_and_watch"]
+
+
+async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) -> int:
+    """Submit a `command` task, pass on its output, and return the exit code that tells its end."""
+    check_payload(task.kind, task.payload)
+    interrupts, clock = Interrupts(), BootClock()
+    async with open_reach(settings) as reach:
+        with interrupts.heard():
+            [task_id] = await reach.hive.submit_many([task])
+            begun_seconds = clock.seconds()
+            is_telling = is_verbose or sys.stderr.isatty()
+            if is_telling:
+                say(f"hive: task {task_id}, in queue {task.queue}")
+            ended = await _watch(reach, task_id, interrupts, silence=settings.silence)
+        if ended is None:
+            return DETACHED
+        code = exit_code_of(ended, is_command=True)
+        if is_telling or not _has_exit_code(ended):
+            _tell_end(ended, clock.seconds() - begun_seconds)
+        return code
+
+
+async def _watch(
+    reach: Reach, task_id: TaskId, interrupts: Interrupts, *, silence: timedelta
+) -> EndedTask | None:
+    """Return how the task ended, or None if the person at the keyboard has gone away."""
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(_follow_to_end(reach, task_id))
+        minding = group.create_task(_mind(reach, task_id, interrupts, watching))
+        waiting = group.create_task(_explain_waiting(reach, task_id, silence))
+        watching.add_done_callback(lambda _: minding.cancel())
+        watching.add_done_callback(lambda _: waiting.cancel())
+    return None if watching.cancelled() else watching.result()
+
+
+async def _follow_to_end(reach: Reach, task_id: TaskId) -> EndedTask:
+    try:
+        await follow(reach, task_id, StandardStreams())
+    except* UnwritableOutputError:
+        say(f"hive: task {task_id} goes on unseen; watch it with `hive logs -f {task_id}`")
+        raise
+    return await reach.hive.wait(task_id)
+
+
+async def _mind(
+    reach: Reach, task_id: TaskId, interrupts: Interrupts, watching: "asyncio.Task[EndedTask]"
+) -> None:
+    await interrupts.take()
+    say(
+        f"\nhive: task {task_id} goes on without you; watch it again with"
+        f" `hive logs -f {task_id}`.\nCtrl-C once more within"
+        f" {SECOND_CTRL_C_SECONDS:g} seconds cancels it."
+    )
+    if await interrupts.take(within_seconds=SECOND_CTRL_C_SECONDS):
+        say(f"\nhive: cancelling task {task_id}")
+        if await interrupts.take_beside(call_off(reach, [task_id])):
+            say(f"\nhive: task {task_id} is being cancelled; `hive show {task_id}` says when it is")
+        else:
+            say(f"\nhive: task {task_id} is not cancelled yet; go on with `hive cancel {task_id}`")
+    watching.cancel()
+
+
+async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) -> None:
+    await asyncio.sleep(PATIENCE_SECONDS)
+    if (reason := await why_it_waits(reach.view, task_id, silence=silence)) is not None:
+        say(f"hive: {reason}")
+
+
+def _has_exit_code(ended: EndedTask) -> bool:
+    return isinstance(ended.result, dict) and ended.state is not TaskState.CANCELLED
+
+
+def _tell_end(ended: EndedTask, seconds: float) -> None:
+    word = "timed out" if ended.outcome is OutcomeName.TIMED_OUT else str(ended.state)
+    reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
+    say(f"hive: task {ended.id} {word} after {show_seconds(seconds)}{reason}")

@@ -1,0 +1,112 @@
+"""A task as a person says it: in options, or in the fields of a line of JSON.
+
+What is wrong is told by the name that was used: `--run-at` of an option, `run_at` of a field.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hive.durations import read_duration
+from hive_contracts.errors import ConfigurationError
+from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask
+
+__all__ = ["SaidTask", "as_field", "as_option", "command_payload", "task_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidTask:
+    """A task as it is said; of many, what holds for lines that say nothing else."""
+
+    kind: str | None = None
+    payload: Any = field(default_factory=dict[str, Any])
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    run_at: str | None = None
+    delay: str | None = None
+    max_attempts: int | None = None
+    max_losses: int | None = None
+    no_rerun: bool = False
+    timeout: str | None = None
+    group: str | None = None
+
+
+def as_option(name: str) -> str:
+    """Return how the command line spells a name."""
+    return f"--{name.replace('_', '-')}"
+
+
+def as_field(name: str) -> str:
+    """Return how a line of JSON spells a name."""
+    return name
+
+
+def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> NewTask:
+    """Return the task that is said.
+
+    Args:
+        said: what is said.
+        spelled: how the names were spelled by who said it.
+
+    Raises:
+        ConfigurationError: a moment or a duration is malformed, or two of them contradict.
+    """
+    timeout = said.timeout
+    return NewTask(
+        kind=said.kind or "",
+        payload=said.payload,
+        queue=said.queue,
+        priority=said.priority,
+        run_at=_run_at(said, spelled),
+        max_attempts=said.max_attempts,
+        max_losses=_max_losses(said, spelled),
+        timeout=None if timeout is None else read_duration(timeout, flag=spelled("timeout")),
+        group=said.group,
+    )
+
+
+def command_payload(*, cwd: str | None, env: list[str]) -> dict[str, Any]:
+    """Return what a `command` task that is typed needs beside its words: where, and with what.
+
+    Raises:
+        ConfigurationError: a variable has no value.
+    """
+    variables: dict[str, str] = {}
+    for assignment in env:
+        name, equals, value = assignment.partition("=")
+        if not name or not equals:
+            raise ConfigurationError(f"--env needs NAME=VALUE; it got {assignment!r}")
+        variables[name] = value
+    return {"cwd": str(Path(cwd or ".").absolute()), "env": variables}
+
+
+def _run_at(said: SaidTask, spelled: Callable[[str], str]) -> datetime | None:
+    run_at, delay = spelled("run_at"), spelled("delay")
+    if said.run_at is not None and said.delay is not None:
+        raise ConfigurationError(f"{run_at} and {delay} say the same thing twice; give one of them")
+    if said.delay is not None:
+        try:
+            return datetime.now(UTC) + read_duration(said.delay, flag=delay)
+        except OverflowError:
+            raise ConfigurationError(f"{delay} is {said.delay!r}, which is too long") from None
+    if said.run_at is None:
+        return None
+    try:
+        # Without a time zone it is the clock on the wall.
+        return datetime.fromisoformat(said.run_at).astimezone()
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"{run_at} is {said.run_at!r}; write it like 2030-01-31T17:00 or 2030-01-31T17:00+01:00"
+        ) from None
+
+
+def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:
+    if said.no_rerun and said.max_losses:
+        raise ConfigurationError(
+            f"{spelled('no_rerun')} means {spelled('max_losses')} 0, not {said.max_losses}"
+        )
+    if said.no_rerun:
+        return 0
+    return DEFAULT_MAX_LOSSES if said.max_losses is None else said.max_losses
