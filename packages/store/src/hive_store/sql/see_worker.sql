@@ -1,5 +1,7 @@
 -- Say that a worker lives.
 --
+-- Not of one that has left: a heartbeat that was given up by its sender may still be on its way.
+--
 -- $1 worker_id    uuid
 -- $2 host         text
 -- $3 pid          integer
@@ -15,3 +17,4 @@ values ($1::uuid, $2::text, $3::integer, $4::text, $5::text[], $6::integer, $7::
 on conflict (id) do update
 set seen_at = clock_timestamp(), is_draining = excluded.is_draining, queues = excluded.queues,
     slots = excluded.slots
+where worker.queues <> '{}'
