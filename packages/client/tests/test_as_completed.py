@@ -172,7 +172,7 @@ async def test_restarts_of_both_servers_delay_results_and_lose_none(
             await own_postgres.kill()
             await own_redis.kill()
             coming = group.create_task(anext(ends))
-            await until(lambda: "asking again until it is back" in caplog.text)
+            await until(lambda: "; still trying" in caplog.text)
             await own_postgres.start()
             async with open_ground(own_postgres.url) as ground_again:
                 await ground_again.end_next()

@@ -3,12 +3,18 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hive_bus.bus import Bus
 from hive_client import Hive
-from hive_contracts.errors import ConfigurationError, RefusedTaskError, UnknownTaskError
+from hive_contracts.errors import (
+    ConfigurationError,
+    RefusedTaskError,
+    UnknownTaskError,
+    UsageError,
+)
 from hive_contracts.events import CancelRequest, Event, EventFrame, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
@@ -74,6 +80,24 @@ async def test_what_has_ended_is_returned_at_once(hive: Hive, ground: Ground) ->
     ended = await hive.wait(task_id, within=timedelta(seconds=5))
     assert (ended.id, ended.state, ended.result) == (task_id, TaskState.SUCCEEDED, {"ok": True})
     assert (ended.outcome, ended.attempt, ended.error) == (OutcomeName.SUCCEEDED, 1, None)
+
+
+@pytest.mark.parametrize("wrong", ["x", 1.0, None, [1]])
+async def test_an_id_that_is_no_whole_number_is_refused_in_a_sentence(
+    wrong: Any, hive: Hive
+) -> None:
+    for asked in (hive.wait, hive.cancel, hive.show):
+        with pytest.raises(UsageError) as refusal:
+            await asked(wrong)
+        assert str(refusal.value) == f"the id of a task is a whole number, not {wrong!r}"
+    with pytest.raises(UsageError, match="not '1'"):
+        await hive.wait_for_all("12")  # pyright: ignore[reportArgumentType]
+
+
+async def test_how_long_to_wait_is_a_timedelta(hive: Hive) -> None:
+    task_id = await hive.submit("trial")
+    with pytest.raises(UsageError, match=r"^within is a timedelta, not 30$"):
+        await hive.wait(task_id, within=30)  # pyright: ignore[reportArgumentType]
 
 
 async def test_a_hint_ends_the_wait_before_the_next_poll(

@@ -3,7 +3,7 @@
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,17 @@ def nested() -> Callable[[], None]:
     return inner
 
 
+def count_up() -> Iterator[int]:
+    yield 1
+
+
+async def count_slowly() -> AsyncGenerator[int]:
+    yield 1
+
+
 REFUSED: list[tuple[Any, str]] = [
+    (count_up, "count_up is a generator function: .* goes through it and returns a list"),
+    (count_slowly, "count_slowly is a generator function"),
     (lambda: None, "exists only inside this program; define it with `def` at the top of a module"),
     (nested(), "exists only inside this program"),
     (Brush().stroke, "Brush.stroke is a method of an object that the worker does not have"),

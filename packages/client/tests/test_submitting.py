@@ -1,15 +1,17 @@
 """How tasks are treated that are submitted: one by one, many at once, and as they come."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from hive_bus.bus import Bus
 from hive_calls.demonstration import echo
 from hive_client import Hive, NewTask, TaskId, call
-from hive_contracts.errors import RefusedTaskError
+from hive_contracts.errors import MalformedPayloadError, RefusedTaskError, UsageError
 from hive_contracts.events import EventFrame
 from hive_contracts.states import TaskState
 from hive_store import submitting
@@ -70,6 +72,62 @@ async def test_options_that_contradict_are_refused(hive: Hive) -> None:
         await hive.submit("trial", run_at=datetime.now(UTC), delay=FEW_MINUTES)
     with pytest.raises(RefusedTaskError, match=r"a delay of 9999999.* is too long"):
         await hive.submit("trial", delay=timedelta(days=9999999))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": 30}, "timeout is a timedelta, not 30"),
+        ({"delay": 5}, "delay is a timedelta, not 5"),
+        ({"priority": "1"}, "priority is a whole number, not '1'"),
+        ({"group": 5}, "group is text, not 5"),
+        ({"run_at": "tomorrow"}, "run_at is a datetime, not 'tomorrow'"),
+        ({"queue": None}, "queue is text, not None"),
+    ],
+)
+async def test_an_option_of_another_type_is_refused_in_a_sentence(
+    options: dict[str, Any], words: str, hive: Hive
+) -> None:
+    with pytest.raises(RefusedTaskError, match=f"^{words}$"):
+        await hive.submit("trial", **options)
+    with pytest.raises(RefusedTaskError, match=f"^{words}$"):
+        await hive.with_options(**options).submit(echo, 1)
+    assert await hive.tasks.count() == {}
+
+
+async def test_a_payload_that_would_arrive_as_something_else_is_refused(hive: Hive) -> None:
+    for payload, words in (
+        ({1}, "the payload of a trial task is of type set, which JSON cannot carry"),
+        ({"at": [FEW_MINUTES]}, "item 0 of 'at' of the payload of a trial task is of type timede"),
+        ({1: "x"}, "a key of the payload of a trial task is 1; JSON knows only keys that are text"),
+    ):
+        with pytest.raises(RefusedTaskError, match=words):
+            await hive.submit("trial", payload)
+    assert await hive.tasks.count() == {}
+
+
+async def test_a_payload_is_held_against_its_kind_if_that_is_installed_here(hive: Hive) -> None:
+    with pytest.raises(MalformedPayloadError, match="argv"):
+        await hive.submit("command", {"argv": "ls"})
+    with pytest.raises(MalformedPayloadError, match="it has no field 'arg'"):
+        await hive.submit("command", {"arg": ["ls"]})
+    assert await hive.tasks.count() == {}
+    await hive.submit("command", {"argv": ("ls", "-l")})
+    await hive.submit("of-another-machine", {"argv": "ls"})
+
+
+@pytest.mark.parametrize("wrong", ["x", echo, {"kind": "trial"}])
+async def test_what_is_no_task_is_refused_with_the_way_to_one(wrong: Any, hive: Hive) -> None:
+    words = re.escape(f"a task is a NewTask, not {wrong!r}; make one with NewTask(kind=")
+    for submitter in (hive, hive.with_options(group="g")):
+        with pytest.raises(RefusedTaskError, match=words):
+            await submitter.submit_many([NewTask(kind="trial"), wrong])
+    assert await hive.tasks.count() == {}
+
+
+async def test_chunks_hold_tasks(hive: Hive) -> None:
+    with pytest.raises(UsageError, match="chunk_tasks is 1 or more, not 0"):
+        await anext(hive.submit_in_chunks([NewTask(kind="trial")], chunk_tasks=0))
 
 
 async def test_many_tasks_are_treated_as_the_options_say(hive: Hive) -> None:

@@ -20,12 +20,13 @@ from hive_client.local_hive import find_local_hive
 from hive_client.news import News
 from hive_client.submitter import Submitter
 from hive_client.watching import Watch
-from hive_contracts.errors import ConfigurationError
+from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.events import CancelRequest, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store import EndedTask, TaskStore, open_line
+from hive_store.task_ids import checked_ids
 
 __all__ = ["Hive"]
 
@@ -89,11 +90,11 @@ class Hive(Submitter):
 
         Raises:
             UnknownTaskError: there is no task of one of these ids; none is given then.
+            UsageError: an id is no whole number, or `within` no timedelta.
             TimeoutError: some had not ended `within` that time; they go on all the same.
         """
-        loop = asyncio.get_running_loop()
-        give_up_at = None if within is None else loop.time() + within.total_seconds()
-        wanted = list(task_ids)
+        give_up_at = _moment_after(within)
+        wanted = checked_ids(task_ids)
         with self.news.about(wanted) as ear:
             watch = Watch(self.tasks, self.news, ear, wanted)
             while True:
@@ -125,6 +126,9 @@ class Hive(Submitter):
 
         A task that runs stays `running` until nothing of it is left; wait for it to see. A task
         that has ended already is not in the answer.
+
+        Raises:
+            UsageError: an id is no whole number.
         """
         states = await self.tasks.cancel(task_ids)
         running = {i for i, state in states.items() if state not in TERMINAL_STATES}
@@ -138,8 +142,17 @@ class Hive(Submitter):
 
         Raises:
             UnknownTaskError: there is no such task.
+            UsageError: the id is no whole number.
         """
         return await self.tasks.read(task_id)
+
+
+def _moment_after(within: object) -> float | None:
+    if within is None:
+        return None
+    if not isinstance(within, timedelta):
+        raise UsageError(f"within is a timedelta, not {within!r}")
+    return asyncio.get_running_loop().time() + within.total_seconds()
 
 
 def _servers(database_url: str | None, redis_url: str | None) -> tuple[str, str | None]:

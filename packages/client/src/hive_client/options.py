@@ -59,15 +59,23 @@ def merged(first: TaskOptions, then: TaskOptions) -> TaskOptions:
     return cast("TaskOptions", {**kept, **then})
 
 
-def treated(task: NewTask, options: TaskOptions) -> NewTask:
+def treated(task: object, options: TaskOptions) -> NewTask:
     """Return `task` with what `options` say.
 
     Raises:
-        RefusedTaskError: the delay leads beyond the end of time.
+        RefusedTaskError: it is no task, or the delay is no timedelta or leads beyond the end of
+            time.
     """
+    if not isinstance(task, NewTask):
+        raise RefusedTaskError(
+            f"a task is a NewTask, not {task!r}; make one with NewTask(kind=..., payload=...), or"
+            " with call(function, ...)"
+        )
     changes: dict[str, Any] = {**options}
-    delay: timedelta | None = changes.pop("delay", None)
+    delay: object = changes.pop("delay", None)
     if delay is not None:
+        if not isinstance(delay, timedelta):
+            raise RefusedTaskError(f"delay is a timedelta, not {delay!r}")
         try:
             changes["run_at"] = datetime.now(UTC) + delay
         except OverflowError:

@@ -8,8 +8,9 @@ be what JSON gives back: text stays text, but a date would arrive as text and a 
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final, ParamSpec, cast
+from typing import Any, Final, ParamSpec
 
+from hive_client.payloads import refuse_what_is_not_json
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.tasks import NewTask
 
@@ -30,17 +31,14 @@ def call(function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Ne
         kwargs: the same.
 
     Raises:
-        RefusedTaskError: a worker could not find the function, or an argument is not JSON or does
-            not fit it; the message says which and why.
+        RefusedTaskError: a worker could not find the function or make it run, or an argument is
+            not JSON or does not fit it; the message says which and why.
     """
     path = _path_of(function)
     _refuse_what_does_not_fit(function, path, args, kwargs)
     named = {f"argument {place}": value for place, value in enumerate(args, start=1)}
     for name, value in (named | {f"argument {name!r}": kwargs[name] for name in kwargs}).items():
-        try:
-            _refuse_what_is_not_json(value, f"{name} of {path}")
-        except RecursionError:
-            raise RefusedTaskError(f"{name} of {path} is nested too deeply for JSON") from None
+        refuse_what_is_not_json(value, f"{name} of {path}")
     return NewTask(
         kind=KIND, payload={"function": path, "args": list(args), "kwargs": dict(kwargs)}
     )
@@ -59,6 +57,11 @@ def _path_of(function: Callable[..., Any]) -> str:
         raise RefusedTaskError(
             f"{shown} is a method of an object that the worker does not have;"
             " submit a function that makes or finds the object and calls it"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise RefusedTaskError(
+            f"{shown} is a generator function: a call of it runs nothing yet and returns what JSON"
+            " cannot carry; submit a function that goes through it and returns a list"
         )
     if "<lambda>" in name or "<locals>" in name:
         raise RefusedTaskError(
@@ -95,24 +98,3 @@ def _refuse_what_does_not_fit(
         signature.bind(*args, **kwargs)
     except TypeError as error:
         raise RefusedTaskError(f"{path}{signature} cannot be called like this: {error}") from None
-
-
-def _refuse_what_is_not_json(value: object, place: str) -> None:
-    match value:
-        case None | bool() | int() | float() | str():
-            return
-        case list() | tuple():
-            for number, item in enumerate(cast("list[object]", value)):
-                _refuse_what_is_not_json(item, f"item {number} of {place}")
-        case dict():
-            for key, item in cast("dict[object, object]", value).items():
-                if not isinstance(key, str):
-                    raise RefusedTaskError(
-                        f"a key of {place} is {key!r}; JSON knows only keys that are text"
-                    )
-                _refuse_what_is_not_json(item, f"{key!r} of {place}")
-        case _:
-            raise RefusedTaskError(
-                f"{place} is of type {type(value).__name__}, which JSON cannot carry;"
-                " give it as text, numbers, lists or dicts"
-            )

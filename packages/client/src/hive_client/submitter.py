@@ -13,7 +13,9 @@ from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
 from hive_bus.bus import Bus
 from hive_client.options import TaskOptions, merged, treated
+from hive_client.payloads import check_payload_if_known, refuse_what_is_not_json
 from hive_client.references import call
+from hive_contracts.errors import UsageError
 from hive_contracts.events import Event, EventFrame, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
@@ -82,13 +84,14 @@ class Submitter:
 
         Args:
             work: the name of a kind (`command`, ...), or a function, which becomes a `call` task.
-            args: for a kind its payload: anything that JSON can hold. For a function its own
-                arguments.
+            args: for a kind its payload: plain values (None, bool, int, float, str, and lists
+                and dicts of them). For a function its own arguments.
             kwargs: for a kind the options of the task (see `TaskOptions`). For a function its own
                 arguments; the task's options are given by `with_options`.
 
         Raises:
             RefusedTaskError: it may not be submitted as it stands; the message says why.
+            MalformedPayloadError: the kind is installed here, and refuses the payload.
             StoreUnavailableError: Postgres did not answer; the task may or may not be there.
         """
         task = new_task(self._options, work, *args, **kwargs)
@@ -99,7 +102,7 @@ class Submitter:
         """Submit tasks, all or none, however many; return their ids in the order given.
 
         All are in one transaction: 100,000 small ones take a second or two. `call` makes tasks of
-        functions. Raises as `submit` does.
+        functions. Raises as `submit` does, but payloads are not held against their kinds.
         """
         return await self._submit([treated(task, self._options) for task in tasks])
 
@@ -113,7 +116,12 @@ class Submitter:
 
         Each chunk is submitted all or none, when the next one is asked for. When the submit of a
         chunk fails, the chunks before it are there and stay.
+
+        Raises:
+            UsageError: a chunk would hold no task.
         """
+        if chunk_tasks < 1:
+            raise UsageError(f"chunk_tasks is 1 or more, not {chunk_tasks}")
         if isinstance(tasks, AsyncIterable):
             async for chunk in _async_chunks(tasks, chunk_tasks):
                 yield await self.submit_many(chunk)
@@ -150,6 +158,8 @@ def _of_kind(
     first: TaskOptions, kind: str, /, payload: Any = None, **options: Unpack[TaskOptions]
 ) -> NewTask:
     task = NewTask(kind=kind, payload={} if payload is None else payload)
+    refuse_what_is_not_json(task.payload, f"the payload of a {kind} task")
+    check_payload_if_known(kind, task.payload)
     return treated(task, merged(first, options))
 
 

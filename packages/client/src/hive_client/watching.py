@@ -88,7 +88,7 @@ class Watch:
 
     async def _sit_out(self, error: StoreUnavailableError) -> None:
         if not self._is_away:
-            log.warning("%s; asking again until it is back", error)
+            log.warning("%s; still trying", error)
         self._is_away = True
         await asyncio.sleep(PAUSE_SECONDS)
         # What was asked for when it went has not been answered.
