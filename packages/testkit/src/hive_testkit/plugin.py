@@ -11,10 +11,12 @@ Everything is imported when it is first used, since every run of pytest loads th
 # ruff: noqa: PLC0415 - see above
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,7 @@ __all__ = [
     "database_url",
     "empty_redis",
     "fresh_database",
+    "logging_as_before",
     "own_postgres",
     "own_redis",
     "postgres_server",
@@ -112,6 +115,18 @@ def temporary_directory() -> Generator[Path]:
     place = IN_MEMORY if has_room and os.access(IN_MEMORY, os.W_OK) else None
     with TemporaryDirectory(prefix="hive-test-", dir=place) as directory:
         yield Path(directory)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a test sets up of logs ends with it: the next one's lines have another place to go."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if structlog := sys.modules.get("structlog"):
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
