@@ -46,6 +46,12 @@ def no_hive(tmp_path: Path) -> Console:
 
 
 @pytest.fixture
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed has 80 columns, as on a terminal; off one nothing is cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
 def in_process(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., "subprocess.CompletedProcess[str]"]:

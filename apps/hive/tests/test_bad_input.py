@@ -124,7 +124,10 @@ def test_a_payload_over_the_cap_is_refused_with_the_way_out(
         (["--priority", "-1"], "from 0 (most urgent) to 32767 (least), not -1"),
         (["--priority", "32768"], "from 0 (most urgent) to 32767 (least), not 32768"),
         (["--timeout", "0s"], "longer than nothing, not 0 s; leave it out for no limit"),
-        (["--timeout", "-5s"], "--timeout is '-5s'; write it like 30s, 5m, 1h30m or 2d"),
+        (
+            ["--timeout", "-5s"],
+            "--timeout is '-5s', which is negative; write it like 30s, 5m",
+        ),
         (["--timeout", ""], "--timeout is ''; write it like"),
         (["--timeout", "9" * 30 + "d"], "which is too long"),
         (["--delay", "5 minutes"], "--delay is '5 minutes'; write it like 30s"),

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from hive_testkit.console import Console
 
 
@@ -24,6 +26,7 @@ def test_every_value_is_told_with_the_source_that_gave_it(tmp_path: Path) -> Non
     assert found["database.url"]["value"] is None
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_the_table_fits_into_80_columns_and_loses_nothing(tmp_path: Path) -> None:
     folder = tmp_path / ("long-" * 20)
     folder.mkdir()

@@ -195,7 +195,7 @@ def test_a_hive_whose_server_still_runs_is_not_purged(tmp_path: Path) -> None:
 
 
 def test_a_purge_knows_every_name_that_a_used_directory_holds_and_no_other(own: Console) -> None:
-    PrintedOutputs(own.data_dir, "g").write([TaskId(1)])
+    PrintedOutputs(own.data_dir, "g").add([TaskId(1)])
     estate = estate_of(own.data_dir)
     assert estate is not None
     assert [entry.name for entry in estate.foreign] == ["mine.txt"]

@@ -50,6 +50,7 @@ def test_the_last_events_are_shown_oldest_first_and_lists_are_short(desk: Desk) 
     assert [kind for kind, _ in lines(desk, "--limit", "1")] == ["cancelled"]
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_a_line_fits_into_80_columns_and_json_has_all(desk: Desk) -> None:
     reason = "no\nroom " * 30
     desk.sql(

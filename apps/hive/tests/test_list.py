@@ -67,6 +67,7 @@ def test_tasks_are_chosen_by_state_queue_kind_group_and_age(desk: Desk) -> None:
     assert ids(desk, "--queue", "none") == []
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_a_table_fits_into_80_columns_and_says_where_and_why(desk: Desk) -> None:
     failed = fail_one(desk, f"no\nroom: {LONG}", kind="k" * 40)
     desk.sql(REGISTER, "h" * 60)

@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from hive_testkit.console import Console
+from hive_testkit.desk import Desk
 
 
 def submitted(hive: Console, payload: object, *flags: str, kind: str = "command") -> str:
@@ -33,6 +36,7 @@ def test_status_counts_tasks_by_queue_and_state_and_knows_the_workers(hive: Cons
     os.kill(worker["pid"], 0)
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_status_fits_into_80_columns_whatever_the_queue_is_called(hive: Console) -> None:
     submitted(hive, {"argv": ["true"]}, "--queue", "q" * 100)
     lines = hive("status").stdout.splitlines()
@@ -41,6 +45,7 @@ def test_status_fits_into_80_columns_whatever_the_queue_is_called(hive: Console)
     assert "\033" not in "".join(lines)
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_show_tells_how_each_attempt_ended_and_where_it_ran(hive: Console) -> None:
     task = finished(hive, {"argv": ["sh", "-c", "exit $HIVE_ATTEMPT"]}, "--max-attempts", "2")
     shown = hive("show", task).stdout
@@ -79,9 +84,17 @@ def test_show_of_a_running_task_has_its_host_pid_and_last_output(hive: Console) 
     assert found["last_output_seconds_ago"] >= 0
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_long_values_are_cut_unless_all_is_asked_for(hive: Console) -> None:
     text = "x" * 500
     task = submitted(hive, {"argv": ["echo", text]}, "--queue", "nobody")
     assert text not in hive("show", task).stdout
     assert text in hive("show", task, "--full").stdout
     assert json.loads(hive("show", task, "--json").stdout)["payload"]["argv"] == ["echo", text]
+
+
+def test_off_a_terminal_nothing_is_cut(desk: Desk) -> None:
+    words = ["--queue", "q" * 100, "--payload", json.dumps({"argv": ["x" * 300]})]
+    task_id = desk("submit", "command", *words).stdout.strip()
+    assert "x" * 300 in desk("show", task_id).stdout
+    assert "q" * 100 in desk("list").stdout

@@ -14,7 +14,8 @@ import pytest
 
 from hive.mapping.outlet import PrintedOutputs
 from hive_contracts.ids import TaskId
-from hive_testkit.console import Console
+from hive_testkit.console import HIVE, Console
+from hive_testkit.waiting import until
 
 
 def numbers(count: int) -> bytes:
@@ -118,7 +119,8 @@ def test_no_line_is_nothing_to_do(hive: Console, tmp_path: Path) -> None:
         (("--reattach", "g", "--group", "h"), "leave out --group h"),
         (("--reattach", "no-such-group"), "no task has group 'no-such-group'"),
         (("--group", "a b", "--", "echo"), "a group is 1 to 200 characters without white space"),
-        (("--timeout", "5", "--", "echo"), "--timeout is '5'"),
+        (("--group", "", "--", "echo"), "a group is 1 to 200 characters without white space"),
+        (("--timeout", "5min", "--", "echo"), "--timeout is '5min'"),
         (("--from", "/no/file", "--", "echo"), "/no/file cannot be read"),
         (("--", ""), "argv names no program"),
     ],
@@ -149,7 +151,9 @@ def test_a_line_that_can_be_no_argument_is_named_and_how_to_go_on_after_it(hive:
     again = f"hive map --group {group} --from-line 3 -- echo 'x{{}}'"
     assert f"2 tasks are in, group {group}: all up to line 2, none after it" in refused.stderr
     assert again in refused.stderr
-    assert "hive: line 3, column 1: it is not UTF-8" in refused.stderr
+    assert (
+        "hive: line 3, column 1: it is not UTF-8; leave it out, or turn the input" in refused.stderr
+    )
     words = ["map", "--group", group, "--from-line", "3", "-k", "--", "echo", "x{}"]
     done = hive(*words, stdin=b"1\n2\n3\n4\n")
     assert (done.returncode, done.stdout) == (0, "x1\nx2\nx3\nx4\n")
@@ -310,12 +314,73 @@ def test_a_limit_holds_whoever_dies_and_who_watches_again_goes_on(
 def test_what_was_printed_is_remembered_of_any_group_and_forgotten(tmp_path: Path) -> None:
     for group in ("plain", "../up", "é" * 200):
         printed = PrintedOutputs(tmp_path, group)
-        printed.write([TaskId(7), TaskId(9)])
+        printed.add([TaskId(7)])
+        printed.add([TaskId(9)])
         assert printed.read() == {7, 9}
         printed.forget()
         assert printed.read() == set()
     assert [entry.name for entry in tmp_path.iterdir()] == ["maps"]
     assert list((tmp_path / "maps").iterdir()) == []
+
+
+def test_a_number_that_was_written_in_part_is_no_task(tmp_path: Path) -> None:
+    printed = PrintedOutputs(tmp_path, "g")
+    printed.add([TaskId(7)])
+    [file] = (tmp_path / "maps").iterdir()
+    file.write_text(f"{file.read_text()}12")
+    assert printed.read() == {7}
+
+
+def test_ctrl_c_before_any_line_is_one_sentence(hive: Console) -> None:
+    with on_terminal(hive, "map", "--group", "never", "--", "echo") as terminal:
+        terminal.expect("Ctrl-D ends them")
+        terminal.sendintr()
+        code = ended(terminal)
+        told = terminal.before
+    assert code == 130
+    assert "goes on" not in told
+    assert tasks_of(hive, "never") == []
+
+
+async def test_what_was_printed_is_remembered_though_the_watcher_is_killed(
+    hive: Console, tmp_path: Path
+) -> None:
+    (tmp_path / "lines").write_bytes(numbers(3))
+    gate = tmp_path / "gate"
+    script = f"test {{}} -le 2 || until test -e {gate}; do sleep 0.05; done; echo out {{}}"
+    words = ["map", "--group", "killed", "--from", str(tmp_path / "lines"), "--", "sh", "-c"]
+    memory = PrintedOutputs(hive.data_dir, "killed")
+    with hive.start(*words, script, stdout=subprocess.DEVNULL) as process:
+        try:
+            await until(lambda: len(memory.read()) == 2, within_seconds=30)
+        finally:
+            process.kill()
+    gate.touch()
+    done = hive("map", "--reattach", "killed")
+    assert (done.returncode, done.stdout) == (0, "out 3\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("map", "--", "echo"),
+        ("submit", "command", "--payload", "-"),
+        ("submit", "--jsonl", "-"),
+        ("cancel", "-"),
+    ],
+)
+def test_a_closed_standard_input_is_a_sentence(no_hive: Console, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" <&-', HIVE, *words],
+        env=no_hive.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == (125 if words[0] == "map" else 2)
+    assert done.stderr.startswith("hive: standard input is closed")
+    assert done.stderr.count("\n") == 1
 
 
 def test_where_nothing_can_be_remembered_there_is_nothing_to_forget(tmp_path: Path) -> None:

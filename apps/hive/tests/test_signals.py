@@ -2,10 +2,13 @@
 
 import json
 import subprocess
+import sys
+from pathlib import Path
 
 import psutil
+import pytest
 
-from hive_testkit.console import Console
+from hive_testkit.console import HIVE, Console
 from hive_testkit.waiting import until
 
 AWAY = "something is away; what needs it waits"
@@ -51,3 +54,19 @@ def test_a_queen_tells_an_outage_once_and_not_by_every_loop(no_hive: Console) ->
         queen.terminate()
         events += [json.loads(line)["event"] for line in queen.stderr]
     assert events.count(AWAY) == 1
+
+
+@pytest.mark.parametrize("hive", [[HIVE], [sys.executable, "-P", "-m", "hive"]])
+def test_a_ctrl_c_while_the_rest_is_still_being_read_is_quiet(
+    no_hive: Console, tmp_path: Path, hive: list[str]
+) -> None:
+    # What is read first of all that takes time, with a Ctrl-C in the middle.
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [*hive, "status"],
+        env={**no_hive.environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

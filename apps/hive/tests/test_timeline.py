@@ -100,6 +100,7 @@ def test_a_loss_and_a_request_to_stop_are_told(desk: Desk) -> None:
     assert told[4:] == ["+T  leased", "+T  asked to stop"]
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_of_a_task_older_than_the_log_the_rest_is_told(desk: Desk) -> None:
     async def live(ground: Ground) -> TaskId:
         [held] = await ground.lease(1, max_attempts=2)

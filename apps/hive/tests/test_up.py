@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,12 @@ def test_a_data_directory_that_cannot_be_made_is_a_sentence(hive: Hive, tmp_path
 def test_the_data_directory_is_private(hive: Hive, tmp_path: Path) -> None:
     hive("up", "-d", "--database-url", "postgresql:///x?host=/absent")
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_of_two_at_the_same_moment_the_slower_sees_that_it_is_up(hive: Hive) -> None:
+    with ThreadPoolExecutor() as pool:
+        begun = [pool.submit(hive, "up", "-d", "--json") for _ in range(2)]
+        first, second = (one.result() for one in begun)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert json.loads(first.stdout)["identity"] == json.loads(second.stdout)["identity"]
+    assert (first.stderr + second.stderr).count("it is up already") == 1

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from hive_testkit.console import Console
 from hive_testkit.desk import Desk
 from hive_testkit.ground import LEASE, Ground
@@ -20,6 +22,7 @@ QUEEN = (
 )
 
 
+@pytest.mark.usefixtures("eighty_columns")
 def test_every_worker_is_told_with_its_condition(desk: Desk) -> None:
     desk.sql(WORKER, "box", 1, ["default"], False, 0.0)
     desk.sql(WORKER, "box", 2, ["default", "gpu"], True, 0.0)

@@ -1,5 +1,5 @@
 """`python -m hive` is `hive`; the supervisor starts its children this way, with its own Python."""
 
-from hive.cli import main
+from hive.entry import main
 
 main()

@@ -36,7 +36,7 @@ from hive.commands import (
 from hive.commands import list as list_
 from hive.commands import map as map_
 from hive.completing import answer_shells
-from hive.endings import INTERRUPTED, told
+from hive.endings import told
 from hive.standard_output import guard_standard_streams
 
 __all__ = ["app", "main"]
@@ -110,12 +110,9 @@ def main() -> None:
         die_with_parent()
     if "_HIVE_COMPLETE" in os.environ:
         answer_shells()
-    try:
-        with told():
-            try:
-                app()
-            finally:
-                # At the end of the process it would be too late to say that it cannot be written.
-                sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    with told():
+        try:
+            app()
+        finally:
+            # At the end of the process it would be too late to say that it cannot be written.
+            sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 import sys
 
+from hive.standard_input import is_terminal
 from hive_contracts.errors import UsageError
 
 __all__ = ["confirm"]
@@ -25,7 +26,7 @@ def confirm(
         raise UsageError(f"--confirm says {named!r}, but it is {name!r}; nothing was done")
     if is_agreed or named is not None:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (is_terminal() and sys.stderr.isatty()):
         ways = "--yes" if name is None else f"--yes or --confirm={name}"
         raise UsageError(f"to {what}, add {ways}; nothing was done")
     warning = "" if name is None else " This cannot be undone."

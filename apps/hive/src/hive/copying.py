@@ -1,6 +1,7 @@
 """Backup and restore as the command line does them: where, how far, and what came of it."""
 
 import asyncio
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 
 from hive.borrowing import database_to_fill, database_to_save
 from hive.panel import Panel
+from hive.private_files import refuse_what_is_no_file
 from hive.settings import Settings
 from hive_contracts.errors import ConfigurationError
 from hive_store.archive import open_backup
@@ -24,17 +26,27 @@ def save_database(settings: Settings, file: Path, *, overwrites: bool) -> Manife
     """Save the database that the settings mean as `file`; raises as `back_up` does.
 
     Raises:
-        ConfigurationError: the file is there already, and is not to be overwritten.
+        ConfigurationError: the file is there already, and is not to be overwritten, or its name is
+            that of something else than a file.
     """
+    try:
+        refuse_what_is_no_file(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the backup cannot be saved as {file}: {error.strerror}; choose another name"
+        ) from error
     if file.exists() and not overwrites:
         raise ConfigurationError(
             f"{file} is there already: choose another name, or say --force to have it replaced"
         )
 
+    # What a link names is replaced, and not the link.
+    place = Path(os.path.realpath(file))
+
     async def save() -> Manifest:
         async with database_to_save(settings) as url:
             with _progress("saving") as show:
-                return await back_up(url, file, on_progress=show)
+                return await back_up(url, place, on_progress=show)
 
     return asyncio.run(save())
 

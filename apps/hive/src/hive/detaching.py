@@ -5,6 +5,8 @@ import select
 import shutil
 import signal
 import subprocess
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +16,10 @@ from hive.local_plan import HIVE
 from hive.parenthood import READY_FD
 from hive.settings import Settings
 from hive.up_state import UpState
+from hive_contracts.clocks import BootClock
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
 
-__all__ = ["start_detached"]
+__all__ = ["Detached", "start_detached"]
 
 FULL_BYTES: Final = 1 << 20
 """With less room than this not even a log can be counted upon."""
@@ -24,8 +27,19 @@ FULL_BYTES: Final = 1 << 20
 UP_SECONDS: Final = 330.0
 """A little more than a Postgres may take that recovers from a crash."""
 
+LOOK_SECONDS: Final = 0.1
 
-def start_detached(settings: Settings) -> UpState:
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """A `hive up` that goes on."""
+
+    state: UpState
+    is_ours: bool
+    """Whether it was started here; False if somebody else began at the same moment, and won."""
+
+
+def start_detached(settings: Settings) -> Detached:
     """Start a supervisor in a session of its own; return what it keeps up, once it does.
 
     Raises:
@@ -48,10 +62,25 @@ def start_detached(settings: Settings) -> UpState:
     finally:
         os.close(reads)
     state = up_state.read(data_dir)
-    if not is_ready or state is None:
-        words = "\n    ".join(tail(log, since=log_offset)) or _silence(log)
-        raise ServiceUnavailableError(f"Hive did not come up; {log} ends with\n    {words}")
-    return state
+    if is_ready and state is not None:
+        return Detached(state, is_ours=True)
+    is_anothers = state is None or state.identity.pid != process.pid
+    if is_anothers and (state := _wait_for_another(data_dir)) is not None:
+        return Detached(state, is_ours=False)
+    words = "\n    ".join(tail(log, since=log_offset)) or _silence(log)
+    raise ServiceUnavailableError(f"Hive did not come up; {log} ends with\n    {words}")
+
+
+def _wait_for_another(data_dir: Path) -> UpState | None:
+    """Return the `hive up` that somebody else has begun, once it is up; None if it is not."""
+    clock = BootClock()
+    give_up_at = clock.seconds() + UP_SECONDS
+    while up_state.is_held(data_dir) and clock.seconds() < give_up_at:
+        state = up_state.read(data_dir)
+        if state is not None and state.is_up:
+            return state
+        time.sleep(LOOK_SECONDS)
+    return None
 
 
 def _prepared(log: Path) -> int:

@@ -1,4 +1,4 @@
-"""Durations as people write and read them: 30s, 5m, 1h30m, 2d."""
+"""Durations as people write and read them: 30s, 5m, 1h30m, 2d; a number alone is seconds."""
 
 import re
 from datetime import timedelta
@@ -11,6 +11,7 @@ __all__ = ["is_duration", "read_duration", "show_roughly", "show_seconds"]
 UNIT_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 WHOLE: Final = re.compile(rf"(?:{PART.pattern})+")
+BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 MINUTE: Final = 60
 SPANS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (MINUTE, "m", 1, "s"))
@@ -19,7 +20,7 @@ SPANS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (MINUTE, "m", 1, 
 
 def is_duration(text: str) -> bool:
     """Return whether `text` is written as a duration."""
-    return WHOLE.fullmatch(text) is not None
+    return (WHOLE.fullmatch(text) or BARE.fullmatch(text)) is not None
 
 
 def read_duration(text: str, *, flag: str) -> timedelta:
@@ -29,11 +30,11 @@ def read_duration(text: str, *, flag: str) -> timedelta:
         ConfigurationError: it says none; the message names the flag.
     """
     if not is_duration(text):
-        raise ConfigurationError(f"{flag} is {text!r}; write it like 30s, 5m, 1h30m or 2d")
+        sign = ", which is negative" if is_duration(text.removeprefix("-")) else ""
+        raise ConfigurationError(f"{flag} is {text!r}{sign}; write it like 30s, 5m, 1h30m or 2d")
+    parts = PART.findall(text) or [(text, "s")]
     try:
-        return timedelta(
-            seconds=sum(float(number) * UNIT_SECONDS[unit] for number, unit in PART.findall(text))
-        )
+        return timedelta(seconds=sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts))
     except OverflowError:
         raise ConfigurationError(f"{flag} is {text!r}, which is too long") from None
 

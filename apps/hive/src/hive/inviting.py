@@ -17,6 +17,7 @@ from hive.in_force import find_in_force
 from hive.private_files import replace_private
 from hive.settings import Settings
 from hive.up_state import Invitation
+from hive_contracts.errors import ConfigurationError
 
 __all__ = ["doorways", "invite", "is_exposed", "join_file", "withdraw"]
 
@@ -42,7 +43,11 @@ def join_file(data_dir: Path) -> Path:
 
 
 def invite(settings: Settings, invitation: Invitation) -> None:
-    """Write the join file."""
+    """Write the join file.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
     path = join_file(settings.services.data_dir)
     named = {
         "database.url": invitation.database_url,
@@ -53,7 +58,10 @@ def invite(settings: Settings, invitation: Invitation) -> None:
     head = HEAD.format(
         name=path.name, version=version("hive-orchestrator"), host=socket.gethostname()
     )
-    replace_private(path, head + _toml(named | shared))
+    try:
+        replace_private(path, head + _toml(named | shared))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def withdraw(data_dir: Path) -> None:

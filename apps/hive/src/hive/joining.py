@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from hive.private_files import is_seen_by_others
 from hive.settings import Settings
 from hive.sources import environment_name
 from hive.urls import resolve_urls
@@ -41,17 +42,15 @@ def check_file(path: Path) -> None:
         ConfigurationError: it is not; the message says how to mend it.
     """
     try:
-        status = path.stat()
+        is_seen, mode = is_seen_by_others(path), stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
         raise ConfigurationError(
             f"the join file {path} cannot be read: {error.strerror}; `hive up --listen ADDRESS`"
             " writes one on the other machine"
         ) from error
-    # As ssh does with its keys: of another's file (root reads them all) its owner takes care.
-    if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if is_seen:
         raise ConfigurationError(
-            f"others may read {path} (mode {stat.S_IMODE(status.st_mode):04o}), and it holds"
-            f" passwords: chmod 600 {path}"
+            f"others may read {path} (mode {mode:04o}), and it holds passwords: chmod 600 {path}"
         )
 
 

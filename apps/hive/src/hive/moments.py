@@ -19,11 +19,12 @@ def read_when(text: str, *, flag: str) -> datetime | timedelta:
     Raises:
         ConfigurationError: it says neither; the message names the flag.
     """
-    if is_duration(text):
-        return read_duration(text, flag=flag)
     try:
+        # First: 20300131 is a day, and not so many seconds.
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
+        if is_duration(text):
+            return read_duration(text, flag=flag)
         raise ConfigurationError(
             f"{flag} is {text!r}; write how long ago, like 10m or 2d, or a moment,"
             " like 2030-01-31T17:00"

@@ -90,4 +90,8 @@ class _Copy:
 
     def wait(self) -> int:
         """Return its exit code, once it has ended."""
-        return 0 if self._process is None else self._process.wait()
+        if self._process is None:
+            return 0
+        code = self._process.wait()
+        # Told while it was still reading its own code: it had begun nothing, and could not listen.
+        return 0 if self._is_told and code == -signal.SIGTERM else code

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
+from hive.private_files import is_seen_by_others
 from hive.reading import read
 from hive.sections import (
     DatabaseSettings,
@@ -146,7 +147,10 @@ def load(
         f"{name} is not a setting and is ignored{nearest(name, map(environment_name, types))}"
         for name in unknown
     )
-    warnings += tuple(map(_seen_by_others, filter(_is_flag_with_password, merged.values())))
+    with_password = [given for given in merged.values() if _has_password(given)]
+    warnings += tuple(_seen_by_others(g) for g in with_password if g.origin == COMMAND_LINE)
+    files = dict.fromkeys(Path(given.origin) for given in with_password if not given.is_text)
+    warnings += tuple(_read_by_others(path) for path in files if is_seen_by_others(path))
     return Settings(**_sections(values), given=merged, config=config, warnings=warnings)
 
 
@@ -168,9 +172,9 @@ def _sections(values: Mapping[str, object]) -> dict[str, Any]:
     return {section: SECTIONS[section](**found) for section, found in by_section.items()}
 
 
-def _is_flag_with_password(given: Given) -> bool:
+def _has_password(given: Given) -> bool:
     text = str(given.value)
-    return given.origin == COMMAND_LINE and "://" in text and without_password(text) != text
+    return "://" in text and without_password(text) != text
 
 
 def _seen_by_others(given: Given) -> str:
@@ -178,6 +182,10 @@ def _seen_by_others(given: Given) -> str:
         f"the {given.key} on the command line has a password, which everybody on this machine can"
         f" read there: give it in {environment_name(given.key)} or in a file"
     )
+
+
+def _read_by_others(path: Path) -> str:
+    return f"others may read {path}, which holds a password: chmod 600 {path}"
 
 
 def _refuse_unknown(given: Given, types: Mapping[str, Any]) -> None:

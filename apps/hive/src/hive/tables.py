@@ -1,13 +1,29 @@
-"""Tables for a terminal of 80 columns: numbers to the right, long texts cut or folded."""
+"""Tables for a terminal of 80 columns: numbers to the right, long texts cut or folded.
 
+Off a terminal nothing is cut: in a file or a pipe the end of a text may be what is looked for.
+"""
+
+import os
+import sys
 import textwrap
 from collections.abc import Collection, Sequence
 from itertools import zip_longest
 from typing import Final
 
-__all__ = ["COLUMNS", "cut", "fit", "folded_lines", "narrowed_lines", "table_lines"]
+__all__ = ["COLUMNS", "columns", "cut", "fit", "folded_lines", "narrowed_lines", "table_lines"]
 
 COLUMNS: Final = 80
+"""Of a terminal, as far as lines are made for it."""
+
+UNBOUNDED: Final = 1 << 30
+
+
+def columns() -> int:
+    """Return how wide a line of standard output may be; without a terminal what `COLUMNS` says."""
+    if sys.stdout.isatty():
+        return COLUMNS
+    wanted = os.environ.get("COLUMNS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) else UNBOUNDED
 
 
 def cut(line: str, width: int) -> str:
@@ -34,7 +50,7 @@ def table_lines(
     lines = [[head.upper() for head in heads], *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     others = sum(widths[1:]) + gap * (len(heads) - 1)
-    widths[0] = min(widths[0], max(len(heads[0]), COLUMNS - others))
+    widths[0] = min(widths[0], max(len(heads[0]), columns() - others))
     return [
         (" " * gap)
         .join(
@@ -50,7 +66,7 @@ def folded_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], *, gap: in
     """Return the lines of a table of texts; the widest columns go on below, and nothing is cut."""
     lines = [[head.upper() for head in heads], *map(list, rows)]
     natural = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    widths = _narrowed(natural, COLUMNS - gap * (len(heads) - 1))
+    widths = _narrowed(natural, columns() - gap * (len(heads) - 1))
     return [
         (" " * gap).join(map(str.ljust, parts, widths)).rstrip()
         for line in lines
@@ -76,7 +92,7 @@ def narrowed_lines(
     lines = [[head.upper() for head in heads], *([" ".join(c.split()) for c in r] for r in rows)]
     natural = {h: max(len(line[i]) for line in lines) for i, h in enumerate(heads)}
     taken = sum(width for head, width in natural.items() if head not in texts)
-    room = COLUMNS - (len(heads) - 1) - taken
+    room = columns() - (len(heads) - 1) - taken
     flexible = [head for head in heads if head in texts]
     narrowed = _narrowed([natural[head] for head in flexible], room)
     widths = natural | dict(zip(flexible, narrowed, strict=True))

@@ -26,6 +26,7 @@ __all__ = [
     "ProcessState",
     "UpState",
     "hold",
+    "is_held",
     "logs_folder",
     "read",
     "remove",
@@ -99,6 +100,22 @@ def hold(data_dir: Path) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(data_dir: Path) -> bool:
+    """Return whether a supervisor has `data_dir`, if only since a moment ago."""
+    try:
+        descriptor = os.open(data_dir / "up.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who ask do not take one another for a supervisor.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def logs_folder(data_dir: Path) -> Path:

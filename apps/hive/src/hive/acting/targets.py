@@ -4,7 +4,6 @@ They are found before anything is done, so that a person is asked about exactly 
 be acted on, and not about those that come in the meantime. An id takes eight bytes here.
 """
 
-import sys
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Final, cast
 from hive.filters import Filter
 from hive.panel import Panel
 from hive.settings import Settings
+from hive.standard_input import read_standard_input
 from hive.tasks.choosing import check, choose, read_states
 from hive.tasks.reaching import View, open_view
 from hive.words import counted
-from hive_contracts.errors import ConfigurationError, UsageError
+from hive_contracts.errors import ConfigurationError, StoreUnavailableError, UsageError
 from hive_contracts.ids import LAST_TASK_ID, TaskId
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TaskState
@@ -41,6 +41,7 @@ def read_target(words: Sequence[str], given: Filter, *, verb: str) -> Target:
 
     Raises:
         ConfigurationError: nothing is named, ids as well as a filter, or what is no id.
+        UsageError: ids are to be read, and standard input is closed.
     """
     if words and not given.is_empty:
         raise ConfigurationError(
@@ -103,17 +104,22 @@ def batches(task_ids: Sequence[TaskId]) -> Iterator[list[TaskId]]:
 async def _collect(view: View, selection: Selection) -> Sequence[TaskId]:
     found: array[int] = array("q")
     panel = Panel()
-    async for page in view.selector.pages_of_ids(selection):
-        found.extend(page)
-        if panel.is_due:
-            panel.draw([f"hive: found {counted(len(found), 'task')}"])
+    try:
+        async for page in view.selector.pages_of_ids(selection):
+            found.extend(page)
+            if panel.is_due:
+                panel.draw([f"hive: found {counted(len(found), 'task')}"])
+    except StoreUnavailableError:
+        if found:
+            panel.note("hive: nothing has been done yet; the same command once more begins anew")
+        raise
     panel.erase()
     return cast("Sequence[TaskId]", found)
 
 
 def _texts(word: str) -> list[str]:
     # What is no ASCII is no id, and told as one; in the terminal's encoding it could be unreadable.
-    return sys.stdin.buffer.read().decode("ascii", "replace").split() if word == "-" else [word]
+    return read_standard_input().decode("ascii", "replace").split() if word == "-" else [word]
 
 
 def _task_id(text: str) -> TaskId:

@@ -87,7 +87,7 @@ def map_lines(
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         _check(command, jobs=jobs, retries=retries, group=group, reattach=reattach)
         order = MapOrder(
-            group=reattach or group or new_group("map"),
+            group=new_group("map") if (name := reattach or group) is None else name,
             may_have_tasks=reattach is not None or from_line is not None,
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
@@ -118,8 +118,8 @@ def _check(
         raise ConfigurationError(f"--retries is {retries}; 0 is to try once")
     if reattach is None and not command:
         raise ConfigurationError("no command is named; write it last, as in `hive map -- wc -l {}`")
-    if reattach is not None and (command or group):
-        what = f"--group {group}" if group else f"the command {command}"
+    if reattach is not None and (command or group is not None):
+        what = f"the command {command}" if group is None else f"--group {group}"
         raise ConfigurationError(f"--reattach watches what is in already; leave out {what}")
 
 
@@ -138,6 +138,7 @@ def _run(
     from hive.mapping.map_run import run_map  # noqa: PLC0415
     from hive.mapping.mapping import Lines  # noqa: PLC0415
     from hive.printing import say  # noqa: PLC0415
+    from hive.standard_input import is_terminal  # noqa: PLC0415
     from hive.submitting.lines import open_lines  # noqa: PLC0415
 
     settings = options.settings()
@@ -145,7 +146,7 @@ def _run(
         return asyncio.run(run_map(settings, order, None))
     separator = b"\0" if is_null else b"\n"
     with open_lines(source, separator=separator, from_line=from_line) as opened:
-        if source == "-" and sys.stdin.isatty():
+        if source == "-" and is_terminal():
             say("hive: reading lines from the terminal; Ctrl-D ends them")
         lines = Lines(source=opened, reader=reader, words=sys.argv[1:], command=reader.command)
         return asyncio.run(run_map(settings, order, lines))

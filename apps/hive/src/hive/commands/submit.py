@@ -173,7 +173,7 @@ def _submit_lines(
     from hive.submitting.lines import open_lines  # noqa: PLC0415
     from hive.submitting.task_lines import TaskLines  # noqa: PLC0415
 
-    group = said.group or new_group("bulk")
+    group = new_group("bulk") if said.group is None else said.group
     order = BulkOrder(
         reader=TaskLines(replace(said, group=group), is_forced=is_forced),
         group=group,

@@ -50,20 +50,23 @@ def up(
 
     settings = allowed(options.settings(services__listen=listen), allow)
     data_dir = settings.services.data_dir
-    if (state := up_state.read(data_dir)) is not None:
-        say(f"hive: it is up already, under process {state.identity.pid}; nothing was started")
-        _show(state, data_dir, json=json)
-        _tell_what_was_not_applied(settings)
-        _refuse_to_move(state, settings)
-    elif detach:
+    state, is_ours = up_state.read(data_dir), False
+    if state is None and not detach:
+        _stay_up(settings, json=json)
+        return
+    if state is None:
         from hive.detaching import start_detached  # noqa: PLC0415
 
-        state = start_detached(settings)
-        _show(state, data_dir, json=json)
-        if any(process.pid is None for process in state.processes):
-            raise typer.Exit(1)
-    else:
-        _stay_up(settings, json=json)
+        detached = start_detached(settings)
+        state, is_ours = detached.state, detached.is_ours
+    if not is_ours:
+        say(f"hive: it is up already, under process {state.identity.pid}; nothing was started")
+    _show(state, data_dir, json=json)
+    if not is_ours:
+        _tell_what_was_not_applied(settings)
+        _refuse_to_move(state, settings)
+    elif any(process.pid is None for process in state.processes):
+        raise typer.Exit(1)
 
 
 def _stay_up(settings: "Settings", *, json: bool) -> None:

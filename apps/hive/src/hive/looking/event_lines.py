@@ -5,7 +5,7 @@ from typing import Final
 
 from hive.moments import show_moment
 from hive.printing import as_json
-from hive.tables import COLUMNS, cut
+from hive.tables import columns, cut
 from hive.words import counted, some_of
 from hive_contracts.events import Cursor, Event
 
@@ -20,7 +20,7 @@ def as_line(event: Event) -> str:
     when = show_moment(event.at) if event.at else "unknown"
     attempt = f", attempt {event.attempts[0]}" if event.attempts else ""
     reason = f": {' '.join(event.reason.split())}" if event.reason else ""
-    return cut(f"{when}  {event.type:<{TYPE_COLUMNS}}  {_tasks(event)}{attempt}{reason}", COLUMNS)
+    return cut(f"{when}  {event.type:<{TYPE_COLUMNS}}  {_tasks(event)}{attempt}{reason}", columns())
 
 
 def as_json_line(event: Event) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hive.durations import show_roughly
 from hive.settings import Settings
-from hive.tables import COLUMNS, cut, narrowed_lines
+from hive.tables import columns, cut, narrowed_lines
 from hive.tasks.reaching import open_view
 from hive_contracts.ids import WorkerId
 from hive_store.fleet_store import Running, SeenQueen, SeenWorker
@@ -107,7 +107,7 @@ def _work_lines(found: Muster) -> list[str]:
     """Return a line for each worker that runs something, after an empty one."""
     at_work = [worker.id for worker in found.workers if worker.id in found.running]
     lines = [
-        cut(f"{_short(worker_id)} runs {_tasks(found.running[worker_id])}", COLUMNS)
+        cut(f"{_short(worker_id)} runs {_tasks(found.running[worker_id])}", columns())
         for worker_id in at_work
     ]
     return ["", *lines] if lines else []

@@ -11,7 +11,7 @@ from hive.looking.timeline import shortened, timeline
 from hive.moments import show_moment
 from hive.printing import as_json
 from hive.settings import Settings
-from hive.tables import COLUMNS, cut, fit
+from hive.tables import columns, cut, fit
 from hive.tasks.reaching import open_view
 from hive.tasks.waiting import reason_to_wait
 from hive.words import counted
@@ -128,12 +128,12 @@ def next_steps(task_id: TaskId, state: TaskState) -> str:
 
 
 def _bounded(label: str, text: str) -> list[str]:
-    width = COLUMNS - LABEL_COLUMNS
+    width = columns() - LABEL_COLUMNS
     return textwrap.wrap(text, width) if label in FOLDED else [fit(text, width)]
 
 
 def _row(text: str) -> str:
-    return cut(text.partition("\n")[0], COLUMNS - 2)
+    return cut(" ".join(text.splitlines()), columns() - 2)
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -53,10 +53,12 @@ async def print_events(settings: Settings, question: Question) -> None:
         read_when(question.since, flag="--since")
     if not question.is_following:
         async with open_view(settings) as view:
-            await _print_past(view, question)
+            reader = await _begun(view, question)
+            while question.since is not None and await reader.read_on():
+                pass
         return
     async with open_reach(settings) as reach:
-        reader = await _print_past(reach.view, question)
+        reader = await _begun_once_it_answers(reach.view, question)
         try:
             await _follow(reach, reader)
         except asyncio.CancelledError:
@@ -64,7 +66,24 @@ async def print_events(settings: Settings, question: Question) -> None:
             raise
 
 
-async def _print_past(view: View, question: Question) -> LogReader:
+async def _begun_once_it_answers(view: View, question: Question) -> LogReader:
+    outage = Outage()
+    while True:
+        try:
+            reader = await _begun(view, question)
+        except StoreUnavailableError as error:
+            await outage.sit_out(error)
+            continue
+        outage.note_that_it_answers()
+        return reader
+
+
+async def _begun(view: View, question: Question) -> LogReader:
+    """Return a reader at the place where it begins; without `since` behind the last, printed ones.
+
+    Raises:
+        StoreUnavailableError: Postgres did not answer; nothing was printed.
+    """
     reader = LogReader(view, question.sieve, is_json=question.is_json)
     task_id = question.sieve.task_id
     if task_id is not None:
@@ -80,8 +99,6 @@ async def _print_past(view: View, question: Question) -> LogReader:
         reader.cursor = cursor
     else:
         await reader.begin_at(read_when(question.since, flag="--since"))
-    while await reader.read_on():
-        pass
     return reader
 
 

@@ -53,7 +53,10 @@ class CommandLines:
         try:
             return self._checked(self._task_with(line.data.decode()))
         except UnicodeDecodeError as error:
-            raise RefusedLineError(line.number, "it is not UTF-8", column=error.start + 1) from None
+            reason = (
+                "it is not UTF-8; leave it out, or turn the input into UTF-8 first, as iconv does"
+            )
+            raise RefusedLineError(line.number, reason, column=error.start + 1) from None
         except HiveError as error:
             raise RefusedLineError(line.number, str(error)) from error
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from hive.endings import INTERRUPTED
 from hive.mapping.ending import Ending, read_ending
 from hive.mapping.mapping import Lines, Mapping
 from hive.mapping.outlet import PrintedOutputs
@@ -14,7 +15,7 @@ from hive.submitting.checking import Checked, check_file
 from hive.tasks.exit_codes import CANCELLED, DETACHED, NO_EXIT_CODE
 from hive.tasks.outages import outlast
 from hive.tasks.reaching import open_reach
-from hive_contracts.errors import ConfigurationError, HiveError
+from hive_contracts.errors import ConfigurationError
 
 __all__ = ["MapOrder", "run_map"]
 
@@ -55,18 +56,18 @@ async def run_map(settings: Settings, order: MapOrder, lines: Lines | None) -> i
     if lines is not None and checked is not None and not checked.tasks:
         return _nothing_to_do(lines)
     async with open_reach(settings, tell=panel.note) as reach:
-        watcher = Watcher(reach, order.group, order.manner(settings), panel)
         printed = PrintedOutputs(settings.services.data_dir, order.group)
-        is_there = await watcher.take_over(printed.read())
+        watcher = Watcher(reach, order.group, order.manner(settings), panel, printed)
+        is_there = await watcher.take_over()
         _see_that_it_may_be_so(order, is_there=is_there, is_wanted=lines is None)
-        mapping = Mapping(reach, order.group, watcher, panel, jobs=order.jobs)
+        mapping = Mapping(reach, order.group, watcher, panel, jobs=order.jobs, is_there=is_there)
         try:
             await mapping.run(lines, checked)
-        except HiveError:
-            _remember(printed, watcher)
-            raise
+        finally:
+            watcher.outlet.remember()
+        if mapping.has_come_to_nothing:
+            return INTERRUPTED
         if mapping.is_detached:
-            _remember(printed, watcher)
             return DETACHED if mapping.is_all_in else NO_EXIT_CODE
         if lines is not None and not mapping.accepted and not is_there:
             return _nothing_to_do(lines)
@@ -74,6 +75,8 @@ async def run_map(settings: Settings, order: MapOrder, lines: Lines | None) -> i
         seconds = watcher.gauge.seconds
         ending = await outlast(partial(read_ending, reach.view, order.group, seconds=seconds))
     _tell(ending, as_json=order.as_json)
+    if not mapping.is_all_in:
+        return NO_EXIT_CODE
     return CANCELLED if mapping.was_called_off else ending.exit_code
 
 
@@ -98,15 +101,6 @@ def _see_that_it_may_be_so(order: MapOrder, *, is_there: bool, is_wanted: bool) 
 def _nothing_to_do(lines: Lines) -> int:
     say(f"hive: {lines.source.name} has no lines; nothing to do")
     return 0
-
-
-def _remember(printed: PrintedOutputs, watcher: Watcher) -> None:
-    if not watcher.outlet.printed:
-        return
-    try:
-        printed.write(watcher.outlet.printed)
-    except OSError as error:
-        say(f"hive: watched again, it will print all outputs: {error}")
 
 
 def _tell(ending: Ending, *, as_json: bool) -> None:

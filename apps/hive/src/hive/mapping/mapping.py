@@ -47,13 +47,31 @@ class Mapping:
     """One run of `hive map`: from lines, or of a group that is in already."""
 
     def __init__(
-        self, reach: Reach, group: str, watcher: Watcher, panel: Panel, *, jobs: int | None
+        self,
+        reach: Reach,
+        group: str,
+        watcher: Watcher,
+        panel: Panel,
+        *,
+        jobs: int | None,
+        is_there: bool,
     ) -> None:
+        """Make one.
+
+        Args:
+            reach: the Hive.
+            group: what the tasks are called together.
+            watcher: watches them.
+            panel: shows how far they are.
+            jobs: most tasks at once; None for as many as workers have room for.
+            is_there: whether the group has tasks already.
+        """
         self._reach = reach
         self._group = group
         self._watcher = watcher
         self._panel = panel
         self._jobs = jobs
+        self._is_there = is_there
         self._feeder = Feeder(reach.view)
         self._intake: Intake | None = None
         self._lines: Lines | None = None
@@ -61,6 +79,8 @@ class Mapping:
         self._interrupts = Interrupts()
         self.was_called_off = False
         self.is_detached = False
+        self.has_come_to_nothing = False
+        """Whether a Ctrl-C came before any line was in, of a group that has no other task."""
 
     @property
     def accepted(self) -> int:
@@ -70,7 +90,7 @@ class Mapping:
     @property
     def is_all_in(self) -> bool:
         """Whether no line was left out."""
-        return self._intake is None or not self._intake.is_stopped
+        return self._intake is None or not self._intake.is_cut_short
 
     async def run(self, lines: Lines | None, checked: Checked | None) -> None:
         """Take the lines in, if there are any, and watch the group to its end, or to a Ctrl-C.
@@ -124,6 +144,12 @@ class Mapping:
         if self._intake is not None and not self._taken_in.is_set():
             self._intake.stop()
             await self._taken_in.wait()
+            if not (self._feeder.accepted or self._is_there):
+                say(f"\nhive: interrupted; {self._standing()}")
+                self.has_come_to_nothing = True
+                watching.cancel()
+                return
+        if not self.is_all_in:
             say(f"\nhive: not all lines are in; {self._standing()}")
             self._tell_how_to_go_on(self._feeder.last_line + 1)
         self._say_good_bye()
@@ -133,6 +159,11 @@ class Mapping:
             if not await self._interrupts.take_beside(self._call_off()):
                 again = f"`hive cancel --group {self._group}`"
                 say(f"\nhive: not all of group {self._group} are cancelled yet; go on with {again}")
+            else:
+                say(
+                    f"\nhive: what is not cancelled yet of group {self._group} has been asked to"
+                    f" stop; `hive list --group {self._group}` shows how it does"
+                )
         self.is_detached = True
         taking.cancel()
         watching.cancel()

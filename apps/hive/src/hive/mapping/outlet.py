@@ -23,14 +23,18 @@ __all__ = ["Outlet", "PrintedOutputs"]
 class Outlet:
     """Prints the outputs of tasks: as they end, or in the order in which they were submitted."""
 
-    def __init__(self, tasks: "TaskStore", panel: Panel, *, keeps_order: bool) -> None:
+    def __init__(
+        self, tasks: "TaskStore", panel: Panel, memory: "PrintedOutputs", *, keeps_order: bool
+    ) -> None:
         self._tasks = tasks
+        self._panel = panel
+        self._memory = memory
         self._sink = _BesidePanel(panel)
         self._keeps_order = keeps_order
         self._line: dict[TaskId, None] = {}
         self._ended: set[TaskId] = set()
-        self.printed: list[TaskId] = []
-        """Those whose output has been passed on."""
+        self._unremembered: list[TaskId] = []
+        self._can_remember = True
 
     def expect(self, task_ids: Iterable[TaskId]) -> None:
         """Take note of tasks in their order, before they end."""
@@ -52,17 +56,28 @@ class Outlet:
             del self._line[first]
             self._ended.discard(first)
 
+    def remember(self) -> None:
+        """Write down whose outputs have been passed on, for whoever watches the group again."""
+        task_ids, self._unremembered = self._unremembered, []
+        if not task_ids or not self._can_remember:
+            return
+        try:
+            self._memory.add(task_ids)
+        except OSError as error:
+            self._can_remember = False
+            self._panel.note(f"hive: watched again, it will print outputs a second time: {error}")
+
     async def _print(self, task_id: TaskId) -> None:
         reader = OutputReader(self._tasks, task_id, self._sink)
         await outlast(reader.drain)
         self._sink.end()
-        self.printed.append(task_id)
+        self._unremembered.append(task_id)
 
 
 class PrintedOutputs:
     """Which outputs of a group have been printed here already, for whoever watches it again.
 
-    Kept in the data directory when somebody goes away, and gone once all are printed. Without the
+    Kept in the data directory while somebody watches, and gone once all are printed. Without the
     file, on another machine for one, all outputs are printed.
     """
 
@@ -74,20 +89,21 @@ class PrintedOutputs:
     def read(self) -> set[TaskId]:
         """Return the tasks whose outputs have been printed; none if nothing is known."""
         try:
-            return {TaskId(int(line)) for line in self._path.read_text("ascii").split()}
+            # The last line may have come only in part, on a disk that is full.
+            whole, _, _ = self._path.read_text("ascii").rpartition("\n")
+            return {TaskId(int(line)) for line in whole.split()}
         except (OSError, ValueError):
             return set()
 
-    def write(self, task_ids: Iterable[TaskId]) -> None:
-        """Remember tasks whose outputs have been printed.
+    def add(self, task_ids: Iterable[TaskId]) -> None:
+        """Remember further tasks whose outputs have been printed.
 
         Raises:
             OSError: they cannot be written.
         """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._path.with_suffix(".new")
-        draft.write_text("".join(f"{task_id}\n" for task_id in task_ids), "ascii")
-        draft.replace(self._path)
+        with self._path.open("a", encoding="ascii") as file:
+            file.write("".join(f"{task_id}\n" for task_id in task_ids))
 
     def forget(self) -> None:
         """Remember nothing more."""

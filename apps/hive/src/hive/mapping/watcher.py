@@ -8,7 +8,7 @@ from typing import Never
 
 from hive.mapping.gate import OPEN, Gate, is_held
 from hive.mapping.gauge import Gauge
-from hive.mapping.outlet import Outlet
+from hive.mapping.outlet import Outlet, PrintedOutputs
 from hive.mapping.roster import Roster
 from hive.panel import Panel
 from hive.tasks.reaching import Reach
@@ -41,30 +41,32 @@ class Manner:
 class Watcher:
     """One group, watched."""
 
-    def __init__(self, reach: Reach, group: str, manner: Manner, panel: Panel) -> None:
+    def __init__(
+        self, reach: Reach, group: str, manner: Manner, panel: Panel, printed: PrintedOutputs
+    ) -> None:
         self._reach = reach
         self._group = group
         self._manner = manner
         self._panel = panel
+        self._printed = printed
         self._roster = Roster()
         self._has_explained = False
         self.gauge = Gauge(reach.view, panel, group)
-        self.outlet = Outlet(reach.view.tasks, panel, keeps_order=manner.keeps_order)
+        self.outlet = Outlet(reach.view.tasks, panel, printed, keeps_order=manner.keeps_order)
         self._gate = None if manner.jobs is None else Gate(reach.view, group, jobs=manner.jobs)
 
-    async def take_over(self, printed: set[TaskId]) -> bool:
+    async def take_over(self) -> bool:
         """Watch the tasks of the group that are in already; return whether there are any.
 
-        Args:
-            printed: those whose outputs need not be printed.
+        What has been printed of them is not printed again.
 
         Raises:
             ConfigurationError: some are held back, and it is not said how many may go at once.
         """
         await self._refuse_to_leave_held_tasks()
         found = await (self.find_open() if self._manner.is_quiet else self._find(frozenset()))
+        printed = self._printed.read()
         self.add([task_id for task_id in reversed(found) if task_id not in printed])
-        self.outlet.printed.extend(printed)
         return bool(await self._reach.view.selector.page(Selection(group=self._group), limit=1))
 
     async def find_open(self) -> list[TaskId]:
@@ -109,6 +111,7 @@ class Watcher:
     async def _show_progress(self) -> Never:
         while True:
             await self.gauge.pause(await self.gauge.look())
+            self.outlet.remember()
             if self._gate is not None and self.gauge.counts.get(TaskState.SCHEDULED):
                 self._gate.expect_more()
             if self.gauge.has_not_begun and self.gauge.seconds > PATIENCE_SECONDS:

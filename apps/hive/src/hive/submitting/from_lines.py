@@ -108,7 +108,7 @@ class _Submission:
             self._panel.erase()
         if errors:
             return self._tell_why_it_stopped(errors[0])
-        if self._intake.is_stopped:
+        if self._intake.is_cut_short:
             say(f"hive: interrupted; {self._standing()}")
             self._tell_how_to_go_on(self._feeder.last_line + 1)
             return INTERRUPTED
@@ -166,7 +166,7 @@ class _Submission:
             self._tell_how_to_go_on(next_line)
         if isinstance(error, UnwritableOutputError):
             raise error
-        if self._intake.is_stopped:
+        if self._intake.is_cut_short:
             return INTERRUPTED
         return USED_WRONGLY if isinstance(error, UsageError) else FAILED
 

@@ -58,11 +58,12 @@ class Intake:
         self._checked = checked
         self._on_accepted = on_accepted
         self._chunks = 0
-        self.is_stopped = False
+        self.is_cut_short = False
+        """Whether a stop has kept lines out."""
 
     def stop(self) -> None:
         """Take nothing more in; what is on its way to Postgres still goes."""
-        self.is_stopped = True
+        self.is_cut_short = not (self._has_seen_all or self._source.is_exhausted)
         self._source.stop()
         self._feeder.stop()
 
@@ -78,8 +79,12 @@ class Intake:
             self._see_that_it_is_as_checked(chunk)
             await self._put(chunk)
         is_short = self._checked is not None and self._chunks < len(self._checked.digests)
-        if is_short and not self.is_stopped:
+        if is_short and not self.is_cut_short:
             raise ChangedFileError(self._source.name)
+
+    @property
+    def _has_seen_all(self) -> bool:
+        return self._checked is not None and self._chunks >= len(self._checked.digests)
 
     def _see_that_it_is_as_checked(self, chunk: list[Line]) -> None:
         place = self._chunks

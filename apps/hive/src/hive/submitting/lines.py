@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Protocol
 
+from hive.standard_input import standard_input
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.tasks import NewTask
 
@@ -70,6 +71,11 @@ class LineSource:
         """Whether it can be read twice."""
 
         self._begin()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether its end is known, and all lines before it have been given."""
+        return self._is_over and self._fault is None and not self._complete
 
     def rewind(self) -> None:
         """Begin anew; only files can."""
@@ -170,12 +176,14 @@ def open_lines(
 
     Raises:
         ConfigurationError: there is no such file, or it may not be read.
+        UsageError: standard input is closed.
     """
     if from_line is None:
         from_line = 1
     elif from_line < 1:
         raise ConfigurationError(f"--from-line is {from_line}; lines are counted from 1")
     if path == "-":
+        standard_input()
         yield LineSource(0, "standard input", separator=separator, from_line=from_line)
         return
     try:

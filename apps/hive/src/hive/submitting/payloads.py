@@ -3,10 +3,10 @@
 import codecs
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any, Final, Never
 
+from hive.standard_input import read_standard_input
 from hive_contracts.errors import ConfigurationError
 
 __all__ = ["parse_json", "read_payload"]
@@ -20,11 +20,12 @@ def read_payload(text: str) -> Any:
 
     Raises:
         ConfigurationError: it cannot be read, or is not JSON; the message says where it breaks.
+        UsageError: standard input is closed.
     """
     if text == "@":
         raise ConfigurationError("--payload is '@', which names no file; write --payload @FILE")
     if text == "-":
-        return _parsed(_decoded(sys.stdin.buffer.read(), "standard input"), "standard input")
+        return _parsed(_decoded(read_standard_input(), "standard input"), "standard input")
     if not text.startswith("@"):
         return _parsed(text, "--payload")
     try:
