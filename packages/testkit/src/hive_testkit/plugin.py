@@ -40,6 +40,7 @@ __all__ = [
     "empty_redis",
     "fresh_database",
     "logging_as_before",
+    "no_width_of_the_runner",
     "own_postgres",
     "own_redis",
     "postgres_server",
@@ -115,6 +116,12 @@ def temporary_directory() -> Generator[Path]:
     place = IN_MEMORY if has_room and os.access(IN_MEMORY, os.W_OK) else None
     with TemporaryDirectory(prefix="hive-test-", dir=place) as directory:
         yield Path(directory)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_width_of_the_runner() -> None:
+    """Off a terminal nothing is cut, and pytest-xdist says that its processes have 80 columns."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(autouse=True)
