@@ -59,6 +59,11 @@ def test_no_password_is_shown(tmp_path: Path) -> None:
         assert "me:***@db" in shown
 
 
+def test_a_password_in_what_is_no_url_is_not_shown_either(tmp_path: Path) -> None:
+    hive = Console(tmp_path, {"HIVE_DATABASE_URL": "host=db password=s3cret"})
+    assert "s3cret" not in hive("config", "database.url").stdout
+
+
 def test_a_setting_that_does_not_exist_is_refused_with_the_nearest(no_hive: Console) -> None:
     done = no_hive("config", "worker.slot")
     assert done.returncode == 2

@@ -15,7 +15,7 @@ from hive_contracts.errors import ConfigurationError, SchemaMismatchError
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
-from hive_store import EventLog, TaskStore, migrate, open_line
+from hive_store import EventLog, HeartbeatStore, TaskStore, migrate, open_line
 from hive_store.backing_up import CopyProgress, back_up
 from hive_store.event_log import BEGINNING
 from hive_store.migrating import LATEST, read_schema
@@ -247,6 +247,14 @@ async def test_nothing_is_made_anew_under_a_worker_that_lives(
             await restored(other_url, file, replaces=True)
         assert await ground.tasks.count() == {"default": {TaskState.QUEUED: 1}}
         await ground.queen.leave()
+        async with open_line(other_url) as line:
+            worker = HeartbeatStore(ground.worker.worker_id, line)
+            await worker.see(
+                host="here", pid=1, version="0", queues=["default"], slots=1, is_draining=False
+            )
+            with pytest.raises(ConfigurationError, match="1 queens and workers were at work"):
+                await restored(other_url, file, replaces=True)
+        await ground.worker.leave()
     await restored(other_url, file, replaces=True)
 
 

@@ -10,6 +10,7 @@ import asyncpg
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import FleetStore, HeartbeatStore, Line, QueenStore, TaskStore, WorkerStore
+from hive_store.budget import read_budget
 from hive_store.claiming import Watermarks
 from hive_testkit.timing import pass_time
 
@@ -143,6 +144,7 @@ async def test_where_a_worker_was_is_known_after_it_has_left_until_it_is_forgott
     [place] = (await fleet.places([worker.worker_id])).values()
     assert (place.host, place.pid, place.has_left) == ("here", 7, True)
     assert (await queen.capacity(living=MINUTE)).total_slots == 0
+    assert (await read_budget(open_line())).workers == 0
     await pass_time(database, 3600)
     assert await queen.forget_the_dead(unseen=MINUTE) == 1
     assert await fleet.places([worker.worker_id]) == {}

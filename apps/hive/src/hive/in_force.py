@@ -46,7 +46,7 @@ def in_force(settings: Settings) -> list[InForce]:
     return [
         InForce(
             key=key,
-            value=_shown(_value(settings, key)),
+            value=_shown(key, _value(settings, key)),
             origin=settings.given[key].origin if key in settings.given else DEFAULT,
         )
         for key in setting_types()
@@ -70,10 +70,10 @@ def _value(settings: Settings, key: str) -> object:
     return getattr(getattr(settings, section), name)
 
 
-def _shown(value: object) -> object:
+def _shown(key: str, value: object) -> object:
     match value:
         case str():
-            return without_password(value) if "://" in value else value
+            return without_password(value) if key.endswith(".url") else value
         case Path():
             return str(value)
         case tuple():

@@ -174,7 +174,7 @@ def _sections(values: Mapping[str, object]) -> dict[str, Any]:
 
 def _has_password(given: Given) -> bool:
     text = str(given.value)
-    return "://" in text and without_password(text) != text
+    return given.key.endswith(".url") and without_password(text) != text
 
 
 def _seen_by_others(given: Given) -> str:

@@ -11,7 +11,6 @@ IN_PLACE: Final = re.compile(r"(?<=://)([^:@/]*):.*@", re.DOTALL)
 
 IN_QUERY: Final = re.compile(r"(?<=[?&])((?:ssl)?pass(?:word|file)=)[^&]*")
 
-
 SECRET: Final = re.compile(r"@|pass", re.IGNORECASE)
 """What stands beside a password in a text that is no URL: `host=db password=...`."""
 

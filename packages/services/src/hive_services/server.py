@@ -33,7 +33,6 @@ STOP_SECONDS: Final = 20.0
 LEFTOVER_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 
-
 FULL_BYTES: Final = 1 << 20
 """With less room than this no server starts, and its log may not have had the room to say so."""
 

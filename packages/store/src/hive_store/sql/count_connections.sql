@@ -3,13 +3,14 @@
 -- Those open are everybody's, in all databases: they share one limit. What is kept back for
 -- administrators is not counted. (`reserved_connections` came with Postgres 16.)
 --
--- $1 living_seconds  double precision  whoever was seen within this time is at work
+-- $1 living_seconds  double precision  whoever was seen within this time and has not left is at work
 --
 -- returns: one row
 with living as (
   select takes_bundles
   from hive.worker
   where seen_at > statement_timestamp() - make_interval(secs => $1::double precision)
+    and cardinality(queues) > 0
 )
 select current_setting('max_connections')::integer
          - current_setting('superuser_reserved_connections')::integer
