@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import pytest
 
 from hive_contracts.outcomes import OutcomeName
@@ -5,6 +7,16 @@ from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import METRICS, MetricType
 from hive_telemetry.instruments import Counter, Gauge, Histogram, Tally
 from hive_telemetry.metrics import Metrics
+
+
+@dataclass
+class Counted:
+    """What a bus or a receiver has counted."""
+
+    sent: int = 0
+    dropped: int = 0
+    malformed: int = 0
+    lapsing: int = 0
 
 
 def test_every_declared_metric_is_counted_by_exactly_one_instrument() -> None:
@@ -52,12 +64,12 @@ def test_two_processes_worth_of_metrics_do_not_meet() -> None:
 
 
 def test_what_others_count_is_read_when_it_is_asked_for_and_added_up() -> None:
-    metrics, counts = Metrics(), [3, 4]
+    metrics, one, other = Metrics(), Counted(lapsing=3), Counted(lapsing=4)
     assert metrics.value("hive_bus_malformed_total") is None
-    for place in (0, 1):
-        metrics.read_bundles("q", malformed=lambda: 0, lapsing=lambda place=place: counts[place])
+    for counted in (one, other):
+        metrics.read_bundles("q", counted)
     assert metrics.value("hive_bundles_lapsing_total", queue="q") == 7
-    counts[1] = 10
+    other.lapsing = 10
     assert metrics.value("hive_bundles_lapsing_total", queue="q") == 13
 
 
@@ -90,8 +102,8 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
     metrics.show_permits(held=9, free=2)
     metrics.leases_expired("q", 4)
     metrics.stale_writes(5)
-    metrics.read_bus(published=lambda: 6, dropped=lambda: 7, malformed=lambda: 10)
-    metrics.read_bundles("q", malformed=lambda: 11, lapsing=lambda: 12)
+    metrics.read_bus(Counted(sent=6, dropped=7, malformed=10))
+    metrics.read_bundles("q", Counted(malformed=11, lapsing=12))
     metrics.show_event_log_default_rows(8)
     text = metrics.exposition()
     for line in [

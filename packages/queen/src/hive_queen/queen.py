@@ -120,11 +120,7 @@ async def open_queen(
         upkeep = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         doorbell = await stack.enter_async_context(Doorbell.open(database_url))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
-        metrics.read_bus(
-            published=lambda: bus.sent,
-            dropped=lambda: bus.dropped,
-            malformed=lambda: bus.malformed,
-        )
+        metrics.read_bus(bus)
         sender = await stack.enter_async_context(BundleSender(redis_url, redis_prefix))
         if notice := await claims.first_look():
             logger(__name__).warning(notice)

@@ -5,8 +5,8 @@ meet. Counting is cheap enough for every flush and is meant to be done once per 
 counts and sequences, never one task. Any thread may count.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol, TypeVar
 
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
@@ -16,11 +16,30 @@ from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import DURATION_BUCKETS_SECONDS, METRICS
 from hive_telemetry.instruments import Counter, Gauge, Histogram, Tally
 
-__all__ = ["Metrics"]
+__all__ = ["BundleCounts", "BusCounts", "Metrics"]
 
 InstrumentT = TypeVar("InstrumentT", Counter, Gauge, Histogram, Tally)
 
 DECLARED: Final = {declared.name: declared for declared in METRICS}
+
+
+class BusCounts(Protocol):
+    """What a bus counts of its messages."""
+
+    sent: int
+    malformed: int
+
+    @property
+    def dropped(self) -> int:
+        """How many were lost."""
+        ...
+
+
+class BundleCounts(Protocol):
+    """What a receiver counts of the bundles that it left to lapse."""
+
+    malformed: int
+    lapsing: int
 
 
 class Metrics:
@@ -104,24 +123,16 @@ class Metrics:
         """Show the permits of this queen."""
         self._permits.show({("held",): held, ("free",): free})
 
-    def read_bus(
-        self,
-        *,
-        published: Callable[[], int],
-        dropped: Callable[[], int],
-        malformed: Callable[[], int],
-    ) -> None:
-        """Have what a bus counts read at each scrape: what it sent, lost and did not understand."""
-        self._published.read_from(published)
-        self._dropped.read_from(dropped)
-        self._bus_malformed.read_from(malformed)
+    def read_bus(self, bus: BusCounts) -> None:
+        """Have what a bus counts read at each scrape."""
+        self._published.read_from(lambda: bus.sent)
+        self._dropped.read_from(lambda: bus.dropped)
+        self._bus_malformed.read_from(lambda: bus.malformed)
 
-    def read_bundles(
-        self, queue: str, *, malformed: Callable[[], int], lapsing: Callable[[], int]
-    ) -> None:
+    def read_bundles(self, queue: str, bundles: BundleCounts) -> None:
         """Have read at each scrape how many bundles of a queue were left to lapse, and why."""
-        self._bundles_malformed.read_from(malformed, (queue,))
-        self._bundles_lapsing.read_from(lapsing, (queue,))
+        self._bundles_malformed.read_from(lambda: bundles.malformed, (queue,))
+        self._bundles_lapsing.read_from(lambda: bundles.lapsing, (queue,))
 
     def show_event_log_default_rows(self, rows: int) -> None:
         """Show how many events fell into the default partition."""

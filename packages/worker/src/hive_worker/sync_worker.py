@@ -176,11 +176,7 @@ async def open_sync_worker(
         writes = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         doorbell = await stack.enter_async_context(Doorbell.open(database_url))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
-        metrics.read_bus(
-            published=lambda: bus.sent,
-            dropped=lambda: bus.dropped,
-            malformed=lambda: bus.malformed,
-        )
+        metrics.read_bus(bus)
         executors = await stack.enter_async_context(Executors.open(tools))
         if notice := await line.first_look():
             logger(__name__).warning(notice)

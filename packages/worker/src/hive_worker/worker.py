@@ -69,7 +69,7 @@ class Worker:
             for queue in settings.queues
         ]
         for queue, receiver in zip(settings.queues, receivers, strict=True):
-            _show(around.metrics, queue, receiver)
+            around.metrics.read_bundles(queue, receiver)
         self.drain = Drain(
             receivers,
             acceptor,
@@ -118,12 +118,6 @@ class Worker:
         return self._bench.slots.room
 
 
-def _show(metrics: Metrics, queue: str, receiver: BundleReceiver) -> None:
-    metrics.read_bundles(
-        queue, malformed=lambda: receiver.malformed, lapsing=lambda: receiver.lapsing
-    )
-
-
 class _CancelHints:
     """Hears that running tasks were called off, and has the heartbeat look."""
 
@@ -160,11 +154,7 @@ async def open_worker(
         accepts = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         finishes = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
-        metrics.read_bus(
-            published=lambda: bus.sent,
-            dropped=lambda: bus.dropped,
-            malformed=lambda: bus.malformed,
-        )
+        metrics.read_bus(bus)
         executors = await stack.enter_async_context(Executors.open(tools))
         if notice := await accepts.first_look():
             logger(__name__).warning(notice)

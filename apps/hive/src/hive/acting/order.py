@@ -22,16 +22,12 @@ MANY: Final = 20
 
 SHOWN: Final = 20
 
+WORDS: Final = {Move.CANCEL: ("cancel", "cancelled"), Move.REVIVE: ("retry", "queued again")}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What the command line says."""
-
-    verb: str
-    """What is done, as it is typed: `cancel`."""
-
-    done: str
-    """What is done, as it is told: `cancelled`."""
 
     move: Move
     words: Sequence[str]
@@ -39,6 +35,16 @@ class Order:
     is_agreed: bool
     is_dry: bool
     as_json: bool
+
+    @property
+    def verb(self) -> str:
+        """What is done, as it is typed."""
+        return WORDS[self.move][0]
+
+    @property
+    def done(self) -> str:
+        """What is done, as it is told."""
+        return WORDS[self.move][1]
 
 
 def chosen_tasks(settings: Settings, order: Order) -> Sequence[TaskId] | None:

@@ -52,8 +52,6 @@ def cancel(
 
     settings = options.settings()
     order = Order(
-        verb="cancel",
-        done="cancelled",
         move=Move.CANCEL,
         words=tasks or [],
         filter=given,

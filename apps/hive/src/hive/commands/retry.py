@@ -38,8 +38,6 @@ def retry(
 
     settings = options.settings()
     order = Order(
-        verb="retry",
-        done="queued again",
         move=Move.REVIVE,
         words=tasks or [],
         filter=given,

@@ -2,7 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -18,7 +18,6 @@ from hive.tables import narrowed_lines
 from hive.tasks.choosing import check, choose
 from hive.tasks.outages import Outage
 from hive.tasks.reaching import open_view
-from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
@@ -116,7 +115,7 @@ async def _pages(
         size = PAGE if left is None else min(PAGE, left)
         ask = partial(selector.page, selection, limit=size + 1, before=before)
         # Nothing has been printed before the first page: who then hears of it types it again.
-        found = await (ask() if before == first else _once_it_answers(ask))
+        found = await (ask() if before == first else Outage().outlast(ask))
         tasks, has_older = found[:size], len(found) > size
         left = None if left is None else left - len(tasks)
         is_last = not has_older or left == 0
@@ -124,20 +123,6 @@ async def _pages(
         if is_last:
             return
         before = tasks[-1].id
-
-
-async def _once_it_answers(
-    ask: Callable[[], Awaitable[list["TaskSummary"]]],
-) -> list["TaskSummary"]:
-    outage = Outage()
-    while True:
-        try:
-            found = await ask()
-        except StoreUnavailableError as error:
-            await outage.sit_out(error)
-            continue
-        outage.note_that_it_answers()
-        return found
 
 
 def next_command(words: Sequence[str], before: TaskId) -> str:

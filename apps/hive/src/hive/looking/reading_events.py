@@ -6,6 +6,7 @@ or Postgres for a while delays it and loses nothing.
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from hive.looking.event_lines import cursor_from, show_cursor
@@ -58,24 +59,12 @@ async def print_events(settings: Settings, question: Question) -> None:
                 pass
         return
     async with open_reach(settings) as reach:
-        reader = await _begun_once_it_answers(reach.view, question)
+        reader = await Outage().outlast(partial(_begun, reach.view, question))
         try:
             await _follow(reach, reader)
         except asyncio.CancelledError:
             say(f"\nhive: to go on from here, add --since {show_cursor(reader.cursor)}")
             raise
-
-
-async def _begun_once_it_answers(view: View, question: Question) -> LogReader:
-    outage = Outage()
-    while True:
-        try:
-            reader = await _begun(view, question)
-        except StoreUnavailableError as error:
-            await outage.sit_out(error)
-            continue
-        outage.note_that_it_answers()
-        return reader
 
 
 async def _begun(view: View, question: Question) -> LogReader:

@@ -36,6 +36,17 @@ class Outage:
             say(f"hive: {reason}; still trying{self._what_goes_on}")
         self._is_on = True
 
+    async def outlast(self, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+        """Return what `ask` returns, asked until Postgres answers; a person is told."""
+        while True:
+            try:
+                answer = await ask()
+            except StoreUnavailableError as error:
+                await self.sit_out(error)
+                continue
+            self.note_that_it_answers()
+            return answer
+
     def note_that_it_answers(self) -> None:
         """Say that it is back, if it was away."""
         if self._is_on:
