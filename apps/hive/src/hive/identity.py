@@ -8,14 +8,11 @@ import os
 import select
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 from hive_contracts.errors import ConfigurationError
+from hive_process import procfs
 
 __all__ = ["ProcessIdentity", "send", "wait"]
-
-START_FIELD = 19
-"""Place of the start time in /proc/<pid>/stat, counted after the name, which may hold blanks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +30,14 @@ class ProcessIdentity:
         Raises:
             ConfigurationError: this system has no /proc to tell it.
         """
-        ticks = _started_ticks(os.getpid())
-        if ticks is None:
+        status = procfs.status_of(os.getpid())
+        if status is None:
             raise ConfigurationError("`hive up` needs Linux with /proc mounted")
-        return cls(pid=os.getpid(), started_ticks=ticks, boot_id=_boot_id())
+        return cls(pid=os.getpid(), started_ticks=status.started_ticks, boot_id=procfs.boot_id())
 
     def is_alive(self) -> bool:
         """Return whether this very process runs."""
-        return _boot_id() == self.boot_id and _started_ticks(self.pid) == self.started_ticks
+        return procfs.is_alive(self.pid, started_ticks=self.started_ticks, boot=self.boot_id)
 
     def open(self) -> int | None:
         """Return a descriptor (pidfd) of this process for `send` and `wait`; None if it is gone."""
@@ -67,17 +64,3 @@ def wait(descriptor: int, *, seconds: float) -> bool:
     """Return whether an opened process has ended, after waiting for it at most so long."""
     ready, _, _ = select.select([descriptor], [], [], seconds)
     return bool(ready)
-
-
-def _started_ticks(pid: int) -> int | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
-    # A zombie has ended; only its parent has not looked yet.
-    return None if state in "ZX" else int(fields[START_FIELD - 1])
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

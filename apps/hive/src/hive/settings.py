@@ -23,7 +23,6 @@ from hive.sections import (
 from hive.sources import (
     COMMAND_LINE,
     Given,
-    default_data_dir,
     environment_name,
     from_environment,
     from_files,
@@ -32,6 +31,7 @@ from hive.sources import (
 from hive_calls.settings import CallSettings
 from hive_contracts.addresses import without_password
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.user_folders import state_folder
 from hive_process.payload import CommandSettings
 from hive_queen.settings import QueenSettings
 from hive_worker.settings import WorkerSettings
@@ -140,7 +140,7 @@ def load(
     for given in strongest_last:
         _refuse_unknown(given, types)
     merged = {given.key: given for given in strongest_last}
-    values = {"services.data_dir": default_data_dir(seen)} | {
+    values = {"services.data_dir": state_folder(seen)} | {
         key: read(given, types[key]) for key, given in merged.items()
     }
     warnings = tuple(

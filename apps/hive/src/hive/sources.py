@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.user_folders import config_folder
 
 __all__ = [
     "COMMAND_LINE",
     "SHORT_NAMES",
     "Given",
-    "default_data_dir",
     "environment_name",
     "from_environment",
     "from_files",
@@ -97,21 +97,9 @@ def from_files(environment: Mapping[str, str], config: Path | None) -> list[Give
     if config is not None and not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config}")
     project = config or _nearest(Path.cwd())
-    user = _home(environment, "XDG_CONFIG_HOME", ".config") / FILE_NAME
+    user = config_folder(environment) / FILE_NAME
     files = [path for path in (project, user) if path is not None and path.is_file()]
     return [given for path in dict.fromkeys(files) for given in _read(path)]
-
-
-def default_data_dir(environment: Mapping[str, str]) -> Path:
-    """Return where Hive keeps its files when nobody says where."""
-    return _home(environment, "XDG_STATE_HOME", ".local/state")
-
-
-def _home(environment: Mapping[str, str], variable: str, fallback: str) -> Path:
-    named = Path(environment.get(variable, ""))
-    # The XDG specification has relative paths ignored.
-    base = named if named.is_absolute() else Path(environment.get("HOME", "/")) / fallback
-    return base / "hive"
 
 
 def _nearest(folder: Path) -> Path | None:

@@ -9,17 +9,18 @@ killed. The third kills at once.
 """
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from hive import up_state
 from hive.identity import ProcessIdentity
 from hive.keeper import Keeper, Program
+from hive.signals import heard
 from hive.up_state import Invitation, UpState
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
 
@@ -107,7 +108,7 @@ class Supervisor:
         """
         main = asyncio.current_task()
         assert main is not None  # noqa: S101 - a coroutine runs in a task
-        with up_state.hold(self._plan.data_dir), self._signals_handled(main):
+        with up_state.hold(self._plan.data_dir), heard(partial(self._on_signal, main)):
             up_state.write(self._plan.data_dir, self._state)
             try:
                 await self._serve()
@@ -187,17 +188,6 @@ class Supervisor:
             up_state.write(self._plan.data_dir, self._state)
         except ConfigurationError as error:
             self._report(f"{error}; until it can, `hive doctor` sees processes as they were before")
-
-    @contextmanager
-    def _signals_handled(self, main: "asyncio.Task[object]") -> Generator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, main)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
 
     def _on_signal(self, main: "asyncio.Task[object]") -> None:
         self._signals += 1

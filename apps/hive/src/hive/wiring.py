@@ -6,7 +6,6 @@ second                     leave at once; nothing of any task is left running
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from typing import Final
 
 from hive.parenthood import announce_ready
 from hive.settings import Settings
+from hive.signals import heard
 from hive.urls import resolve_urls
 from hive_contracts.errors import ServiceUnavailableError
 from hive_contracts.execution import Tools
@@ -121,20 +121,15 @@ async def _guard(spawner: GuardedSpawner) -> None:
 @contextmanager
 def _signals(on_signal: Callable[[], None]) -> Generator[None]:
     """Call `on_signal` for the first two signals; the third ends the process where it is."""
-    loop, heard = asyncio.get_running_loop(), 0
+    count = 0
 
     def hear() -> None:
-        nonlocal heard
-        heard += 1
-        if heard > POLITE_SIGNALS:
+        nonlocal count
+        count += 1
+        if count > POLITE_SIGNALS:
             # The guardian kills what was started; leases lapse, as if it had been killed.
             os._exit(FORCED)
         on_signal()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, hear)
-    try:
+    with heard(hear):
         yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

@@ -5,11 +5,13 @@ after a power cut; so it is believed only while the process that wrote it lives.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from hive_contracts.user_folders import state_folder
+from hive_process import procfs
 
 __all__ = ["LocalHive", "data_dir", "find_local_hive"]
 
@@ -27,11 +29,7 @@ def data_dir(environment: Mapping[str, str]) -> Path:
     named = environment.get("HIVE_SERVICES_DATA_DIR") or environment.get("HIVE_DATA_DIR")
     if named:
         return Path(named).expanduser()
-    state = Path(environment.get("XDG_STATE_HOME", ""))
-    # The XDG specification has relative paths ignored.
-    if not state.is_absolute():
-        state = Path(environment.get("HOME", "/")) / ".local/state"
-    return state / "hive"
+    return state_folder(environment)
 
 
 def find_local_hive(environment: Mapping[str, str]) -> LocalHive | None:
@@ -39,18 +37,11 @@ def find_local_hive(environment: Mapping[str, str]) -> LocalHive | None:
     try:
         found: dict[str, Any] = json.loads((data_dir(environment) / "up.json").read_bytes())
         hive = LocalHive(database_url=found["database_url"], redis_url=found["redis_url"])
-        lives = _lives(found["identity"]["pid"])
+        identity = found["identity"]
+        lives = procfs.is_alive(
+            identity["pid"], started_ticks=identity["started_ticks"], boot=identity["boot_id"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         # There is none, it is another user's, or nobody alive wrote it in this form.
         return None
     return hive if lives else None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -21,6 +21,7 @@ __all__ = [
     "boot_id",
     "children_of",
     "guard_of",
+    "is_alive",
     "marks_of",
     "pids",
     "status_of",
@@ -114,6 +115,11 @@ def guard_of(pid: int) -> str | None:
     if status is None or status.is_dead:
         return None
     return f"{boot_id()}:{pid}:{status.started_ticks}"
+
+
+def is_alive(pid: int, *, started_ticks: int, boot: str) -> bool:
+    """Return whether that very process runs, and not another that has its number now."""
+    return guard_of(pid) == f"{boot}:{pid}:{started_ticks}"
 
 
 def marks_of(pid: int) -> list[bytes]:
