@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,7 +254,7 @@ class TestStarting:
     async def test_the_start_is_written_first_where_the_task_asks_for_it(self, executor: Executor):
         for function in ("add", "greet"):
             task = make_task("call", {"function": f"sample_functions:{function}"})
-            attempt = RecordingAttempt(replace(task, writes_start=True))
+            attempt = RecordingAttempt(task._replace(writes_start=True))
             await executor.run(attempt)
             assert attempt.start_calls == 1
 
@@ -266,7 +265,7 @@ class TestStarting:
 
     async def test_nothing_is_started_under_a_lost_lease(self, executor: Executor, spawner: Any):
         task = make_task("call", {"function": "sample_functions:pid"})
-        attempt = RecordingAttempt(replace(task, writes_start=True))
+        attempt = RecordingAttempt(task._replace(writes_start=True))
         attempt.lose_lease()
 
         with pytest.raises(StaleLeaseError):

@@ -12,9 +12,9 @@ FIRST, SECOND = TaskId(1), TaskId(2)
 def test_a_lease_is_held_until_its_last_task_has_ended() -> None:
     holdings = Holdings()
     holdings.take(LEASE, {FIRST, SECOND})
-    holdings.ended(LEASE, FIRST)
+    holdings.ended([(LEASE, FIRST)])
     assert holdings.lease_ids() == [LEASE]
-    holdings.ended(LEASE, SECOND)
+    holdings.ended([(LEASE, SECOND)])
     assert holdings.lease_ids() == []
     assert not holdings.holds(LEASE)
 
@@ -23,7 +23,7 @@ def test_what_was_dropped_stays_dropped_when_its_tasks_end() -> None:
     holdings = Holdings()
     holdings.take(LEASE, {FIRST})
     holdings.drop(LEASE)
-    holdings.ended(LEASE, FIRST)
+    holdings.ended([(LEASE, FIRST)])
     holdings.drop(LEASE)
     assert not holdings.holds(LEASE)
 
@@ -31,6 +31,6 @@ def test_what_was_dropped_stays_dropped_when_its_tasks_end() -> None:
 def test_a_task_that_ends_twice_lets_go_of_nothing_else() -> None:
     holdings = Holdings()
     holdings.take(LEASE, {FIRST, SECOND})
-    holdings.ended(LEASE, FIRST)
-    holdings.ended(LEASE, FIRST)
+    holdings.ended([(LEASE, FIRST)])
+    holdings.ended([(LEASE, FIRST)])
     assert holdings.holds(LEASE)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,8 +33,8 @@ class Notebook:
     def __init__(self) -> None:
         self.endings: list[Ending] = []
         self.started: list[RunningAttempt] = []
-        self.has_room = asyncio.Event()
-        self.has_room.set()
+        self.room = asyncio.Event()
+        self.room.set()
         self.is_stale = False
 
     def record(self, ending: Ending, attempt: RunningAttempt | None, task: Task) -> None:
@@ -47,8 +46,12 @@ class Notebook:
             raise StaleLeaseError(attempt.task.id, attempt.task.lease_id)
         self.started.append(attempt)
 
+    @property
+    def has_room(self) -> bool:
+        return self.room.is_set()
+
     async def wait_for_room(self) -> None:
-        await self.has_room.wait()
+        await self.room.wait()
 
 
 class Scene:
@@ -87,7 +90,7 @@ async def scene(trial_kind: None) -> AsyncGenerator[Scene]:
 
 
 def task(**changes: Any) -> Task:
-    return replace(make_task("trial", {}), **changes)
+    return make_task("trial", {})._replace(**changes)
 
 
 def returning(outcome: Any) -> Callable[[Attempt], Any]:
@@ -323,7 +326,7 @@ async def test_a_refused_start_that_the_executor_lets_pass_is_no_failure(scene: 
 
 
 async def test_a_task_that_waits_for_room_can_be_called_off(scene: Scene) -> None:
-    scene.notebook.has_room.clear()
+    scene.notebook.room.clear()
     waiting = task()
     async with scene.running(waiting):
         scene.runner.call_off([waiting.id], CALLED_OFF)

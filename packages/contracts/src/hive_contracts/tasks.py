@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.states import TaskState
@@ -60,9 +60,11 @@ class NewTask:
     """What tasks submitted together have in common, to ask for them and act on them as one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A task as the worker that leased it holds it: what is needed to run one attempt."""
+class Task(NamedTuple):
+    """A task as the worker that leased it holds it: what is needed to run one attempt.
+
+    A tuple, because one is made from each row that is read: 0.2 µs, and 1.7 as a frozen dataclass.
+    """
 
     id: TaskId
     lease_id: LeaseId

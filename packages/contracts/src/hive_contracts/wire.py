@@ -37,6 +37,7 @@ FRAMES: Final = {kind.__name__: kind for kind in get_args(Frame)}
 
 _json_encoder: Final = msgspec.json.Encoder()
 _json_decoder: Final = msgspec.json.Decoder()
+_strict_encoder: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _payload_fields: Final = msgspec.json.Decoder(dict[str, Any])
 _pack: Final = msgspec.msgpack.Encoder()
 _unpack_envelope: Final = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw])
@@ -54,6 +55,8 @@ def encode_json(value: object) -> str:
         UnstorableValueError: JSON or Postgres cannot hold it; the message says what.
     """
     try:
+        if value is None:
+            return "null"
         encoded = _json_encoder.encode(value)
         if b"null" in encoded or b"\\u0000" in encoded:
             _refuse_what_jsonb_cannot_hold(value)
@@ -72,7 +75,7 @@ def _refuse_what_jsonb_cannot_hold(value: object) -> None:
     # `default` sees what only msgspec knows how to write (dataclasses, datetimes); NaN inside those
     # is found because they are first turned into plain values.
     plain = msgspec.to_builtins(value)
-    text = json.dumps(plain, allow_nan=False, ensure_ascii=False)
+    text = _strict_encoder.encode(plain)
     if "\\u0000" in text.replace("\\\\", ""):
         raise UnstorableValueError("it holds a NUL character, which Postgres cannot store")
 
@@ -97,9 +100,10 @@ def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> Pay
     """
     try:
         fields = _payload_fields.decode(payload)
-        if unknown := sorted(fields.keys() - _field_names(into)):
-            known = ", ".join(sorted(_field_names(into)))
-            raise MalformedPayloadError(kind, f"it has no field {unknown[0]!r}; fields: {known}")
+        names = _field_names(into)
+        if not names.issuperset(fields):
+            unknown, known = min(fields.keys() - names), ", ".join(sorted(names))
+            raise MalformedPayloadError(kind, f"it has no field {unknown!r}; fields: {known}")
         return msgspec.convert(fields, into)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayloadError(kind, str(error)) from error

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final, NamedTuple, TypeVar
 
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
@@ -14,6 +15,12 @@ from hive_store.texts import storable_text
 
 __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore"]
 
+T = TypeVar("T")
+
+STATES: Final = {state.value: state for state in TaskState}
+OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
+TASK_FIELDS: Final = len(Task._fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -24,16 +31,14 @@ class Accepted:
     open: int
 
 
-@dataclass(frozen=True, slots=True)
-class LeasedTask:
+class LeasedTask(NamedTuple):
     """A task to run, and whether it was called off before it began."""
 
     task: Task
     is_cancelled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(NamedTuple):
     """How an attempt ended, ready to be written."""
 
     task_id: TaskId
@@ -48,8 +53,7 @@ class Ending:
     run_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(NamedTuple):
     """An ending that is written."""
 
     task_id: TaskId
@@ -93,26 +97,8 @@ class WorkerStore:
     async def read(self, lease_ids: Sequence[LeaseId]) -> list[LeasedTask]:
         """Return the tasks of accepted leases, those of one lease in claim order."""
         rows = await self._accepts.fetch("read_leased_tasks", self.worker_id, list(lease_ids))
-        return [
-            LeasedTask(
-                Task(
-                    id=TaskId(r["id"]),
-                    lease_id=LeaseId(r["lease_id"]),
-                    kind=r["kind"],
-                    queue=r["queue"],
-                    payload=r["payload"],
-                    attempt=r["attempt"],
-                    failures=r["failures"],
-                    given_back=r["given_back"],
-                    max_attempts=r["max_attempts"],
-                    timeout=r["timeout"],
-                    writes_start=r["writes_start"],
-                    enqueued_seconds=r["enqueued_seconds"],
-                ),
-                r["is_cancelled"],
-            )
-            for r in rows
-        ]
+        # The statement's columns are the fields of a task, in their order, and `is_cancelled`.
+        return [LeasedTask(Task._make(row[:TASK_FIELDS]), row[TASK_FIELDS]) for row in rows]
 
     async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> set[TaskId]:
         """Write that attempts have started; return those that are still held."""
@@ -138,35 +124,31 @@ class WorkerStore:
         What is not returned was not written: its lease is gone. Repeating the call with the same
         endings is harmless. Of two endings of one task under one lease, the first counts.
         """
-        firsts: dict[tuple[TaskId, LeaseId], Ending] = {}
-        for ending in endings:
-            firsts.setdefault((ending.task_id, ending.lease_id), ending)
-        endings = list(firsts.values())
+        if len({ending.task_id for ending in endings}) < len(endings):
+            firsts = {(ending.task_id, ending.lease_id): ending for ending in reversed(endings)}
+            endings = list(firsts.values())
         rows = await self._finishes.fetch(
             "finish_tasks",
             [e.task_id for e in endings],
             [e.lease_id for e in endings],
-            [e.move.value for e in endings],
-            [e.outcome.value for e in endings],
+            [e.move for e in endings],
+            [e.outcome for e in endings],
             [e.result for e in endings],
-            [storable_text(e.error) for e in endings],
-            [e.backoff_seconds for e in endings],
+            _or_nothing([storable_text(e.error) if e.error else e.error for e in endings]),
+            _or_nothing([e.backoff_seconds for e in endings]),
             [e.run_seconds for e in endings],
             list({e.lease_id for e in endings}),
         )
         return [
-            Finished(
-                task_id=TaskId(r["id"]),
-                state=TaskState(r["state"]),
-                outcome=OutcomeName(r["outcome"]),
-                attempt=r["attempt"],
-                lease_id=LeaseId(r["lease_id"]),
-                queen_id=None if r["is_repeat"] else QueenId(r["queen_id"]),
-                open=r["open"],
-            )
-            for r in rows
+            Finished(task_id, STATES[state], OUTCOMES[outcome], attempt, lease_id, queen_id, open_)
+            for task_id, state, outcome, attempt, lease_id, queen_id, open_ in rows
         ]
 
     async def leave(self) -> None:
         """Say that this worker has left."""
         await self._accepts.fetch("leave_as_worker", self.worker_id)
+
+
+def _or_nothing(values: list[T | None]) -> list[T | None]:
+    """Return no values if there are only nulls: `unnest` pads with nulls, and that costs less."""
+    return values if any(value is not None for value in values) else []

@@ -38,7 +38,8 @@ class RunningAttempt:
 
         self._output_cap_bytes = output_cap_bytes
         self._write_start = write_start
-        self._runner = asyncio.current_task()
+        self.slot = asyncio.current_task()
+        """The slot that it runs in; None once it has ended."""
 
     async def announce_start(self) -> None:
         """Write, under the lease, that the attempt has started; return once it is durable."""
@@ -54,15 +55,15 @@ class RunningAttempt:
 
     def call_off(self, verdict: Outcome) -> None:
         """Stop the attempt; it ends with `verdict`. The first to call it off decides."""
-        if self.verdict is None and self._runner is not None:
+        if self.verdict is None and self.slot is not None:
             self.verdict = verdict
-            self._runner.cancel()
+            self.slot.cancel()
 
     @property
     def is_over(self) -> bool:
         """Whether it has ended; what it still has to say is in its ending."""
-        return self._runner is None
+        return self.slot is None
 
     def end(self) -> None:
         """Hear that it is over: its slot runs another now, which nobody means to call off."""
-        self._runner = None
+        self.slot = None

@@ -48,6 +48,10 @@ class Executors:
         async with AsyncExitStack() as stack:
             yield cls(tools, stack)
 
+    def opened(self, kind: str) -> Executor | None:
+        """Return the executor of `kind` if it is open already."""
+        return self._open.get(kind)
+
     async def of_kind(self, kind: str) -> Executor:
         """Return the executor of `kind`, importing and opening it the first time.
 

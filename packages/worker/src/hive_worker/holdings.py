@@ -3,6 +3,7 @@
 The heartbeat, in a thread of its own, asks for the leases; everything else happens in the loop.
 """
 
+from collections.abc import Iterable
 from threading import Lock
 
 from hive_contracts.ids import LeaseId, TaskId
@@ -22,14 +23,15 @@ class Holdings:
         with self._lock:
             self._open.setdefault(lease_id, set()).update(task_ids)
 
-    def ended(self, lease_id: LeaseId, task_id: TaskId) -> None:
-        """Let go of a task; with its last task, of the lease."""
+    def ended(self, tasks: Iterable[tuple[LeaseId, TaskId]]) -> None:
+        """Let go of tasks; with its last task, of a lease."""
         with self._lock:
-            tasks = self._open.get(lease_id)
-            if tasks is not None:
-                tasks.discard(task_id)
-                if not tasks:
-                    del self._open[lease_id]
+            for lease_id, task_id in tasks:
+                held = self._open.get(lease_id)
+                if held is not None:
+                    held.discard(task_id)
+                    if not held:
+                        del self._open[lease_id]
 
     def drop(self, lease_id: LeaseId) -> None:
         """Let go of a lease that is no longer ours."""

@@ -89,9 +89,14 @@ class Recorder:
         self._work.set()
         await answer
 
+    @property
+    def has_room(self) -> bool:
+        """Whether not too many outcomes are unwritten."""
+        return len(self._endings) < self._max_unwritten
+
     async def wait_for_room(self) -> None:
-        """Return once not too many outcomes are unwritten."""
-        while len(self._endings) >= self._max_unwritten:
+        """Return once there is room."""
+        while not self.has_room:
             self._written.clear()
             await self._written.wait()
 
@@ -177,8 +182,7 @@ class Recorder:
 
     def _settle(self, batch: Sequence[tuple[Ending, Task]], finished: Sequence[Finished]) -> None:
         """Let go of what is written, count it, and tell of it: hints follow the commit."""
-        for ending, _ in batch:
-            self._holdings.ended(ending.lease_id, ending.task_id)
+        self._holdings.ended((ending.lease_id, ending.task_id) for ending, _ in batch)
         if len(finished) < len(batch):
             self._metrics.stale_writes(len(batch) - len(finished))
         report = Report()

@@ -1,6 +1,7 @@
 """What a flush has changed, gathered once for metrics, for the queens and for watchers."""
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 
 from hive_contracts.events import Event, EventFrame, EventType, Frame, LeaseChange, LeaseFrame
 from hive_contracts.ids import LeaseId, TaskId
@@ -19,62 +20,80 @@ ENDS = {
 }
 
 
+@dataclass(slots=True)
+class _Alike:
+    """Endings of one flush that differ in nothing but their tasks."""
+
+    task_ids: list[TaskId] = field(default_factory=list[TaskId])
+    attempts: list[int] = field(default_factory=list[int])
+    run_seconds: list[float] = field(default_factory=list[float])
+    unbegun: int = 0
+    """How many of the attempts never ran."""
+
+
 class Report:
     """Gathers the endings of one flush."""
 
     def __init__(self) -> None:
-        self._ended: defaultdict[tuple[str, str, OutcomeName], list[float]] = defaultdict(list)
-        self._finished: defaultdict[tuple[str, str, OutcomeName], int] = defaultdict(int)
-        self._events: defaultdict[EventType, list[tuple[TaskId, int]]] = defaultdict(list)
+        self._groups: defaultdict[tuple[str, str, OutcomeName, TaskState], _Alike] = defaultdict(
+            _Alike
+        )
         self._leases: dict[LeaseId, LeaseChange] = {}
-        self._run_seconds: dict[str, tuple[int, float]] = {}
 
     def add(self, ending: Ending, task: Task, row: Finished) -> None:
         """Take in one ending that is written."""
-        key = (task.queue, task.kind, row.outcome)
-        self._ended[key].append(ending.run_seconds or 0.0)
-        if row.state in TERMINAL_STATES:
-            self._finished[key] += 1
-        self._events[_event_of(row)].append((row.task_id, row.attempt))
+        alike = self._groups[task.queue, task.kind, row.outcome, row.state]
+        alike.task_ids.append(row.task_id)
+        alike.attempts.append(row.attempt)
+        if ending.run_seconds is None:
+            alike.unbegun += 1
+        else:
+            alike.run_seconds.append(ending.run_seconds)
         if row.queen_id is not None and row.open is not None:
-            self._leases[row.lease_id] = LeaseChange(
-                lease_id=row.lease_id, queen_id=row.queen_id, open=row.open
-            )
-        if ending.run_seconds is not None:
-            count, seconds = self._run_seconds.get(task.kind, (0, 0.0))
-            self._run_seconds[task.kind] = (count + 1, seconds + ending.run_seconds)
+            known = self._leases.get(row.lease_id)
+            # All rows of one statement have one count; of two statements the later has less.
+            if known is None or row.open < known.open:
+                self._leases[row.lease_id] = LeaseChange(
+                    lease_id=row.lease_id, queen_id=row.queen_id, open=row.open
+                )
 
     def count(self, metrics: Metrics) -> None:
         """Count everything."""
-        for (queue, kind, outcome), seconds in self._ended.items():
-            metrics.attempts_ended(queue, kind, outcome, seconds)
-        for (queue, kind, outcome), count in self._finished.items():
-            metrics.tasks_finished(queue, kind, outcome, count)
+        for (queue, kind, outcome, state), alike in self._groups.items():
+            unbegun = [0.0] * alike.unbegun
+            metrics.attempts_ended(queue, kind, outcome, alike.run_seconds + unbegun)
+            if state in TERMINAL_STATES:
+                metrics.tasks_finished(queue, kind, outcome, len(alike.task_ids))
 
     def frames(self) -> list[Frame]:
         """Return what to tell: to the queens first, then to whoever watches."""
+        events = tuple(
+            Event(
+                type=_event_of(outcome, state),
+                task_ids=tuple(alike.task_ids),
+                attempts=tuple(alike.attempts),
+            )
+            for (_, _, outcome, state), alike in self._groups.items()
+        )
         frames: list[Frame] = []
         if self._leases:
-            frames.append(
-                LeaseFrame(changes=tuple(self._leases.values()), run_seconds=self._run_seconds)
-            )
-        if self._events:
-            frames.append(
-                EventFrame(
-                    tuple(
-                        Event(
-                            type=event,
-                            task_ids=tuple(task_id for task_id, _ in tasks),
-                            attempts=tuple(attempt for _, attempt in tasks),
-                        )
-                        for event, tasks in self._events.items()
-                    )
-                )
-            )
+            changes = tuple(self._leases.values())
+            frames.append(LeaseFrame(changes=changes, run_seconds=self._run_seconds()))
+        if events:
+            frames.append(EventFrame(events))
         return frames
 
+    def _run_seconds(self) -> dict[str, tuple[int, float]]:
+        """Return by kind how many attempts ran, and for how long in all."""
+        totals: dict[str, tuple[int, float]] = {}
+        for (_, kind, _, _), alike in self._groups.items():
+            if alike.run_seconds:
+                count, seconds = totals.get(kind, (0, 0.0))
+                totals[kind] = (count + len(alike.run_seconds), seconds + sum(alike.run_seconds))
+        return totals
 
-def _event_of(row: Finished) -> EventType:
+
+def _event_of(outcome: OutcomeName, state: TaskState) -> EventType:
     """Return what happened, in the word that the event log has for it."""
-    waits_again = row.outcome is OutcomeName.RELEASED
-    return ENDS.get(row.state, EventType.RELEASED if waits_again else EventType.RETRIED)
+    waits_again = outcome is OutcomeName.RELEASED
+    return ENDS.get(state, EventType.RELEASED if waits_again else EventType.RETRIED)

@@ -12,8 +12,7 @@ lease, a drain. A second cancellation would interrupt an executor that is killin
 
 import asyncio
 import random
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol, assert_never
@@ -67,8 +66,13 @@ class Records(Protocol):
         """Write a start; return once it is durable."""
         ...
 
+    @property
+    def has_room(self) -> bool:
+        """Whether not too many outcomes are unwritten."""
+        ...
+
     async def wait_for_room(self) -> None:
-        """Return once not too many outcomes are unwritten."""
+        """Return once there is room."""
         ...
 
 
@@ -139,7 +143,7 @@ class Runner:
 
     async def _outcome(self, attempt: RunningAttempt) -> Outcome:
         """Return how the attempt ended. Being called off is an outcome; the worker's end is not."""
-        slot = asyncio.current_task()
+        slot = attempt.slot
         try:
             outcome = await self._executed(attempt)
             if isinstance(outcome, Released) and outcome is not GONE and not outcome.again_after:
@@ -164,12 +168,20 @@ class Runner:
     async def _executed(self, attempt: RunningAttempt) -> Outcome:
         task = attempt.task
         try:
-            await self._records.wait_for_room()
-            executor = await self._executors.of_kind(task.kind)
+            if not self._records.has_room:
+                await self._records.wait_for_room()
+            executor = self._executors.opened(task.kind)
+            if executor is None:
+                executor = await self._executors.of_kind(task.kind)
             if task.writes_start:
                 await attempt.announce_start()
-            with _timed(attempt):
-                return _checked(await executor.run(attempt), kind=task.kind)
+            timer = None if task.timeout is None else _timer(attempt, task.timeout)
+            try:
+                outcome = await executor.run(attempt)
+            finally:
+                if timer is not None:
+                    timer.cancel()
+            return _checked(outcome, kind=task.kind)
         except StaleLeaseError:
             return GONE
         except UnknownKindError as error:
@@ -218,20 +230,10 @@ class Runner:
         return backoff(tries, base=base, cap=longest, jitter=jitter)
 
 
-@contextmanager
-def _timed(attempt: RunningAttempt) -> Generator[None]:
-    """Call the attempt off when it has run for as long as it may."""
-    limit = attempt.task.timeout
-    if limit is None:
-        yield
-        return
-    timer = asyncio.get_running_loop().call_later(
-        limit.total_seconds(), attempt.call_off, TimedOut(limit)
-    )
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _timer(attempt: RunningAttempt, limit: timedelta) -> asyncio.TimerHandle:
+    """Have the attempt called off when it has run for as long as it may."""
+    loop = asyncio.get_running_loop()
+    return loop.call_later(limit.total_seconds(), attempt.call_off, TimedOut(limit))
 
 
 def _checked(outcome: object, *, kind: str) -> Outcome:
@@ -260,13 +262,13 @@ def _result_of(outcome: Outcome) -> str | None:
 
 def _error_of(outcome: Outcome) -> str | None:
     match outcome:
+        case Succeeded() | Cancelled():
+            return None
         case Failed():
             return outcome.error
         case TimedOut():
             return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
         case Released():
             return outcome.reason
-        case Succeeded() | Cancelled():
-            return None
         case _:
             assert_never(outcome)

@@ -109,12 +109,14 @@ class Slots:
 
     async def _run_some(self) -> None:
         """Run tasks one after another; after a few, let others have the loop."""
+        began = self._clock.seconds()
         for _ in range(TASKS_BETWEEN_YIELDS):
             if not self._backlog or not self._is_taking:
                 return
-            began = self._clock.seconds()
             await self._run(self._backlog.popleft()[1])
-            self._learn(self._clock.seconds() - began)
+            ended = self._clock.seconds()
+            self._learn(ended - began)
+            began = ended
             self._changed.set()
 
     def _learn(self, seconds: float) -> None:

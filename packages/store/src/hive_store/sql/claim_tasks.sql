@@ -7,7 +7,8 @@
 -- read in the order given, and lazily: the limit stops the reading.
 --
 -- SKIP LOCKED lets queens claim at once without waiting for one another. One task fills a bundle by
--- itself if it `goes_alone`; the others share bundles of at most $5, spread over $6 workers.
+-- itself if it `goes_alone`; the others share bundles of at most $5, spread over $6 workers. Rows are
+-- found again by a bundle's whole array of ids: one descent of the index for all that lie together.
 -- Payloads are not returned: a queen that froze while it read them would hold the rows, without a
 -- lease that could lapse.
 --
@@ -45,40 +46,40 @@ with candidate as materialized (
   limit $3::integer
 ),
 placed as materialized (
-  select id, kind, priority, run_at, goes_alone,
-         (row_number() over () - 1)
-           / greatest(1, least($5::integer, ceil(count(*) over () / $6::integer::double precision)::integer)) as bundle
-  from candidate
+  select c.id, c.kind, c.priority, c.run_at, c.place,
+         case when c.goes_alone then -c.place
+              else (c.place - 1) / greatest(1, least($5::integer, ceil(total.count / $6::integer::double precision)::integer))
+         end as number
+  from (select *, row_number() over () as place from candidate) c, (select count(*) from candidate) total
 ),
-named as materialized (
-  select bundle, gen_random_uuid() as lease_id
-  from (select distinct bundle from placed where not goes_alone) b
-),
-chosen as materialized (
-  select p.id, p.kind, p.priority, p.run_at,
-         case when p.goes_alone then gen_random_uuid() else n.lease_id end as lease_id
-  from placed p left join named n on n.bundle = p.bundle
+bundle as materialized (
+  select number, gen_random_uuid() as lease_id, array_agg(id order by place) as task_ids
+  from placed
+  group by number
 ),
 granted as (
   insert into hive.lease (id, queen_id, queue, task_ids, open, expires_at)
-  select lease_id, $1::uuid, $2::text, array_agg(id order by priority, run_at, id), count(*),
+  select lease_id, $1::uuid, $2::text, task_ids, cardinality(task_ids),
          clock_timestamp() + make_interval(secs => $4::double precision)
-  from chosen
-  group by lease_id
+  from bundle
 ),
 moved as (
   update hive.task t
-  set state = 'dispatched', claims = t.claims + 1, lease_id = c.lease_id, started_at = null,
+  set state = 'dispatched', claims = t.claims + 1, lease_id = b.lease_id, started_at = null,
       worker_id = null, error = null
-  from chosen c
-  where t.id = c.id
+  from bundle b
+  where t.id = any(b.task_ids)
 ),
 told as (
   insert into hive.event (type, task_ids)
-  select 'dispatched', array_agg(id) from chosen having count(*) > 0
+  select 'dispatched', array_agg(id order by place) from placed having count(*) > 0
+),
+part as (
+  select number, priority, count(*)::integer as size, array_agg(distinct kind) as kinds, max(place) as place
+  from placed
+  group by number, priority
 )
-select lease_id, priority, count(*)::integer as size, array_agg(distinct kind) as kinds,
-       (array_agg(run_at order by run_at desc, id desc))[1] as last_run_at,
-       (array_agg(id order by run_at desc, id desc))[1] as last_id
-from chosen
-group by lease_id, priority
+select b.lease_id, p.priority, p.size, p.kinds, last.run_at as last_run_at, last.id as last_id
+from part p
+  join bundle b on b.number = p.number
+  join placed last on last.place = p.place

@@ -9,8 +9,8 @@
 -- What is given back after its start was written may run again, unless max_losses is 0: then it has
 -- failed, and this counts as a loss, just as if its worker had died.
 --
--- Repeating the statement is harmless: rows that it had changed come back as `is_repeat`, with the
--- state and the attempt of the first reply. The outcome is compared too, because the reaper writes
+-- Repeating the statement is harmless: rows that it had changed come back with the state
+-- and the attempt of the first reply, and without a queen. The outcome is compared too, because the reaper writes
 -- the lease under which it ended a task as well: a late success is no repeat of that loss.
 --
 -- $1 task_ids        bigint[]            each task once
@@ -18,8 +18,8 @@
 -- $3 moves           text[]              succeed, fail, retry, release, postpone or cancel
 -- $4 outcomes        text[]              how the attempt ended
 -- $5 results         text[]              JSON, or null
--- $6 errors          text[]              or null
--- $7 backoff_seconds double precision[]  for retry and postpone: how long until it is due again; null for at once
+-- $6 errors          text[]              or null; empty if all are
+-- $7 backoff_seconds double precision[]  for retry and postpone: how long until it is due again; null for at once; empty if all are
 -- $8 run_seconds     double precision[]  how long the attempt ran; null if it never began
 -- $9 distinct_leases uuid[]              the leases, each once
 --
@@ -65,17 +65,16 @@ ended as (
       losses = t.losses
         + (g.is_given_back and t.cancel_requested_at is null and t.state = 'running' and t.max_losses = 0
           )::integer,
-      worker_id = (select worker_id from held where held.id = g.lease_id),
+      worker_id = h.worker_id,
       outcome = (case
         when g.is_given_back and t.cancel_requested_at is not null then 'cancelled'
         when g.is_given_back and t.state = 'running' and t.max_losses = 0 then 'lost'
         else g.outcome end)::hive.outcome,
       result = g.result::jsonb,
       error = g.error || case when g.is_given_back and t.state = 'running' and t.max_losses = 0 then ' (it may not run again)' else '' end
-  from given g
+  from given g join held h on h.id = g.lease_id
   where (select count(*) from held) > 0
     and t.id = g.id and t.lease_id = g.lease_id
-    and exists (select from held where held.id = g.lease_id)
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
             g.is_given_back and t.state in ('queued', 'scheduled') as is_given_back,
             t.claims - t.given_back + (g.is_given_back and t.state in ('queued', 'scheduled'))::integer as attempt,
@@ -108,8 +107,8 @@ told as (
          id, attempt, error
   from ended
 )
-select e.id, e.state::text as state, e.attempt, e.lease_id, held.queen_id,
-       held.open - c.count as open, e.outcome::text as outcome, false as is_repeat
+select e.id, e.state::text as state, e.outcome::text as outcome, e.attempt, e.lease_id, held.queen_id,
+       held.open - c.count as open
 from ended e
   join closed c on c.lease_id = e.lease_id
   join held on held.id = e.lease_id
@@ -119,10 +118,11 @@ select t.id,
          when (g.move = 'retry' or g.is_given_back) and t.state <> 'cancelled'
            then case g.move when 'release' then 'queued' else 'scheduled' end
          else t.state::text end,
+       t.outcome::text,
        coalesce(
          (select a.attempt from hive.attempt a where a.task_id = t.id and a.lease_id = g.lease_id),
          t.claims - t.given_back),
-       g.lease_id, null, null, t.outcome::text, true
+       g.lease_id, null, null
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
 where (t.outcome = g.outcome::hive.outcome or (g.is_given_back and t.outcome = 'cancelled'))
   and (g.id, g.lease_id) not in (select id, lease_id from ended)
