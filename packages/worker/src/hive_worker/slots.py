@@ -15,7 +15,7 @@ from hive_store.worker_store import LeasedTask
 
 __all__ = ["Slots"]
 
-TASKS_BETWEEN_YIELDS: Final = 32
+TASKS_BETWEEN_YIELDS: Final = 8
 """A slot whose tasks never wait lets the loop run after so many of them."""
 
 NEWEST_WEIGHT: Final = 0.1
