@@ -82,6 +82,7 @@ async def drain(url: str, count: int, bundle: int) -> tuple[float, dict[str, flo
         await send(
             "finish_tasks", [t[0] for t in tasks], [t[1] for t in tasks], ["succeed"] * n,
             ["succeeded"] * n, ['{"ok": true}'] * n, [None] * n, [None] * n, [0.0] * n, leases,
+            worker,
         )  # fmt: skip
         left -= n
     seconds = time.perf_counter() - began

@@ -165,7 +165,7 @@ async def test_a_start_behind_a_finish_of_its_task_is_refused(
         await database.fetch(
             statement("finish_tasks"),
             *([task_id], [lease_id], ["release"], ["released"]),
-            *([None], [None], [None], [None], [lease_id]),
+            *([None], [None], [None], [None], [lease_id], uuid4()),
         )
         late = group.create_task(worker.start([(task_id, lease_id)]))
         await somebody_waits()

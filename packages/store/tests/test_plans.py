@@ -141,7 +141,7 @@ def finish_arguments(lease_id: UUID, ids: list[int]) -> tuple[Any, ...]:
     count = len(ids)
     nothing, durations = [None] * count, [0.1] * count
     words = (["succeed"] * count, ["succeeded"] * count, ["1"] * count)
-    return (ids, [lease_id] * count, *words, nothing, nothing, durations, [lease_id])
+    return (ids, [lease_id] * count, *words, nothing, nothing, durations, [lease_id], WORKER)
 
 
 async def test_a_claim_reads_its_index_in_claim_order_and_no_more_than_it_takes(
@@ -216,7 +216,7 @@ async def test_what_a_finish_costs_does_not_depend_on_how_many_tasks_there_are(
 async def test_a_repeated_finish_looks_up_its_tasks_alone(hot: Connection) -> None:
     lease_id, ids = await lease_tasks(hot)
     arguments = finish_arguments(lease_id, ids)
-    assert len(await hot.fetch(statement("finish_tasks"), *arguments)) == BUNDLE
+    assert len(await hot.fetch(statement("finish_tasks"), *arguments)) == BUNDLE + 1
     plan = await explain(hot, "finish_tasks", *arguments)
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= BUNDLE
@@ -302,3 +302,21 @@ async def test_the_end_of_the_log_is_read_backwards_by_its_index(hot: Connection
     plan = await explain(hot, "read_events_before", "9000000000", 1, 20)
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "event")) <= 30
+
+
+async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> None:
+    one_each = (QUEEN, "default", BUNDLE, 15.0, 1, 1, *EVERYTHING)
+    claimed = await explain(hot, "claim_tasks", *one_each)
+    rows = await hot.fetch(statement("claim_tasks"), *one_each)
+    leases = [row["lease_id"] for row in rows]
+    await hot.fetch(statement("accept_leases"), WORKER, leases, 15.0)
+    read = await explain(hot, "read_leased_tasks", WORKER, leases)
+    ids = [row["last_id"] for row in rows]
+    _, _, *ending, _, worker = finish_arguments(leases[0], ids)
+    finished = await explain(hot, "finish_tasks", ids, leases, *ending, leases, worker)
+    for plan in (claimed, read, finished):
+        assert_reads_indexes(plan)
+        compared = max(
+            n.get("Rows Removed by Join Filter", 0) * n["Actual Loops"] for n in nodes(plan)
+        )
+        assert compared <= BUNDLE

@@ -138,10 +138,20 @@ class WorkerStore:
             _or_nothing([e.backoff_seconds for e in endings]),
             [e.run_seconds for e in endings],
             list({e.lease_id for e in endings}),
+            self.worker_id,
         )
+        leases = {row["lease_id"]: (row["queen_id"], row["open"]) for row in rows if not row["id"]}
         return [
-            Finished(task_id, STATES[state], OUTCOMES[outcome], attempt, lease_id, queen_id, open_)
-            for task_id, state, outcome, attempt, lease_id, queen_id, open_ in rows
+            Finished(
+                task_id,
+                STATES[state],
+                OUTCOMES[outcome],
+                attempt,
+                lease_id,
+                *(leases[lease_id] if is_new else (None, None)),
+            )
+            for task_id, state, outcome, attempt, lease_id, is_new, _, _ in rows
+            if task_id
         ]
 
     async def leave(self) -> None:

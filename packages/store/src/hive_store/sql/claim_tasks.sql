@@ -9,6 +9,9 @@
 -- SKIP LOCKED lets queens claim at once without waiting for one another. One task fills a bundle by
 -- itself if it `goes_alone`; the others share bundles of at most $5, spread over $6 workers. Rows are
 -- found again by a bundle's whole array of ids: one descent of the index for all that lie together.
+--
+-- Nothing here is joined but rows with their index: whatever the planner believes about the size of
+-- the table (a plan is made once, mostly while it is empty), there is no slow way to do it.
 -- Payloads are not returned: a queen that froze while it read them would hold the rows, without a
 -- lease that could lapse.
 --
@@ -46,40 +49,40 @@ with candidate as materialized (
   limit $3::integer
 ),
 placed as materialized (
-  select c.id, c.kind, c.priority, c.run_at, c.place,
-         case when c.goes_alone then -c.place
-              else (c.place - 1) / greatest(1, least($5::integer, ceil(total.count / $6::integer::double precision)::integer))
+  select id, kind, priority, run_at, place,
+         case when goes_alone then -place
+              else (place - 1) / greatest(1, least($5::integer, ceil(count / $6::integer::double precision)::integer))
          end as number
-  from (select *, row_number() over () as place from candidate) c, (select count(*) from candidate) total
+  from (select *, row_number() over () as place, count(*) over () as count from candidate) c
 ),
-bundle as materialized (
-  select number, gen_random_uuid() as lease_id, array_agg(id order by place) as task_ids
-  from placed
-  group by number
+part as materialized (
+  select priority, task_ids, kinds, last_run_at,
+         first_value(new_id) over (partition by number order by priority) as lease_id
+  from (
+    select number, priority, array_agg(id order by place) as task_ids, array_agg(distinct kind) as kinds,
+           max(run_at) as last_run_at, gen_random_uuid() as new_id
+    from placed
+    group by number, priority
+  ) p
 ),
 granted as (
   insert into hive.lease (id, queen_id, queue, task_ids, open, expires_at)
-  select lease_id, $1::uuid, $2::text, task_ids, cardinality(task_ids),
+  select lease_id, $1::uuid, $2::text, array_agg(m.id order by priority, m.place), count(*),
          clock_timestamp() + make_interval(secs => $4::double precision)
-  from bundle
+  from part cross join lateral unnest(task_ids) with ordinality m (id, place)
+  group by lease_id
 ),
 moved as (
   update hive.task t
-  set state = 'dispatched', claims = t.claims + 1, lease_id = b.lease_id, started_at = null,
+  set state = 'dispatched', claims = t.claims + 1, lease_id = p.lease_id, started_at = null,
       worker_id = null, error = null
-  from bundle b
-  where t.id = any(b.task_ids)
+  from part p
+  where t.id = any(p.task_ids)
 ),
 told as (
   insert into hive.event (type, task_ids)
   select 'dispatched', array_agg(id order by place) from placed having count(*) > 0
-),
-part as (
-  select number, priority, count(*)::integer as size, array_agg(distinct kind) as kinds, max(place) as place
-  from placed
-  group by number, priority
 )
-select b.lease_id, p.priority, p.size, p.kinds, last.run_at as last_run_at, last.id as last_id
-from part p
-  join bundle b on b.number = p.number
-  join placed last on last.place = p.place
+select lease_id, priority, cardinality(task_ids) as size, kinds, last_run_at,
+       task_ids[cardinality(task_ids)] as last_id
+from part

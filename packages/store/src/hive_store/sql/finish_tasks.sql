@@ -10,8 +10,11 @@
 -- failed, and this counts as a loss, just as if its worker had died.
 --
 -- Repeating the statement is harmless: rows that it had changed come back with the state
--- and the attempt of the first reply, and without a queen. The outcome is compared too, because the reaper writes
--- the lease under which it ended a task as well: a late success is no repeat of that loss.
+-- and the attempt of the first reply. The outcome is compared too, because the reaper writes the lease
+-- under which it ended a task as well: a late success is no repeat of that loss.
+--
+-- A thousand tasks may be of a thousand leases: sets are united and not joined here, so that it is
+-- never their square, whatever the planner believed when it made the plan.
 --
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
@@ -22,8 +25,10 @@
 -- $7 backoff_seconds double precision[]  for retry and postpone: how long until it is due again; null for at once; empty if all are
 -- $8 run_seconds     double precision[]  how long the attempt ran; null if it never began
 -- $9 distinct_leases uuid[]              the leases, each once
+-- $10 worker_id      uuid                who reports
 --
--- returns: one row per task that ended now or had been ended by the same lease before
+-- returns: one row per task that ended now or had been ended by the same lease before, and one per lease of which
+--          something ended now: without a task, with its queen and how much of it is still open
 -- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), dispatched -> scheduled (postpone), running -> scheduled (postpone), running -> failed (exhaust), dispatched -> cancelled (cancel), running -> cancelled (cancel)
 -- events:  succeeded, failed, retried, released, cancelled
 with given as materialized (
@@ -33,7 +38,7 @@ with given as materialized (
     as g (id, lease_id, move, outcome, result, error, backoff_seconds, run_seconds)
 ),
 held as materialized (
-  select id, open, queen_id, worker_id
+  select id, open, queen_id
   from hive.lease
   where id = any($9::uuid[])
   order by id
@@ -65,34 +70,35 @@ ended as (
       losses = t.losses
         + (g.is_given_back and t.cancel_requested_at is null and t.state = 'running' and t.max_losses = 0
           )::integer,
-      worker_id = h.worker_id,
+      worker_id = $10::uuid,
       outcome = (case
         when g.is_given_back and t.cancel_requested_at is not null then 'cancelled'
         when g.is_given_back and t.state = 'running' and t.max_losses = 0 then 'lost'
         else g.outcome end)::hive.outcome,
       result = g.result::jsonb,
       error = g.error || case when g.is_given_back and t.state = 'running' and t.max_losses = 0 then ' (it may not run again)' else '' end
-  from given g join held h on h.id = g.lease_id
-  where (select count(*) from held) > 0
-    and t.id = g.id and t.lease_id = g.lease_id
+  from given g
+  where g.lease_id = any(array(select id from held)) and t.id = g.id and t.lease_id = g.lease_id
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
             g.is_given_back and t.state in ('queued', 'scheduled') as is_given_back,
             t.claims - t.given_back + (g.is_given_back and t.state in ('queued', 'scheduled'))::integer as attempt,
             t.outcome, t.error, t.worker_id, t.started_at
 ),
-closed as materialized (
-  select lease_id, count(*)::integer as count from ended group by lease_id
+counted as materialized (
+  select lease_id, (array_agg(queen_id) filter (where queen_id is not null))[1] as queen_id, sum(open)::integer as open
+  from (
+    select id as lease_id, queen_id, open from held
+    union all
+    select lease_id, null, -1 from ended
+  ) h
+  group by lease_id
+  having min(open) = -1
 ),
 released as (
-  delete from hive.lease l
-  using closed c join held on held.id = c.lease_id
-  where l.id = c.lease_id and held.open = c.count
+  delete from hive.lease l using counted c where l.id = c.lease_id and c.open = 0
 ),
 shrunk as (
-  update hive.lease l
-  set open = held.open - c.count
-  from closed c join held on held.id = c.lease_id
-  where l.id = c.lease_id and held.open > c.count
+  update hive.lease l set open = c.open from counted c where l.id = c.lease_id and c.open > 0
 ),
 kept as (
   insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at)
@@ -107,11 +113,11 @@ told as (
          id, attempt, error
   from ended
 )
-select e.id, e.state::text as state, e.outcome::text as outcome, e.attempt, e.lease_id, held.queen_id,
-       held.open - c.count as open
-from ended e
-  join closed c on c.lease_id = e.lease_id
-  join held on held.id = e.lease_id
+select id, state::text as state, outcome::text as outcome, attempt, lease_id, true as is_new,
+       null::uuid as queen_id, null::integer as open
+from ended
+union all
+select null, null, null, null, lease_id, null, queen_id, open from counted
 union all
 select t.id,
        case
@@ -122,7 +128,7 @@ select t.id,
        coalesce(
          (select a.attempt from hive.attempt a where a.task_id = t.id and a.lease_id = g.lease_id),
          t.claims - t.given_back),
-       g.lease_id, null, null
+       g.lease_id, false, null, null
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
 where (t.outcome = g.outcome::hive.outcome or (g.is_given_back and t.outcome = 'cancelled'))
   and (g.id, g.lease_id) not in (select id, lease_id from ended)
