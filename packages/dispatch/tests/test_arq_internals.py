@@ -2,8 +2,10 @@
 
 import asyncio
 import inspect
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from arq import constants
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
@@ -31,99 +33,76 @@ def test_a_job_is_kept_under_the_key_that_we_write() -> None:
     assert constants.job_key_prefix == "arq:job:"
 
 
-async def nothing(_ctx: dict[Any, Any], _parcel: object) -> None:
+async def nothing(ctx: dict[Any, Any]) -> None:
     pass
 
 
 class WatchedWorker(Worker):
-    """arq's worker as it is, with its calls of `start_jobs` written down."""
+    """arq's worker as it is, but that starting a job is a task of ours."""
 
-    asked: list[bytes]
+    def __init__(self, client: ArqRedis, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        super().__init__(
+            [func(nothing, name="f")],
+            redis_pool=client,
+            queue_name="q",
+            max_jobs=1,
+            handle_signals=False,
+        )
+        self.asked: list[bytes] = []
+        self._start_one = start
 
     async def poll(self) -> None:
         await self._poll_iteration()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         self.asked.extend(job_ids)
-        await super().start_jobs(job_ids)
+        for job_id in job_ids:
+            self.tasks[job_id.decode()] = asyncio.get_running_loop().create_task(self._start_one())
 
 
-def worker(client: ArqRedis, coroutine: Any = nothing) -> WatchedWorker:
-    made = WatchedWorker(
-        [func(coroutine, name="f")],
-        redis_pool=client,
-        queue_name="q",
-        max_jobs=1,
-        keep_result=0,
-        handle_signals=False,
-        job_serializer=lambda _: b"",
-        job_deserializer=lambda data: {"f": "f", "a": (data,), "k": {}, "t": None, "et": 0},
-    )
-    made.asked = []
-    return made
+async def return_at_once() -> None:
+    pass
 
 
-async def put(client: Any, *job_ids: str) -> None:
-    for job_id in job_ids:
-        await client.psetex(constants.job_key_prefix + job_id, 60_000, b"the bundle")
-        await client.zadd("q", {job_id: 1})
-
-
-async def test_a_poll_starts_jobs_through_start_jobs_and_hands_them_the_bytes(
-    redis_url: str,
-) -> None:
-    seen: list[object] = []
-
-    async def take(_ctx: dict[Any, Any], data: object) -> None:
-        seen.append(data)
-
+async def test_a_poll_starts_jobs_through_start_jobs_and_sweeps_ended_ones(redis_url: str) -> None:
     async with arq_client(redis_url) as client:
-        await put(client, "one")
-        polled = worker(client, take)
+        await client.zadd("q", {"one": 1, "two": 2})
+        polled = WatchedWorker(client, return_at_once)
         await polled.poll()
-        assert polled.asked == [b"one"]
-        assert list(polled.tasks) == ["one"]
+        assert polled.asked == [b"one", b"two"]
+        await client.delete("q")
         await asyncio.wait(polled.tasks.values())
-        assert seen == [b"the bundle"]
         await polled.poll()
         assert polled.tasks == {}
-        assert await client.keys("*") == [b"q:health-check"]
 
 
-async def test_a_poll_takes_no_more_than_there_is_place_for(redis_url: str) -> None:
-    go_on = asyncio.Event()
-
-    async def wait(_ctx: dict[Any, Any], _data: object) -> None:
-        await go_on.wait()
+async def test_a_poll_raises_what_a_job_raised(redis_url: str) -> None:
+    async def fall() -> None:
+        raise LookupError
 
     async with arq_client(redis_url) as client:
-        await put(client, "one", "two")
-        polled = worker(client, wait)
+        await client.zadd("q", {"one": 1})
+        polled = WatchedWorker(client, fall)
         await polled.poll()
-        assert (polled.job_counter, polled.max_jobs, len(polled.tasks)) == (1, 1, 1)
-        go_on.set()
+        await client.delete("q")
         await asyncio.wait(polled.tasks.values())
-        assert polled.job_counter == 0
+        with pytest.raises(LookupError):
+            await polled.poll()
 
 
-async def test_a_poll_takes_nothing_once_picking_is_switched_off(redis_url: str) -> None:
+async def test_a_poll_looks_for_nothing_without_a_place(redis_url: str) -> None:
     async with arq_client(redis_url) as client:
-        await put(client, "one")
-        polled = worker(client)
-        polled.allow_pick_jobs = False
+        await client.zadd("q", {"one": 1})
+        polled = WatchedWorker(client, return_at_once)
+        polled.job_counter = polled.max_jobs
         await polled.poll()
         assert polled.asked == []
 
 
-async def test_a_job_that_expired_ends_without_its_function_and_leaves_the_queue(
-    redis_url: str,
-) -> None:
-    async def never(_ctx: dict[Any, Any], _data: object) -> None:
-        raise AssertionError
-
+async def test_a_poll_takes_nothing_once_picking_is_switched_off(redis_url: str) -> None:
     async with arq_client(redis_url) as client:
-        await client.zadd("q", {"gone": 1})
-        polled = worker(client, never)
+        await client.zadd("q", {"one": 1})
+        polled = WatchedWorker(client, return_at_once)
+        polled.allow_pick_jobs = False
         await polled.poll()
-        await asyncio.wait(polled.tasks.values())
-        assert await client.zcard("q") == 0
+        assert polled.asked == []

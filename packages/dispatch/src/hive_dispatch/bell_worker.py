@@ -1,5 +1,10 @@
 """arq's worker as Hive uses it: woken by a bell, with everything left out that leases do better.
 
+arq marks each job as in progress, runs it, and clears the mark: eleven commands in six round trips,
+a millisecond, so that no two workers run one job. Of a bundle that is what its lease is for. So a
+bundle is taken out of Redis, in one round trip with all others that there is room for, and whether
+it is run is decided by the accept.
+
 What it relies on inside arq 0.28, and `test_arq_internals.py` holds it to: the names and
 parameters of `Worker.main`, `_poll_iteration` and `start_jobs`; the attributes `tasks`,
 `job_counter`, `max_jobs` and `allow_pick_jobs`; and that a poll starts jobs through `start_jobs`,
@@ -10,46 +15,28 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any, Final
 
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
 from arq.worker import Worker, func
 
 from hive_dispatch.connection import ANSWER_SECONDS, asking
 from hive_dispatch.keys import FUNCTION, bell_key, queue_key
 
-__all__ = ["BellWorker", "Parcel"]
+__all__ = ["BellWorker"]
 
 POLL_SECONDS: Final = 0.5
 """How long a worker waits at the bell; a stroke that was lost costs no more than this."""
 
 LOOK_SECONDS: Final = 10.0
-"""A look costs arq some 0.4 ms for each bundle that it starts; on a far network, a hundred more."""
-
-FAREWELL_SECONDS: Final = 1.0
-
-
-class Parcel:
-    """The bytes of a bundle, opaque to arq.
-
-    arq writes the repr of every argument for a log line; of a bundle that was 11 % of a worker.
-    """
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def __repr__(self) -> str:
-        return FUNCTION
+"""A look is two round trips, however much it finds; on a far network they may be slow ones."""
 
 
 class BellWorker(Worker):
     """arq's worker, but woken by a bell: arq's poll is the floor of its latency.
 
-    It also waits for room before it looks, and so leaves to others what it could not begin; and it
-    does not ask Redis about jobs that it is itself running, which arq does four times at each poll.
+    It also waits for room before it looks, and so leaves to others what it could not begin.
 
     It serves one connection's life. arq loses count of its free places when Redis goes away in the
     middle of a poll, so after an error it is put down and another one made.
@@ -61,36 +48,23 @@ class BellWorker(Worker):
         prefix: str,
         queue: str,
         *,
-        take: Callable[[Parcel], Awaitable[None]],
+        start: Callable[[bytes], asyncio.Task[None]],
         wait_for_room: Callable[[], Awaitable[int]],
         max_bundles: int,
     ) -> None:
-        async def take_job(ctx: dict[Any, Any], parcel: Parcel) -> None:
-            await take(parcel)
-
         # All that arq logs is a line per job, and errors that come out of `main` as well.
         logging.getLogger("arq").setLevel(logging.CRITICAL)
         super().__init__(
-            [func(take_job, name=FUNCTION)],
+            [func(_never, name=FUNCTION)],
             redis_pool=pool,
             queue_name=queue_key(prefix, queue),
             max_jobs=max_bundles,
-            job_deserializer=_unpack,
-            job_serializer=_forget,
             handle_signals=False,
-            # Never reached: accepting has time limits of its own.
-            job_timeout=timedelta(days=1),
-            # Nothing is kept and nothing is tried again: a bundle that comes to grief lapses, and
-            # its tasks come back in another one.
-            keep_result=0,
-            log_results=False,
-            retry_jobs=False,
-            # A job's id is new at every send, so that every try is its first.
-            max_tries=1,
             allow_abort_jobs=False,
             # Never due: workers tell of their health in the store.
             health_check_interval=math.inf,
         )
+        self._start = start
         self._bell = bell_key(prefix, queue)
         self._wait_for_room = wait_for_room
         self._most_jobs = max_bundles
@@ -134,37 +108,35 @@ class BellWorker(Worker):
         return self.allow_pick_jobs
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Start what is not running here yet."""
-        already = len(self.tasks)
-        await super().start_jobs([id_ for id_ in job_ids if id_.decode() not in self.tasks])
-        self._started_last = len(self.tasks) - already
+        """Take what there is room for out of Redis, and start what nobody else was quicker to take.
+
+        What is taken and then lost, with its reply or with this worker, lapses like every bundle
+        that is not accepted.
+        """
+        names = [job_id.decode() for job_id in job_ids[: self.max_jobs - self.job_counter]]
+        # In one transaction: of two workers, the one that takes a bundle's id takes its bytes too.
+        pipeline: Any = self.pool.pipeline(transaction=True)
+        for name in names:
+            pipeline.zrem(self.queue_name, name)
+            pipeline.get(job_key_prefix + name)
+            pipeline.delete(job_key_prefix + name)
+        answers: list[Any] = await pipeline.execute() if names else []
+        self._started_last = 0
+        for name, was_there, bundle in zip(names, answers[::3], answers[1::3], strict=True):
+            if was_there and bundle is not None:
+                self._started_last += 1
+                self.job_counter += 1
+                self.tasks[name] = self._start(bundle)
+                self.tasks[name].add_done_callback(self._count_ended)
+
+    def _count_ended(self, _task: object) -> None:
+        self.job_counter -= 1
 
     async def finish(self) -> None:
         """Return when every job that was started has ended."""
         if self.tasks:
             await asyncio.wait(self.tasks.values())
 
-    async def put_down(self) -> None:
-        """Wait for arq's own tasks, and retrieve what they raised; `take` must be about to return.
 
-        They are not cancelled: arq shields the end of a job, and what is shielded would go on
-        alone. When Redis keeps them waiting, its connections are broken off.
-        """
-        tasks = list(self.tasks.values())
-        if tasks:
-            _, pending = await asyncio.wait(tasks, timeout=FAREWELL_SECONDS)
-            if pending:
-                await self.pool.aclose()
-                await asyncio.wait(pending)
-            for task in tasks:
-                _ = task.cancelled() or task.exception()
-
-
-def _unpack(data: bytes) -> dict[str, Any]:
-    """Return a job in arq's words: its function, arguments, and no word of tries or times."""
-    return {"f": FUNCTION, "a": (Parcel(data),), "k": {}, "t": None, "et": 0}
-
-
-def _forget(_result: dict[str, Any]) -> bytes:
-    """Return nothing for a result: arq would pickle the error of a job that had expired."""
-    return b""
+async def _never(ctx: dict[Any, Any]) -> None:
+    """Be the function that arq wants to be given: what it would run is taken before that."""

@@ -7,10 +7,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from arq.connections import ArqRedis
-from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, ResponseError, WatchError
+from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hive_contracts.addresses import without_password
@@ -29,14 +28,13 @@ AWAY: Final = (
     RedisTimeoutError,
     ResponseError,
     InvalidResponse,
-    WatchError,
     OSError,
     UnicodeError,
 )
 """What redis-py raises when Redis is not there, or will not serve us as things stand.
 
-A connection lost between WATCH and EXEC comes out as a `WatchError`, a server that speaks another
-protocol as an `InvalidResponse`, a host name that cannot be one as a `UnicodeError` of Python's.
+A server that speaks another protocol comes out as an `InvalidResponse`, a host name that cannot be
+one as a `UnicodeError` of Python's.
 """
 
 
@@ -60,32 +58,6 @@ class SessionPool(ConnectionPool):
         self.is_closed = True
         with suppress(*AWAY):
             await super().disconnect(inuse_connections)
-
-
-class SessionPipeline(Pipeline):
-    """A pipeline that gives its connection back also when it is cancelled while it gives it back.
-
-    redis-py's own says UNWATCH first, and forgets the connection when that is cancelled.
-    """
-
-    async def reset(self) -> None:
-        """Forget every command, and give the connection back."""
-        try:
-            await super().reset()
-        finally:
-            connection, self.connection = self.connection, None
-            if connection is not None:
-                pool: Any = self.connection_pool  # typed as the pool of the blocking client
-                await pool.release(connection)
-
-
-class SessionClient(ArqRedis):
-    """arq's client, with pipelines of ours."""
-
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return an empty pipeline."""
-        pool: Any = self.connection_pool  # typed as a pool of either client
-        return SessionPipeline(pool, self.response_callbacks, transaction, shard_hint)
 
 
 def open_client(url: str) -> ArqRedis:
@@ -112,7 +84,7 @@ def open_client(url: str) -> ArqRedis:
     except ValueError as error:
         # The library's own words may quote a part of the password.
         raise ConfigurationError(f"{without_password(url)!r} is no Redis URL") from error
-    client = SessionClient(pool)
+    client = ArqRedis(pool)
     client.auto_close_connection_pool = True
     return client
 

@@ -14,7 +14,7 @@ from typing import Final
 from hive_contracts.bundles import Bundle
 from hive_contracts.errors import MalformedMessageError, UnavailableError
 from hive_contracts.wire import decode_bundle
-from hive_dispatch.bell_worker import BellWorker, Parcel
+from hive_dispatch.bell_worker import BellWorker
 from hive_dispatch.connection import open_client
 
 __all__ = ["BundleReceiver"]
@@ -44,8 +44,8 @@ class BundleReceiver:
             url: where Redis is.
             prefix: the same as the senders'.
             queue: the queue to serve.
-            accept: called with each bundle, `max_bundles` at once; the bundle is gone from Redis
-                when it returns. After `UnavailableError` the bundle is left to lapse; any other
+            accept: called with each bundle, `max_bundles` at once; the bundle is gone from Redis by
+                then. After `UnavailableError` the bundle is left to lapse; any other
                 error ends `run`.
             wait_for_room: returns how many bundles could be begun, once that is at least one;
                 called before each look.
@@ -97,17 +97,17 @@ class BundleReceiver:
 
     async def _serve(self, accepting: asyncio.TaskGroup) -> None:
         """Take bundles until told to stop, or until Redis goes away."""
-        ended = asyncio.get_running_loop().create_future()
 
-        async def take(parcel: Parcel) -> None:
-            await self._take(parcel, accepting, ended)
+        def start(bundle: bytes) -> asyncio.Task[None]:
+            work = self._accept_or_leave(bundle)
+            return accepting.create_task(work, name=f"accept a bundle of {self._queue}")
 
         async with aclosing(open_client(self._url)) as client:
             worker = self._worker = BellWorker(
                 client,
                 self._prefix,
                 self._queue,
-                take=take,
+                start=start,
                 wait_for_room=self._wait_for_room,
                 max_bundles=self._max_bundles,
             )
@@ -117,21 +117,6 @@ class BundleReceiver:
             finally:
                 self._worker = None
                 self._looks += worker.looks
-                ended.set_result(None)
-                await worker.put_down()
-
-    async def _take(
-        self, parcel: Parcel, accepting: asyncio.TaskGroup, ended: "asyncio.Future[None]"
-    ) -> None:
-        """Accept a bundle, for arq; return when that is done or the connection has ended."""
-        work = self._accept_or_leave(parcel.data)
-        try:
-            task = accepting.create_task(work, name=f"accept a bundle of {self._queue}")
-        except RuntimeError:
-            # The group is on its way out, and arq's tasks do not know yet.
-            work.close()
-            return
-        await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
 
     async def _accept_or_leave(self, data: bytes) -> None:
         try:
