@@ -204,7 +204,7 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
     small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_PAYLOAD_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
-        return [len(batch[0]) for batch in batches_of(new)]
+        return [len(batch[1]) for batch in batches_of(new)]
 
     assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
     assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]

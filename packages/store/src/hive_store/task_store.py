@@ -86,7 +86,7 @@ class TaskStore:
         else:
             async with self._line.lent() as own:
                 rows = await send_batches(own, batches_of(tasks))
-        return [TaskId(row[0]) for row in rows]
+        return [TaskId(task_id) for row in rows for task_id in row["ids"]]
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
