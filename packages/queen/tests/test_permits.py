@@ -140,6 +140,19 @@ async def test_a_claimer_that_waits_goes_on_when_a_permit_returns() -> None:
         permits.shrink(lease(1), 1)
 
 
+async def test_a_claimer_waits_until_half_of_what_went_ahead_is_through() -> None:
+    permits = new_permits(slots=2)
+    grant(permits, 1, 12)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        waiting = group.create_task(permits.wait_for_room(QUEUE, ahead=10))
+        permits.shrink(lease(1), 8)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert permits.room(QUEUE, ahead=10) == 4
+        assert not waiting.done()
+        permits.shrink(lease(1), 7)
+
+
 async def test_a_claimer_that_waits_goes_on_when_workers_come() -> None:
     permits = new_permits(slots=0)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:

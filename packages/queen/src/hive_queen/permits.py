@@ -89,8 +89,12 @@ class Permits:
         return max(0, min(self._size + ahead - self.held, slots + ahead - held_here))
 
     async def wait_for_room(self, queue: str, *, ahead: int) -> None:
-        """Return once a task of `queue` may be dispatched."""
-        while self.room(queue, ahead=ahead) == 0:
+        """Return once tasks of `queue` may be dispatched: one, or half of what goes ahead.
+
+        While half of that is still out the workers have enough to do, and to send one task for each
+        that ends costs a claim and an accept for each.
+        """
+        while self.room(queue, ahead=ahead) < max(1, ahead // 2):
             self._changed.clear()
             await self._changed.wait()
 
