@@ -191,7 +191,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed_and_the_next_one_recovers(
     first = start(servers=True)
     state = living(tmp_path / "data")
     pids = [p.pid for p in state.processes if p.pid is not None]
-    descriptors = [os.pidfd_open(pid) for pid in pids]
+    descriptors = [os.pidfd_open(pid) for pid in (first.pid, *pids)]
     first.kill()
     for descriptor in descriptors:
         assert identity.wait(descriptor, seconds=10)

@@ -145,6 +145,6 @@ async def test_a_reaper_that_waited_for_a_cancellation_ends_the_task_as_cancelle
 
 
 async def test_finish_and_claim_return_no_payload(database: "asyncpg.Connection[Any]") -> None:
-    for name in ("claim_tasks", "finish_tasks", "accept_leases"):
+    for name in ("claim_tasks", "finish_tasks"):
         prepared = await database.prepare(statement(name))
         assert not {a.name for a in prepared.get_attributes()} & {"payload", "result"}

@@ -13,6 +13,7 @@ from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
+from hive_contracts.wire import decode_json
 from hive_store import HeartbeatStore, Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
 from hive_store.statements import statement
@@ -170,6 +171,34 @@ async def test_a_start_behind_a_finish_of_its_task_is_refused(
         late = group.create_task(worker.start([(task_id, lease_id)]))
         await somebody_waits()
     assert late.result() == set()
+
+
+@pytest.mark.parametrize(
+    ("payloads", "comes_along"),
+    [
+        ([{"n": 1}], [True]),
+        ([{"text": "x" * 5000}], [False]),
+        # Stored in a few bytes, and 1 MB when it is sent.
+        ([{"text": "x" * 1_000_000}], [False]),
+        ([{"n": 1}, {"n": 2}], [False]),
+    ],
+)
+async def test_only_a_small_task_that_is_alone_in_its_lease_comes_with_the_accept(
+    tasks: TaskStore,
+    queen: QueenStore,
+    worker: WorkerStore,
+    payloads: list[object],
+    comes_along: list[bool],
+) -> None:
+    await tasks.submit([NewTask(kind="call", payload=payload) for payload in payloads])
+    [bundle] = await queen.claim(
+        "default", limit=9, lease=MINUTE, bundle_size=9, worker_count=1, watermarks=Watermarks()
+    )
+    granted = await worker.accept([bundle.lease_id], lease=MINUTE)
+    assert [accepted.task is not None for accepted in granted] == comes_along
+    read = await worker.tasks_of(granted)
+    assert [decode_json(leased.task.payload) for leased in read] == payloads
+    assert read == await worker.read([bundle.lease_id])
 
 
 async def test_a_heartbeat_renews_the_leases_it_names_and_no_other(

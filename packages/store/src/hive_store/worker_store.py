@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
@@ -29,6 +29,8 @@ class Accepted:
     lease_id: LeaseId
     queen_id: QueenId
     open: int
+    task: "LeasedTask | None"
+    """Its task, if it has only one and that is small; else None, and they are to be read."""
 
 
 class LeasedTask(NamedTuple):
@@ -92,13 +94,22 @@ class WorkerStore:
         rows = await self._accepts.fetch(
             "accept_leases", self.worker_id, list(lease_ids), lease.total_seconds()
         )
-        return [Accepted(LeaseId(r["id"]), QueenId(r["queen_id"]), r["open"]) for r in rows]
+        return [
+            Accepted(lease_id, queen_id, still_open, None if row[0] is None else _leased_task(row))
+            for lease_id, queen_id, still_open, *row in rows
+        ]
 
     async def read(self, lease_ids: Sequence[LeaseId]) -> list[LeasedTask]:
         """Return the tasks of accepted leases, those of one lease in claim order."""
         rows = await self._accepts.fetch("read_leased_tasks", self.worker_id, list(lease_ids))
-        # The statement's columns are the fields of a task, in their order, and `is_cancelled`.
-        return [LeasedTask(Task._make(row[:TASK_FIELDS]), row[TASK_FIELDS]) for row in rows]
+        return [_leased_task(tuple(row)) for row in rows]
+
+    async def tasks_of(self, granted: Sequence[Accepted]) -> list[LeasedTask]:
+        """Return the tasks of leases just accepted: those that came along, and the rest read."""
+        tasks = [accepted.task for accepted in granted if accepted.task is not None]
+        if unread := [accepted.lease_id for accepted in granted if accepted.task is None]:
+            tasks += await self.read(unread)
+        return tasks
 
     async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> set[TaskId]:
         """Write that attempts have started; return those that are still held."""
@@ -157,6 +168,11 @@ class WorkerStore:
     async def leave(self) -> None:
         """Say that this worker has left."""
         await self._accepts.fetch("leave_as_worker", self.worker_id)
+
+
+def _leased_task(row: Sequence[Any]) -> LeasedTask:
+    # The statements' columns are the fields of a task, in their order, and `is_cancelled`.
+    return LeasedTask(Task._make(row[:TASK_FIELDS]), row[TASK_FIELDS])
 
 
 def _or_nothing(values: list[T | None]) -> list[T | None]:

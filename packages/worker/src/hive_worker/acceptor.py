@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Never
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, Never
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
-from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.ids import LeaseId
 from hive_store.worker_store import LeasedTask, WorkerStore
 from hive_telemetry.logs import logger
 from hive_telemetry.metrics import Metrics
 from hive_worker.holdings import Holdings
 
 __all__ = ["Acceptor"]
+
+_LEASE_OF: Final = attrgetter("lease_id")
 
 
 class Acceptor:
@@ -94,18 +98,14 @@ class Acceptor:
         granted = await self._store.accept(fresh, lease=self._lease) if fresh else []
         if not granted:
             return
-        tasks = await self._store.read([accepted.lease_id for accepted in granted])
+        tasks = await self._store.tasks_of(granted)
         if self._clock.seconds() - sent_at > self._margin_seconds:
             # A heartbeat sent since has proved other leases for longer than these will last.
             logger(__name__).warning("bundles were accepted too slowly", leases=len(granted))
             return
-        held: dict[LeaseId, set[TaskId]] = {}
-        waits: dict[str, list[float]] = {}
-        for leased in tasks:
-            held.setdefault(leased.task.lease_id, set()).add(leased.task.id)
-            waits.setdefault(leased.task.queue, []).append(max(0, leased.task.enqueued_seconds))
-        for lease_id, task_ids in held.items():
-            self._holdings.take(lease_id, task_ids)
-        for queue, seconds in waits.items():
-            self._metrics.tasks_waited(queue, seconds)
+        for lease_id, members in groupby((leased.task for leased in tasks), key=_LEASE_OF):
+            of_lease = list(members)
+            self._holdings.take(lease_id, {task.id for task in of_lease})
+            waits = [max(0.0, task.enqueued_seconds) for task in of_lease]
+            self._metrics.tasks_waited(of_lease[0].queue, waits)
         self._put(tasks)

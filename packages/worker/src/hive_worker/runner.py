@@ -30,6 +30,7 @@ from hive_contracts.outcomes import (
     Cancelled,
     Failed,
     Outcome,
+    OutcomeName,
     Released,
     Succeeded,
     TimedOut,
@@ -203,6 +204,10 @@ class Runner:
             result = _result_of(outcome)
         except UnstorableValueError as error:
             outcome, result = _refused(outcome, error), None
+        if isinstance(outcome, Succeeded):
+            # Nearly all of them; what follows is for the others.
+            succeed, name = Move.SUCCEED, OutcomeName.SUCCEEDED
+            return Ending(task.id, task.lease_id, succeed, name, result, run_seconds=run_seconds)
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
         return Ending(
             task_id=task.id,

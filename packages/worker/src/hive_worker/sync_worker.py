@@ -151,7 +151,7 @@ class SyncWorker:
             return []
         sent_at = self._clock.seconds()
         granted = await self._store.accept([b.lease_id for b in bundles], lease=self._lease)
-        tasks = await self._store.read([accepted.lease_id for accepted in granted])
+        tasks = await self._store.tasks_of(granted)
         if self._clock.seconds() - sent_at > self._settings.lease_margin_seconds:
             return []
         for leased in tasks:
