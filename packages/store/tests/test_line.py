@@ -14,7 +14,7 @@ from hive_contracts.errors import (
     StoreUnavailableError,
 )
 from hive_contracts.tasks import NewTask
-from hive_store import Line, TaskStore, migrate, open_line
+from hive_store import HOT_SETTINGS, Line, TaskStore, migrate, open_line
 from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -47,6 +47,20 @@ async def test_a_line_connects_when_it_is_used_and_not_before(
     async with asyncio.timeout(10):
         while await database.fetchval(COUNT_OTHERS):
             pass
+
+
+async def test_a_hot_line_forgets_its_plans_when_they_are_a_second_old(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    async with open_line(database_url, settings=HOT_SETTINGS) as line:
+        async with line.lent() as connection:
+            connection.add_query_logger(lambda record: sent.append(record.query))
+        await line.fetch("count_orphans")
+        assert "discard plans" not in sent
+        monkeypatch.setattr("hive_store.line.PLAN_SECONDS", 0.0)
+        await line.fetch("count_orphans")
+    assert sent[-2] == "discard plans"
 
 
 async def test_a_line_whose_backend_was_terminated_fails_once_and_comes_back(

@@ -9,10 +9,11 @@ may be sent twice is for its caller to know.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
+from hive_contracts.clocks import BootClock
 from hive_contracts.errors import StoreUnavailableError
 from hive_store.connecting import Connection, connect, say_farewell, translated
 from hive_store.migrating import LATEST, check_schema
@@ -24,12 +25,22 @@ __all__ = ["Line", "Row", "open_line"]
 Row: TypeAlias = "asyncpg.Record"
 
 
+PLAN_SECONDS: Final = 1.0
+"""How long a hot line keeps its plans."""
+
+
 class Line:
-    """A connection that is opened when it is needed, and again when it was lost."""
+    """A connection that is opened when it is needed, and again when it was lost.
+
+    A line that has settings is a hot one: it makes a plan once for many sends (`HOT_SETTINGS`), and
+    forgets its plans each second, so that none is much older than what the tables look like.
+    """
 
     def __init__(self, url: str, *, settings: dict[str, str] | None = None) -> None:
         self._url = url
         self._settings = settings
+        self._planned_at = 0.0
+        self._clock = BootClock()
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
 
@@ -61,6 +72,9 @@ class Line:
             connection = await self._connected()
             try:
                 with translated(self._url):
+                    if self._settings and self._clock.seconds() - self._planned_at >= PLAN_SECONDS:
+                        await connection.execute("discard plans")
+                        self._planned_at = self._clock.seconds()
                     yield connection
             except StoreUnavailableError:
                 await self._drop()
