@@ -148,6 +148,9 @@ def postgres_server() -> Iterator[str]:
         server = EmbeddedPostgres(directory, durable=False)
         try:
             _run_apart(server.start())
+            # An analyze is a transaction, and what it holds back of the log a test would miss.
+            _run_apart(_execute(server.url, "alter system set autovacuum = off"))
+            _run_apart(_execute(server.url, "select pg_reload_conf()"))
             yield server.url
         finally:
             _run_apart(server.stop())
