@@ -24,6 +24,7 @@ from hive_contracts.errors import (
 )
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.wire import encode_json
+from hive_store.columns import none_if_null, one_if_alike
 from hive_store.connecting import translated
 from hive_store.statements import statement
 
@@ -140,25 +141,16 @@ def batches_of(tasks: Sequence[NewTask]) -> Iterator[Batch]:
 
 def _columns(tasks: Sequence[NewTask], payloads: Sequence[str]) -> Batch:
     return (
-        _one_if_alike([task.kind for task in tasks]),
+        one_if_alike([task.kind for task in tasks]),
         payloads,
-        _one_if_alike([task.queue for task in tasks]),
-        _one_if_alike([task.priority for task in tasks]),
-        _none_if_null([task.run_at for task in tasks]),
-        _one_if_alike([task.max_attempts or default_max_attempts(task.kind) for task in tasks]),
-        _one_if_alike([task.max_losses for task in tasks]),
-        _none_if_null([task.timeout for task in tasks]),
-        _none_if_null([task.group for task in tasks]),
+        one_if_alike([task.queue for task in tasks]),
+        one_if_alike([task.priority for task in tasks]),
+        none_if_null([task.run_at for task in tasks]),
+        one_if_alike([task.max_attempts or default_max_attempts(task.kind) for task in tasks]),
+        one_if_alike([task.max_losses for task in tasks]),
+        none_if_null([task.timeout for task in tasks]),
+        none_if_null([task.group for task in tasks]),
     )
-
-
-def _one_if_alike(values: list[Any]) -> list[Any]:
-    # To compare takes 0.01 µs a value, and to send one 0.3; most submits are of one kind.
-    return values[:1] if values.count(values[0]) == len(values) else values
-
-
-def _none_if_null(values: list[Any]) -> list[Any]:
-    return [] if values.count(None) == len(values) else values
 
 
 def checked_payload(task: NewTask) -> str:

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import Task
+from hive_store.columns import none_if_null, one_if_alike
 from hive_store.line import Line
 from hive_store.texts import storable_text
 
 __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore"]
-
-T = TypeVar("T")
 
 STATES: Final = {state.value: state for state in TaskState}
 OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
@@ -135,6 +134,8 @@ class WorkerStore:
         What is not returned was not written: its lease is gone. Repeating the call with the same
         endings is harmless. Of two endings of one task under one lease, the first counts.
         """
+        if not endings:
+            return []
         if len({ending.task_id for ending in endings}) < len(endings):
             firsts = {(ending.task_id, ending.lease_id): ending for ending in reversed(endings)}
             endings = list(firsts.values())
@@ -142,11 +143,11 @@ class WorkerStore:
             "finish_tasks",
             [e.task_id for e in endings],
             [e.lease_id for e in endings],
-            [e.move for e in endings],
-            [e.outcome for e in endings],
+            one_if_alike([e.move for e in endings]),
+            one_if_alike([e.outcome for e in endings]),
             [e.result for e in endings],
-            _or_nothing([storable_text(e.error) if e.error else e.error for e in endings]),
-            _or_nothing([e.backoff_seconds for e in endings]),
+            none_if_null([storable_text(e.error) if e.error else e.error for e in endings]),
+            none_if_null([e.backoff_seconds for e in endings]),
             [e.run_seconds for e in endings],
             list({e.lease_id for e in endings}),
             self.worker_id,
@@ -173,8 +174,3 @@ class WorkerStore:
 def _leased_task(row: Sequence[Any]) -> LeasedTask:
     # The statements' columns are the fields of a task, in their order, and `is_cancelled`.
     return LeasedTask(Task._make(row[:TASK_FIELDS]), row[TASK_FIELDS])
-
-
-def _or_nothing(values: list[T | None]) -> list[T | None]:
-    """Return no values if there are only nulls: `unnest` pads with nulls, and that costs less."""
-    return values if any(value is not None for value in values) else []

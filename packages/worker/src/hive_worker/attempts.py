@@ -14,6 +14,18 @@ __all__ = ["RunningAttempt"]
 class RunningAttempt:
     """An attempt in a slot. Implements `hive_contracts.execution.Attempt`."""
 
+    __slots__ = (
+        "_output_cap_bytes",
+        "_write_start",
+        "began_at",
+        "is_start_on_its_way",
+        "is_start_written",
+        "output",
+        "slot",
+        "task",
+        "verdict",
+    )
+
     def __init__(
         self,
         task: Task,

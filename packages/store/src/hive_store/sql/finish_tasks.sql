@@ -18,8 +18,8 @@
 --
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
--- $3 moves           text[]              succeed, fail, retry, release, postpone or cancel
--- $4 outcomes        text[]              how the attempt ended
+-- $3 moves           text[]              succeed, fail, retry, release, postpone or cancel; one value alone if all are alike
+-- $4 outcomes        text[]              how the attempt ended; one value alone if all are alike
 -- $5 results         text[]              JSON, or null
 -- $6 errors          text[]              or null; empty if all are
 -- $7 backoff_seconds double precision[]  for retry and postpone: how long until it is due again; null for at once; empty if all are
@@ -33,9 +33,13 @@
 -- events:  succeeded, failed, retried, released, cancelled
 with given as materialized (
   select *, move in ('release', 'postpone') as is_given_back
-  from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
-              $7::double precision[], $8::double precision[])
-    as g (id, lease_id, move, outcome, result, error, backoff_seconds, run_seconds)
+  from (
+    select id, lease_id, coalesce(move, ($3::text[])[1]) as move, coalesce(outcome, ($4::text[])[1]) as outcome,
+           result, error, backoff_seconds, run_seconds
+    from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+                $7::double precision[], $8::double precision[])
+      as g (id, lease_id, move, outcome, result, error, backoff_seconds, run_seconds)
+  ) g
 ),
 held as materialized (
   select id, open, queen_id
