@@ -38,8 +38,8 @@ class BellWorker(Worker):
 
     It also waits for room before it looks, and so leaves to others what it could not begin.
 
-    It serves one connection's life. arq loses count of its free places when Redis goes away in the
-    middle of a poll, so after an error it is put down and another one made.
+    It serves one connection's life: when Redis goes away it falls, and another one is made. What it
+    has started goes on without it.
     """
 
     def __init__(
