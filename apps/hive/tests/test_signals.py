@@ -1,52 +1,72 @@
-"""Signals are counted as they are delivered, on the loop that workers run on too."""
+"""What several worker processes make of a signal, and what a queen or a worker refuses or tells."""
 
-import asyncio
-import os
-import signal
+import json
+import subprocess
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
-import uvloop
 
-from hive.signals import heard
+from hive_testkit.console import HIVE, Console
+from hive_testkit.waiting import until
 
-PAIRS = 5000
-
-SENDER = """
-import os, random, signal, sys, time
-receiver, pairs = map(int, sys.argv[1:])
-for _ in range(pairs):
-    os.kill(receiver, signal.SIGINT)
-    # So that the second meets every point of the first one's way.
-    until = time.perf_counter() + random.random() * 1e-4
-    while time.perf_counter() < until:
-        pass
-    os.kill(receiver, signal.SIGTERM)
-    time.sleep(0.001)
-"""
+AWAY = "something is away; what needs it waits"
 
 
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_two_signals_at_once_are_never_heard_as_three(
-    new_loop: Callable[[], asyncio.AbstractEventLoop],
+async def test_a_signal_while_copies_are_being_started_reaches_each_of_them(
+    no_hive: Console,
 ) -> None:
-    count = 0
+    urls = ("--database-url", "postgresql:///x?host=/absent", "--redis-url", "unix:///absent")
+    parent = no_hive.start("worker", "--processes", "4", *urls, stderr=subprocess.DEVNULL)
+    begun: list[psutil.Process] = []
 
-    def hear() -> None:
-        nonlocal count
-        count += 1
+    def has_begun() -> bool:
+        begun[:] = psutil.Process(parent.pid).children()
+        return bool(begun)
 
-    async def receive() -> None:
-        with heard(hear):
-            sender = await asyncio.create_subprocess_exec(
-                sys.executable, "-S", "-E", "-c", SENDER, str(os.getpid()), str(PAIRS)
-            )
-            await sender.wait()
+    try:
+        await until(has_begun, within_seconds=30)
+        parent.terminate()
+        assert parent.wait(60) == 0
+    finally:
+        parent.kill()
+        parent.wait()
+    assert psutil.wait_procs(begun, timeout=10)[1] == []
 
-    before = signal.getsignal(signal.SIGTERM)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(receive())
-    # The kernel takes two of one kind for one while the first is pending.
-    assert 2 * PAIRS * 0.9 < count <= 2 * PAIRS
-    assert signal.getsignal(signal.SIGTERM) is before
+
+def test_a_worker_without_slots_is_refused_in_a_sentence(no_hive: Console) -> None:
+    done = no_hive("worker", "--slots", "0")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "hive: worker.slots is 0; a worker needs at least 1\n",
+    )
+    assert "worker.processes is -1" in no_hive("worker", "--processes", "-1").stderr
+
+
+def test_a_queen_tells_an_outage_once_and_not_by_every_loop(no_hive: Console) -> None:
+    urls = ("--database-url", "postgresql:///x?host=/absent", "--redis-url", "unix:///absent")
+    with no_hive.start("queen", *urls, stderr=subprocess.PIPE) as queen:
+        assert queen.stderr is not None
+        events: list[str] = []
+        while AWAY not in events:
+            events.append(json.loads(queen.stderr.readline())["event"])
+        queen.terminate()
+        events += [json.loads(line)["event"] for line in queen.stderr]
+    assert events.count(AWAY) == 1
+
+
+@pytest.mark.parametrize("hive", [[HIVE], [sys.executable, "-P", "-m", "hive"]])
+def test_a_ctrl_c_while_the_rest_is_still_being_read_is_quiet(
+    no_hive: Console, tmp_path: Path, hive: list[str]
+) -> None:
+    # What is read first of all that takes time, with a Ctrl-C in the middle.
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [*hive, "status"],
+        env={**no_hive.environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

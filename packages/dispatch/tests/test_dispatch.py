@@ -257,6 +257,16 @@ async def test_ids_of_lapsed_bundles_do_not_pile_up_where_nobody_serves(redis_ur
         assert await client.llen(bell_key("hive", "default")) <= 16
 
 
+async def test_ids_that_a_dead_sender_has_left_hold_up_no_bundle(redis_url: str) -> None:
+    accepted, sent = Accepted(), bundle()
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
+        left = {f"hive:gone:{number:010x}": 1 for number in range(2000)}
+        await client.zadd(queue_key("hive", "default"), left)
+        await sender.send([sent], ttl_seconds=15)
+        async with running(receiver(redis_url, accepted.accept)):
+            assert await accepted.wait(1) == [sent]
+
+
 async def test_what_is_accepted_leaves_nothing_of_itself_in_redis(redis_url: str) -> None:
     accepted = Accepted()
     async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:

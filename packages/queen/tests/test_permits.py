@@ -144,13 +144,21 @@ async def test_a_claimer_waits_until_half_of_what_went_ahead_is_through() -> Non
     permits = new_permits(slots=2)
     grant(permits, 1, 12)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        waiting = group.create_task(permits.wait_for_room(QUEUE, ahead=10))
+        waiting = group.create_task(permits.wait_for_room(QUEUE, ahead=10, patience_seconds=60))
         permits.shrink(lease(1), 8)
         for _ in range(3):
             await asyncio.sleep(0)
         assert permits.room(QUEUE, ahead=10) == 4
         assert not waiting.done()
         permits.shrink(lease(1), 7)
+
+
+async def test_a_claimer_takes_what_room_there_is_when_half_does_not_come_back() -> None:
+    permits = new_permits(slots=2)
+    grant(permits, 1, 11)
+    async with asyncio.timeout(5):
+        await permits.wait_for_room(QUEUE, ahead=10, patience_seconds=0.01)
+    assert permits.room(QUEUE, ahead=10) == 1
 
 
 async def test_a_claimer_that_waits_goes_on_when_workers_come() -> None:

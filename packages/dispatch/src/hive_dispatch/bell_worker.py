@@ -68,7 +68,7 @@ class BellWorker(Worker):
         self._bell = bell_key(prefix, queue)
         self._wait_for_room = wait_for_room
         self._most_jobs = max_bundles
-        self._started_last = 0
+        self._has_found = False
         self.looks = 0
         """How often it has looked into its queue."""
 
@@ -86,7 +86,7 @@ class BellWorker(Worker):
                 continue
             # Where there was something there may be more: the bell is for those with nothing to do.
             # Otherwise every bundle would cost a stroke to hear, under load as well.
-            if self._started_last or await self._hear_bell():
+            if self._has_found or await self._hear_bell():
                 async with asking("hand over bundles", seconds=LOOK_SECONDS):
                     await self._poll_iteration()
             self.looks += 1
@@ -121,10 +121,10 @@ class BellWorker(Worker):
             pipeline.get(job_key_prefix + name)
             pipeline.delete(job_key_prefix + name)
         answers: list[Any] = await pipeline.execute() if names else []
-        self._started_last = 0
+        # Also if all had expired, or others were quicker: what can be begun may lie behind them.
+        self._has_found = bool(names)
         for name, was_there, bundle in zip(names, answers[::3], answers[1::3], strict=True):
             if was_there and bundle is not None:
-                self._started_last += 1
                 self.job_counter += 1
                 self.tasks[name] = self._start(bundle)
                 self.tasks[name].add_done_callback(self._count_ended)

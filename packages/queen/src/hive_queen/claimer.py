@@ -70,7 +70,9 @@ class Claimer:
         self._wake.clear()
         await self._outbox.wait_until_open()
         pace = self._pace()
-        await self._permits.wait_for_room(self._queue, ahead=pace.ahead)
+        await self._permits.wait_for_room(
+            self._queue, ahead=pace.ahead, patience_seconds=self._settings.ahead_seconds
+        )
         if not await self._claim(pace):
             await self._wait_for_work()
         return None

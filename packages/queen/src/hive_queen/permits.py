@@ -88,13 +88,22 @@ class Permits:
         )
         return max(0, min(self._size + ahead - self.held, slots + ahead - held_here))
 
-    async def wait_for_room(self, queue: str, *, ahead: int) -> None:
-        """Return once tasks of `queue` may be dispatched: one, or half of what goes ahead.
+    async def wait_for_room(self, queue: str, *, ahead: int, patience_seconds: float = 0.0) -> None:
+        """Return once a task of `queue` may be dispatched, or better half of what goes ahead.
 
         While half of that is still out the workers have enough to do, and to send one task for each
-        that ends costs a claim and an accept for each.
+        that ends costs a claim and an accept for each. That is waited for `patience_seconds` at
+        most: what a dead worker holds does not come back so soon, and others have room.
         """
-        while self.room(queue, ahead=ahead) < max(1, ahead // 2):
+        await self._wait_for(queue, 1, ahead=ahead)
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await self._wait_for(queue, ahead // 2, ahead=ahead)
+        except TimeoutError:
+            return
+
+    async def _wait_for(self, queue: str, count: int, *, ahead: int) -> None:
+        while self.room(queue, ahead=ahead) < count:
             self._changed.clear()
             await self._changed.wait()
 
