@@ -109,7 +109,8 @@ def _quarters(passed: list[tuple[float, int]], count: int) -> tuple[float, ...]:
         next(mark for mark in passed if mark[1] * QUARTERS >= count * quarter)
         for quarter in range(1, QUARTERS + 1)
     ]
+    # Not what was counted between the marks: several quarters may have passed at one of them.
     return tuple(
-        (after[1] - before[1]) / max(after[0] - before[0], LOOK_SECONDS)
+        count / QUARTERS / max(after[0] - before[0], LOOK_SECONDS)
         for before, after in itertools.pairwise([passed[0], *ends])
     )
