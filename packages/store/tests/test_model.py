@@ -238,8 +238,8 @@ class StoreMachine(RuleBasedStateMachine):
         repeated = self.model.repeated(self.endings)
         finished = self.do(self.world.workers[0].finish(self.endings))
         written = self.model.finish(self.endings)
-        told = {(row.task_id, row.lease_id): row for row in finished}
-        assert len(told) == len(finished)
+        told = {(task_id, row.lease_id): row for row in finished for task_id in row.task_ids}
+        assert len(told) == sum(len(row.task_ids) for row in finished)
         assert told.keys() == written.keys() | repeated
         for key, expected in written.items():
             assert (told[key].state, told[key].attempt) == expected

@@ -85,8 +85,9 @@ class Stress:
         for _ in range(self.random.randint(1, 2)):
             for row in await worker.finish(endings):
                 is_new = row.queen_id is not None
-                self.accepted[row.task_id] += is_new and row.state is TaskState.SUCCEEDED
-                self.calls["finished" if is_new else "repeated"] += 1
+                self.calls["finished" if is_new else "repeated"] += len(row.task_ids)
+                if is_new and row.state is TaskState.SUCCEEDED:
+                    self.accepted.update(row.task_ids)
 
     async def beat(self, heartbeat: HeartbeatStore) -> None:
         while self.goes_on():
@@ -135,7 +136,8 @@ async def drain(queen: QueenStore, worker: WorkerStore, stress: Stress) -> None:
                 for leased in await worker.read([bundle.lease_id for bundle in bundles])
             ]
             for row in await worker.finish(endings):
-                stress.accepted[row.task_id] += row.state is TaskState.SUCCEEDED
+                if row.state is TaskState.SUCCEEDED:
+                    stress.accepted.update(row.task_ids)
 
 
 async def count_events(database: Connection, *types: str) -> Counter[TaskId]:

@@ -282,7 +282,7 @@ class DeafStore(WorkerStore):
     async def finish(self, endings: Sequence[Ending]) -> list[Finished]:
         finished = await super().finish(endings)
         if not self.lost:
-            self.lost = len(finished)
+            self.lost = sum(len(alike.task_ids) for alike in finished)
             raise StoreUnavailableError("the answer was lost")
         return finished
 

@@ -55,9 +55,9 @@ class Ending(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """An ending that is written."""
+    """Endings that are written, and of which one is as the other."""
 
-    task_id: TaskId
+    task_ids: Sequence[TaskId]
     state: TaskState
     outcome: OutcomeName
     """Of the attempt: what was reported, unless a cancellation or the last loss came of it."""
@@ -66,7 +66,7 @@ class Finished(NamedTuple):
     lease_id: LeaseId
     queen_id: QueenId | None
     open: int | None
-    """How many tasks of the lease are still open; None if the ending had been written before."""
+    """How many tasks of the lease are still open; None if the endings had been written before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,18 +152,20 @@ class WorkerStore:
             list({e.lease_id for e in endings}),
             self.worker_id,
         )
-        leases = {row["lease_id"]: (row["queen_id"], row["open"]) for row in rows if not row["id"]}
+        leases = {
+            lease_id: (queen_id, left) for ids, *_, lease_id, _, queen_id, left in rows if not ids
+        }
         return [
             Finished(
-                task_id,
+                task_ids,
                 STATES[state],
                 OUTCOMES[outcome],
                 attempt,
                 lease_id,
                 *(leases[lease_id] if is_new else (None, None)),
             )
-            for task_id, state, outcome, attempt, lease_id, is_new, _, _ in rows
-            if task_id
+            for task_ids, state, outcome, attempt, lease_id, is_new, _, _ in rows
+            if task_ids
         ]
 
     async def leave(self) -> None:

@@ -183,14 +183,16 @@ class Recorder:
     def _settle(self, batch: Sequence[tuple[Ending, Task]], finished: Sequence[Finished]) -> None:
         """Let go of what is written, count it, and tell of it: hints follow the commit."""
         self._holdings.ended((ending.lease_id, ending.task_id) for ending, _ in batch)
-        if len(finished) < len(batch):
-            self._metrics.stale_writes(len(batch) - len(finished))
         report = Report()
-        written = {(row.task_id, row.lease_id): row for row in finished}
+        written = {
+            (task_id, alike.lease_id): alike for alike in finished for task_id in alike.task_ids
+        }
+        if len(written) < len(batch):
+            self._metrics.stale_writes(len(batch) - len(written))
         for ending, task in batch:
-            row = written.get((ending.task_id, ending.lease_id))
-            if row is not None:
-                report.add(ending, task, row)
+            alike = written.get((ending.task_id, ending.lease_id))
+            if alike is not None:
+                report.add(ending, task, alike)
         report.count(self._metrics)
         self._bus.tell(*report.frames())
         self._written.set()

@@ -43,7 +43,7 @@ class Report:
     def add(self, ending: Ending, task: Task, row: Finished) -> None:
         """Take in one ending that is written."""
         alike = self._groups[task.queue, task.kind, row.outcome, row.state]
-        alike.task_ids.append(row.task_id)
+        alike.task_ids.append(ending.task_id)
         alike.attempts.append(row.attempt)
         if ending.run_seconds is None:
             alike.unbegun += 1

@@ -27,8 +27,9 @@
 -- $9 distinct_leases uuid[]              the leases, each once
 -- $10 worker_id      uuid                who reports
 --
--- returns: one row per task that ended now or had been ended by the same lease before, and one per lease of which
---          something ended now: without a task, with its queen and how much of it is still open
+-- returns: the tasks that ended now or had been ended by the same lease before, in one row for all that are alike,
+--          and one row per lease of which something ended now: without tasks, with its queen and how much of it is
+--          still open
 -- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed), dispatched -> failed (fail), running -> failed (fail), dispatched -> scheduled (retry), running -> scheduled (retry), dispatched -> queued (release), running -> queued (release), dispatched -> scheduled (postpone), running -> scheduled (postpone), running -> failed (exhaust), dispatched -> cancelled (cancel), running -> cancelled (cancel)
 -- events:  succeeded, failed, retried, released, cancelled
 with given as materialized (
@@ -117,13 +118,14 @@ told as (
          id, attempt, error
   from ended
 )
-select id, state::text as state, outcome::text as outcome, attempt, lease_id, true as is_new,
+select array_agg(id) as task_ids, state::text as state, outcome::text as outcome, attempt, lease_id, true as is_new,
        null::uuid as queen_id, null::integer as open
 from ended
+group by state, outcome, attempt, lease_id
 union all
 select null, null, null, null, lease_id, null, queen_id, open from counted
 union all
-select t.id,
+select array[t.id],
        case
          when (g.move = 'retry' or g.is_given_back) and t.state <> 'cancelled'
            then case g.move when 'release' then 'queued' else 'scheduled' end
@@ -134,5 +136,6 @@ select t.id,
          t.claims - t.given_back),
        g.lease_id, false, null, null
 from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
-where (t.outcome = g.outcome::hive.outcome or (g.is_given_back and t.outcome = 'cancelled'))
+where (select count(*) from ended) < cardinality($1::bigint[])  -- or there is nothing to look for
+  and (t.outcome = g.outcome::hive.outcome or (g.is_given_back and t.outcome = 'cancelled'))
   and (g.id, g.lease_id) not in (select id, lease_id from ended)
