@@ -57,7 +57,7 @@ class Ending(NamedTuple):
 class Finished(NamedTuple):
     """Endings that are written, and of which one is as the other."""
 
-    task_ids: Sequence[TaskId]
+    task_ids: list[TaskId]
     state: TaskState
     outcome: OutcomeName
     """Of the attempt: what was reported, unless a cancellation or the last loss came of it."""
