@@ -33,7 +33,7 @@ changed as (
         else 'it was leased when the backup was made' end
   from leased h
   where t.id = h.id
-  returning t.id, t.state, t.claims, t.ended_lease as lease_id, t.worker_id, t.started_at, t.error,
+  returning t.id, t.state, t.key, t.claims, t.ended_lease as lease_id, t.worker_id, t.started_at, t.error,
             t.claims - t.given_back + (t.state = 'queued')::integer as attempt
 ),
 removed as (
@@ -44,6 +44,10 @@ kept as (
   select id, claims, attempt, 'released', error, worker_id, lease_id, started_at
   from changed
   where state = 'queued'
+),
+freed as (
+  insert into hive.key_wake (key)
+  select distinct key from changed where key is not null and state in ('succeeded', 'failed', 'cancelled')
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)
