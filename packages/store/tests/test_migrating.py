@@ -14,7 +14,14 @@ from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-MIGRATIONS = ["0001_core", "0002_groups", "0003_event_lists"]
+MIGRATIONS = [
+    "0001_core",
+    "0002_groups",
+    "0003_event_lists",
+    "0004_blocked",
+    "0005_keys",
+    "0006_expiry",
+]
 
 
 @pytest.fixture

@@ -321,3 +321,17 @@ async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> N
             n.get("Rows Removed by Join Filter", 0) * n["Actual Loops"] for n in nodes(plan)
         )
         assert compared <= BUNDLE
+
+
+async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: Connection) -> None:
+    await hot.execute(
+        "insert into hive.task (kind, key, has_turn, state)"
+        f" select 'call', 'hot', false, 'blocked' from generate_series(1, {BURST});"
+        "insert into hive.key_wake select 'hot' from generate_series(1, 100)"
+    )
+    granted = await explain(hot, "grant_turns", 1000)
+    assert_reads_indexes(granted)
+    assert buffers(granted) < 2000
+    claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
+    assert_reads_indexes(claimed)
+    assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE

@@ -14,7 +14,8 @@ from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
-from hive_store.submitting import BATCH_TASKS, FIELD_TYPES, MAX_PAYLOAD_BYTES, batches_of
+from hive_store.refusing import FIELD_TYPES, MAX_PAYLOAD_BYTES
+from hive_store.submitting import BATCH_TASKS, batches_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -204,7 +205,7 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
     small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_PAYLOAD_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
-        return [len(batch[1]) for batch in batches_of(new)]
+        return [len(batch.columns[1]) for batch in batches_of(new)]
 
     assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
     assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]

@@ -16,7 +16,7 @@ from hive_client.options import TaskOptions, merged, treated
 from hive_client.payloads import check_payload_if_known, refuse_what_is_not_json
 from hive_client.references import call
 from hive_contracts.errors import UsageError
-from hive_contracts.events import Event, EventFrame, EventType
+from hive_contracts.events import CancelRequest, Event, EventFrame, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
 from hive_store import Connection, TaskStore
@@ -135,9 +135,13 @@ class Submitter:
         if self._connection is not None:
             # Nobody is told on the bus: whether and when they will be there is for the caller.
             return await self.tasks.submit(tasks, connection=self._connection)
-        task_ids = await self.tasks.submit(tasks)
+        task_ids = await self.tasks.submit(tasks, on_called_off=self._call_off)
         self._tell(EventType.QUEUED, task_ids)
         return task_ids
+
+    def _call_off(self, task_ids: Sequence[TaskId]) -> None:
+        if self._bus is not None:
+            self._bus.tell(CancelRequest(tuple(task_ids)))
 
     def _tell(self, what: EventType, task_ids: Sequence[TaskId]) -> None:
         if self._bus is not None:

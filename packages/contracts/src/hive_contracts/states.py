@@ -29,7 +29,15 @@ from typing import Final
 
 from hive_contracts.errors import IllegalMoveError
 
-__all__ = ["INITIAL_STATES", "MOVES", "TERMINAL_STATES", "Move", "TaskState", "advance"]
+__all__ = [
+    "INITIAL_STATES",
+    "MOVES",
+    "TERMINAL_STATES",
+    "WAITING_STATES",
+    "Move",
+    "TaskState",
+    "advance",
+]
 
 
 @unique
@@ -155,6 +163,9 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
 
 INITIAL_STATES: Final = frozenset({TaskState.BLOCKED, TaskState.SCHEDULED, TaskState.QUEUED})
 """The states in which a task may be born."""
+
+WAITING_STATES: Final = INITIAL_STATES
+"""The states in which nobody has the task; every one is also one to be born in."""
 
 TERMINAL_STATES: Final = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED})
 """The states that nothing leaves by itself; only a person's `REVIVE` does."""

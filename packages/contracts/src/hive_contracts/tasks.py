@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum, unique
 from typing import Any, Final, NamedTuple
 
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
@@ -15,6 +16,7 @@ __all__ = [
     "NewTask",
     "Task",
     "TaskRecord",
+    "WhenBusy",
     "default_max_attempts",
 ]
 
@@ -28,6 +30,23 @@ ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 def default_max_attempts(kind: str) -> int:
     """Return how many attempts a task of `kind` has when its submitter does not say."""
     return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+
+
+@unique
+class WhenBusy(StrEnum):
+    """What is to happen when a task is submitted whose key another task has."""
+
+    WAIT = "wait"
+    """It waits until those before it have ended."""
+
+    REPLACE = "replace"
+    """Those that wait are cancelled; one that is leased is waited for."""
+
+    REJECT = "reject"
+    """It is refused."""
+
+    CANCEL = "cancel"
+    """All others are called off, also the one that runs; it starts when nothing of that is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +77,15 @@ class NewTask:
 
     group: str | None = None
     """What tasks submitted together have in common, to ask for them and act on them as one."""
+
+    key: str | None = None
+    """Tasks with the same key never run at the same time, and start in the order submitted."""
+
+    when_busy: str = WhenBusy.WAIT
+    """What to do about unfinished tasks of the same key: one of `WhenBusy`."""
+
+    expires_at: datetime | None = None
+    """Of no use after this moment (aware): if it still waits then, it is cancelled."""
 
 
 class Task(NamedTuple):
@@ -114,6 +142,10 @@ class TaskRecord:
     kind: str
     queue: str
     group: str | None
+    key: str | None = None
+    has_turn: bool = False
+    """Whether it is the task of its key that may be queued or leased."""
+
     payload: Any
     priority: int
     state: TaskState
@@ -125,6 +157,7 @@ class TaskRecord:
     timeout: timedelta | None
     created_at: datetime
     run_at: datetime
+    expires_at: datetime | None = None
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None

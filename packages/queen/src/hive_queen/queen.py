@@ -22,6 +22,7 @@ from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
 from hive_queen.duties import Duties
 from hive_queen.fleet import Fleet
+from hive_queen.granter import Granter
 from hive_queen.hints import Hints
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
@@ -86,10 +87,12 @@ class Queen:
         def wake() -> None:
             claimers.wake(is_behind=True)
 
+        granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
         self._loops: list[Loop] = [
             fleet,
-            Bell(doorbell, claimers, poll_seconds=settings.poll_seconds, metrics=metrics),
+            Bell(doorbell, claimers, granter, poll_seconds=settings.poll_seconds, metrics=metrics),
             claimers,
+            granter,
             Hints(bus, store.queen_id, self.permits, run_times, missed=reconciler.missed),
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from hive_store.callers import Connection
     from hive_store.connecting import HOT_SETTINGS
     from hive_store.doorbell import Doorbell
     from hive_store.event_log import EventLog
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from hive_store.migrating import migrate
     from hive_store.queen_store import QueenStore
     from hive_store.selector import Selector, TaskSummary
-    from hive_store.submitting import Connection
     from hive_store.task_store import EndedTask, TaskStore
     from hive_store.worker_store import WorkerStore
 
@@ -41,7 +41,7 @@ __all__ = [
 
 MODULES: Final = {
     "HOT_SETTINGS": "connecting",
-    "Connection": "submitting",
+    "Connection": "callers",
     "Doorbell": "doorbell",
     "EndedTask": "task_store",
     "EventLog": "event_log",

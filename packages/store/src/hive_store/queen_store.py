@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
@@ -12,7 +14,16 @@ from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.line import Line
 from hive_store.texts import storable_text
 
-__all__ = ["CalledOff", "Capacity", "OpenCount", "OwnLease", "QueenStore", "ReapedTask", "Swept"]
+__all__ = [
+    "CalledOff",
+    "Capacity",
+    "Grants",
+    "OpenCount",
+    "OwnLease",
+    "QueenStore",
+    "ReapedTask",
+    "Swept",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,16 @@ class Swept:
     count: int
     next_seconds: float | None
     """When the next task is due; None if none waits for its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What became of keys that were woken."""
+
+    taken: int
+    """How many wake-ups were looked at; after none there is nothing more to grant now."""
+
+    granted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +191,22 @@ class QueenStore:
         """Queue tasks whose time has come."""
         [row] = await self._upkeep.fetch("release_due_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
+
+    async def expire(self, *, batch_size: int) -> Swept:
+        """Cancel tasks that still wait when they have expired."""
+        [row] = await self._upkeep.fetch("expire_tasks", batch_size)
+        return Swept(row["count"], row["next_seconds"])
+
+    async def grant_turns(self, *, batch_size: int) -> Grants:
+        """Give the turn of keys that were woken to the first task in the line of each."""
+        while True:
+            try:
+                [row] = await self._upkeep.fetch("grant_turns", batch_size)
+            except asyncpg.UniqueViolationError:
+                # Another queen was granting one of the keys; nothing of ours is written.
+                batch_size = max(1, batch_size // 2)
+            else:
+                return Grants(row["taken"], row["granted"])
 
     async def reap(self, *, batch_size: int) -> list[ReapedTask]:
         """End leases that have lapsed; return what became of their tasks."""

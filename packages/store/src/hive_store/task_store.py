@@ -1,6 +1,6 @@
 """Tasks as people and programs see them: submit, look, wait, cancel, revive."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,8 +15,7 @@ from hive_store.line import Line, Row
 from hive_store.submitting import (
     HELD_UNTIL,
     Connection,
-    batches_of,
-    send_batches,
+    send,
     sent_by_caller,
 )
 from hive_store.task_ids import possible_ids
@@ -68,13 +67,18 @@ class TaskStore:
         self._line = line
 
     async def submit(
-        self, tasks: Sequence[NewTask], *, connection: Connection | None = None
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
         """Add tasks, all or none; return their ids in the order given.
 
         Args:
             tasks: what to add.
             connection: the caller's own, in whose open transaction the tasks shall be added.
+            on_called_off: told, once they are added, which running tasks shall stop for them.
 
         Raises:
             RefusedTaskError: a task may not be submitted as it stands; the message says why.
@@ -82,10 +86,12 @@ class TaskStore:
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
         if connection is not None:
-            rows = await sent_by_caller(connection, batches_of(tasks))
+            rows = await sent_by_caller(connection, tasks)
         else:
             async with self._line.lent() as own:
-                rows = await send_batches(own, batches_of(tasks))
+                rows, called_off = await send(own, tasks)
+            if called_off and on_called_off is not None:
+                on_called_off(called_off)
         return [TaskId(task_id) for row in rows for task_id in row["ids"]]
 
     async def read(self, task_id: TaskId) -> TaskRecord:
@@ -190,6 +196,8 @@ def _record(row: Row) -> TaskRecord:
         kind=row["kind"],
         queue=row["queue"],
         group=row["group_name"],
+        key=row["key"],
+        has_turn=row["has_turn"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
         state=TaskState(row["state"]),
@@ -201,6 +209,7 @@ def _record(row: Row) -> TaskRecord:
         timeout=row["timeout"],
         created_at=row["created_at"],
         run_at=row["run_at"],
+        expires_at=row["expires_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         cancel_requested_at=row["cancel_requested_at"],

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["pass_time"]
 
 MOMENTS: Final = {
-    "task": ("created_at", "run_at", "started_at", "finished_at", "cancel_requested_at"),
+    "task": (
+        "created_at",
+        "run_at",
+        "started_at",
+        "finished_at",
+        "cancel_requested_at",
+        "expires_at",
+    ),
     "lease": ("granted_at", "accepted_at", "expires_at"),
     "attempt": ("started_at", "ended_at"),
     "output": ("at",),

@@ -18,7 +18,7 @@ from hive.words import counted
 from hive_contracts.events import Event, EventType
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store.fleet_store import WorkerPlace
 from hive_store.onlooker import Situation
@@ -116,7 +116,7 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
 def next_steps(task_id: TaskId, state: TaskState) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
-        case TaskState.SCHEDULED | TaskState.QUEUED:
+        case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
             verbs = ["cancel"]
         case TaskState.DISPATCHED | TaskState.RUNNING:
             verbs = ["logs -f", "cancel"]
@@ -148,6 +148,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "queue", f"{record.queue}, priority {record.priority}"
     if record.group is not None:
         yield "group", record.group
+    if record.key is not None:
+        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
     yield "state", _state(portrait)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
@@ -155,6 +157,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
         yield "cancel", f"asked for {_ago(record.cancel_requested_at, now)}; it is being stopped"
     yield "payload", as_json(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
+    if record.expires_at is not None:
+        yield "expires", show_moment(record.expires_at)
     yield "limits", _limits(record)
     if record.result is not None:
         yield "result", as_json(record.result)
@@ -211,7 +215,7 @@ def _attempts(portrait: Portrait) -> list[str]:
         )
         for past in record.history
     ]
-    if record.attempt and record.state not in (TaskState.SCHEDULED, TaskState.QUEUED):
+    if record.attempt and record.state not in WAITING_STATES:
         rows.append(
             _attempt(
                 record.attempt,

@@ -14,6 +14,7 @@ comment on column hive.task.has_turn is 'Whether it is, or was to its end, the o
 
 create unique index one_task_per_key_has_the_turn on hive.task (key) where has_turn and finished_at is null;
 create index task_line on hive.task (key, id) where key is not null and state = 'blocked' and not has_turn;
+create index task_keyed on hive.task (key, id) where key is not null and finished_at is null;
 create index task_blocked on hive.task (queue) where state = 'blocked';
 
 -- Keys whose next turn may be due: written by every submit, revive and end of a turn, in its transaction,
@@ -22,6 +23,20 @@ create table hive.key_wake (key text not null);
 alter table hive.key_wake set (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0
 );
+
+-- For plain SQL: a task that is inserted with a key alone gets in line. Hive's own submit says it all itself.
+create function hive.line_up() returns trigger language plpgsql as $$
+begin
+  new.has_turn := false;
+  if new.state = 'queued' then
+    new.state := 'blocked';
+    insert into hive.key_wake (key) values (new.key);
+  end if;
+  return new;
+end
+$$;
+create trigger line_up before insert on hive.task
+  for each row when (new.key is not null and new.has_turn is null) execute function hive.line_up();
 
 create function hive.wake_granters() returns trigger language plpgsql as $$
 begin

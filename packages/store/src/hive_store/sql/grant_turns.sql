@@ -6,6 +6,9 @@
 -- wakes it again. Two queens that grant one key at once collide on the unique index: the second is
 -- refused as a whole, and tries again with fewer.
 --
+-- What is granted is due from now on: it comes behind the watermarks of the claims, which then need not
+-- look back for it.
+--
 -- The line is found by one descent of its index for each key (`order by t.key, t.id` after a lower
 -- bound): ordered by id alone, the planner reads the primary key.
 --
@@ -34,13 +37,12 @@ head as materialized (
 ),
 granted as (
   update hive.task t
-  set has_turn = true, state = 'queued'
+  set state = 'queued', has_turn = true, run_at = greatest(t.run_at, statement_timestamp())
   from head
   where t.id = head.id and t.state = 'blocked' and not t.has_turn
   returning t.id
 ),
 told as (
-  insert into hive.event (type, task_ids)
-  select 'unblocked', array_agg(id) from granted having count(*) > 0
+  insert into hive.event (type, task_id) select 'unblocked', id from granted
 )
 select (select count(*)::integer from taken) as taken, (select count(*)::integer from granted) as granted

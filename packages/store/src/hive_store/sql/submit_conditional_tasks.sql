@@ -24,17 +24,17 @@ with given as (
     with ordinality as g (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
                             conditions, place)
     cross join lateral jsonb_to_record(coalesce(g.conditions, '{}')::jsonb) as c (
-      key text
+      key text, expires_at timestamptz
     )
 ),
 added as (
   insert into hive.task (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
-                         key, has_turn,
+                         key, has_turn, expires_at,
                          state)
   select coalesce(kind, ($1::text[])[1]), payload::jsonb, coalesce(queue, ($3::text[])[1]),
          coalesce(priority, ($4::smallint[])[1]), coalesce(run_at, statement_timestamp()),
          coalesce(max_attempts, ($6::integer[])[1]), coalesce(max_losses, ($7::integer[])[1]), timeout, group_name,
-         key, case when key is not null then false end,
+         key, case when key is not null then false end, expires_at,
          (case when run_at > statement_timestamp() then 'scheduled'
                when key is not null then 'blocked'
                else 'queued' end)::hive.task_state
