@@ -20,6 +20,7 @@ from hive_contracts.states import Move, TaskState
 from hive_dispatch.receiver import BundleReceiver
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
+from hive_queen.controls import Controls
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
@@ -62,11 +63,13 @@ class Scene:
             metrics=self.metrics,
             clock=clock,
         )
+        self.controls = Controls(store, wake=lambda: None, settings=settings, metrics=self.metrics)
         self.claimer = Claimer(
             "default",
             store=store,
             permits=self.permits,
             fleet=self.fleet,
+            controls=self.controls,
             outbox=self.outbox,
             run_times=self.run_times,
             settings=settings,

@@ -45,7 +45,7 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     BLOCKED = "blocked"
-    """It waits for other tasks: for the turn of its key."""
+    """It waits for other tasks: for the turn of its key, or until a limit has room for it."""
 
     SCHEDULED = "scheduled"
     """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
@@ -75,6 +75,9 @@ class Move(StrEnum):
 
     LINE_UP = "line_up"
     """It is due, or revived, and takes its place in the line of its key."""
+
+    HOLD_UP = "hold_up"
+    """A limit that holds for it is reached; it waits in the line of that limit."""
 
     UNBLOCK = "unblock"
     """What it waited for has come."""
@@ -123,6 +126,8 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
     {
         TaskState.BLOCKED: {
             Move.UNBLOCK: TaskState.QUEUED,
+            # A limit's line is read by the claim itself, so that it goes in claim order.
+            Move.CLAIM: TaskState.DISPATCHED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.SCHEDULED: {
@@ -132,6 +137,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
         },
         TaskState.QUEUED: {
             Move.CLAIM: TaskState.DISPATCHED,
+            Move.HOLD_UP: TaskState.BLOCKED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.DISPATCHED: {

@@ -20,6 +20,7 @@ from hive_contracts.loops import Loop
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
+from hive_queen.controls import Controls
 from hive_queen.duties import Duties
 from hive_queen.fleet import Fleet
 from hive_queen.granter import Granter
@@ -66,6 +67,7 @@ class Queen:
                 store=store,
                 permits=self.permits,
                 fleet=fleet,
+                controls=controls,
                 outbox=outbox,
                 run_times=run_times,
                 settings=settings,
@@ -88,12 +90,30 @@ class Queen:
             claimers.wake(is_behind=True)
 
         granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
-        self._loops: list[Loop] = [
-            fleet,
-            Bell(doorbell, claimers, granter, poll_seconds=settings.poll_seconds, metrics=metrics),
+        controls = Controls(store, wake=wake, settings=settings, metrics=metrics)
+        bell = Bell(
+            doorbell,
             claimers,
             granter,
-            Hints(bus, store.queen_id, self.permits, run_times, missed=reconciler.missed),
+            controls,
+            poll_seconds=settings.poll_seconds,
+            metrics=metrics,
+        )
+        hints = Hints(
+            bus,
+            store.queen_id,
+            self.permits,
+            run_times,
+            missed=reconciler.missed,
+            on_ended=claimers.wake_held_up,
+        )
+        self._loops: list[Loop] = [
+            fleet,
+            bell,
+            claimers,
+            granter,
+            controls,
+            hints,
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),

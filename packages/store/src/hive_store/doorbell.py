@@ -10,6 +10,8 @@ from hive_store.connecting import Connection, connect, say_farewell, translated
 __all__ = ["Doorbell"]
 
 CHANNEL: Final = "hive_queued"
+ABOUT_CONTROLS: Final = "controls"
+"""What a ring carries if limits were changed."""
 
 
 class Doorbell:
@@ -19,6 +21,7 @@ class Doorbell:
         self._url = url
         self._connection: Connection | None = None
         self._rung = asyncio.Event()
+        self._has_news_of_controls = False
 
     @classmethod
     @asynccontextmanager
@@ -51,7 +54,8 @@ class Doorbell:
             connection.terminate()
             raise
         self._connection = connection
-        # What was submitted while nobody listened has rung nowhere.
+        # What was submitted or changed while nobody listened has rung nowhere.
+        self._has_news_of_controls = True
         self._rung.set()
         return True
 
@@ -65,7 +69,14 @@ class Doorbell:
         self._rung.clear()
         return True
 
-    def _hear(self, *_: object) -> None:
+    def take_news_of_controls(self) -> bool:
+        """Return whether a ring since the last call said that limits were changed."""
+        has_news, self._has_news_of_controls = self._has_news_of_controls, False
+        return has_news
+
+    def _hear(self, *heard: object) -> None:
+        if heard[-1] == ABOUT_CONTROLS:
+            self._has_news_of_controls = True
         self._rung.set()
 
     async def hang_up(self) -> None:

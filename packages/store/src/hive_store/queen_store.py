@@ -11,6 +11,7 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
 from hive_store.texts import storable_text
 
@@ -118,6 +119,8 @@ class QueenStore:
         self.queen_id = queen_id
         self._claims = claims
         self._upkeep = upkeep
+        self.limited = LimitedClaims(queen_id, claims=claims, upkeep=upkeep)
+        """Claims of queues that limits hold for."""
 
     async def claim(
         self,

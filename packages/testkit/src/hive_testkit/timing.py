@@ -28,6 +28,9 @@ MOMENTS: Final = {
     "worker": ("started_at", "seen_at"),
     "queen": ("started_at", "seen_at"),
     "term": ("expires_at",),
+    "queue": ("paused_at",),
+    "usage_limit": ("refilled_at",),
+    "audit": ("at",),
 }
 """Every column of the schema that holds a moment, but for the log's."""
 

@@ -19,7 +19,7 @@ from hive_contracts.execution import Tools
 from hive_contracts.ids import QueenId, WorkerId
 from hive_contracts.outcomes import Released
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
-from hive_store.claiming import Watermarks
+from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
@@ -32,6 +32,7 @@ __all__ = ["SyncWorker", "open_sync_worker"]
 
 POLL_SECONDS: Final = 1.0
 DUE_AT_ONCE: Final = 1000
+LOOK_AHEAD: Final = 1000
 STOPPED: Final = Released("its worker was told to stop")
 
 
@@ -139,14 +140,7 @@ class SyncWorker:
 
     async def _claim(self, queue: str) -> list[LeasedTask]:
         """Claim and accept one task of a queue; what took too long to accept is left to lapse."""
-        bundles = await self._claims.claim(
-            queue,
-            limit=1,
-            lease=self._lease,
-            bundle_size=1,
-            worker_count=1,
-            watermarks=Watermarks(),
-        )
+        bundles = await self._claim_bundles(queue)
         if not bundles:
             return []
         sent_at = self._clock.seconds()
@@ -157,6 +151,28 @@ class SyncWorker:
         for leased in tasks:
             self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
         return tasks
+
+    async def _claim_bundles(self, queue: str) -> list[ClaimedBundle]:
+        """Claim one task; if there was none to have, look whether there is one under limits."""
+        if bundles := await self._claims.claim(
+            queue,
+            limit=1,
+            lease=self._lease,
+            bundle_size=1,
+            worker_count=1,
+            watermarks=Watermarks(),
+        ):
+            return bundles
+        limited = await self._claims.limited.claim(
+            queue,
+            limit=1,
+            lease=self._lease,
+            bundle_size=1,
+            worker_count=1,
+            watermarks=Watermarks(),
+            look_ahead=LOOK_AHEAD,
+        )
+        return limited.bundles
 
 
 @asynccontextmanager
