@@ -25,16 +25,27 @@ terminal.
 def page() -> str:
     """Return the page, as Markdown."""
     root: Any = typer.main.get_command(app)  # typer leaves its own commands open
-    commands: dict[str, Any] = root.commands
+    commands = _all_commands(root)
     common = {f"--{name.replace('_', '-')}" for name in FLAGS} | {"--set", "--help"}
     parts = [HEAD, _index(commands), _common(commands["status"], common), _exit_codes()]
     parts += [_command(name, command, common) for name, command in sorted(commands.items())]
     return "\n".join(parts)
 
 
+def _all_commands(group: Any, prefix: str = "") -> dict[str, Any]:
+    """Return every command, those of a group under both their names."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found |= _all_commands(command, f"{prefix}{name} ")
+        else:
+            found[f"{prefix}{name}"] = command
+    return found
+
+
 def _index(commands: dict[str, Any]) -> str:
     rows = [
-        f"| [{name}](#hive-{name}) | {_cell(_summary(command))} |"
+        f"| [{name}](#hive-{name.replace(' ', '-')}) | {_cell(_summary(command))} |"
         for name, command in commands.items()
     ]
     return "| command | what it does |\n| --- | --- |\n" + "\n".join(rows) + "\n"

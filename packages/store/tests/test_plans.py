@@ -335,3 +335,38 @@ async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: C
     claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
     assert_reads_indexes(claimed)
     assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
+
+
+async def test_a_limit_that_is_reached_costs_others_nothing_however_many_wait_for_it(
+    hot: Connection,
+) -> None:
+    await hot.execute(
+        "insert into hive.task (kind, state, waits_for_limit, run_at)"
+        f" select 'agent', 'blocked', 'kind:agent', now() - interval '1 h' from generate_series(1, {BURST}) g;"
+        "select hive.set_limit('kind', 'agent', 5)"
+    )
+    arguments = (*claim_arguments(100, *EVERYTHING), 100)
+    plan = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(plan)
+    # Read and written: five from the limit's line, the rest from the queue's.
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 500
+    await hot.fetch(statement("claim_limited_tasks"), *arguments)
+    full = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(full)
+    assert not [
+        n for n in scans(full, "task") if n["Index Name"] == "task_held_up" and rows_read(n)
+    ]
+
+
+async def test_only_tasks_that_may_become_more_urgent_are_looked_at(hot: Connection) -> None:
+    await hot.execute("update hive.task set priority = 0 where state = 'queued'")
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert_reads_indexes(plan)
+    await hot.execute("vacuum hive.task")
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) == 0
+    await hot.execute(
+        "insert into hive.task (kind, priority) select 'x', 5 from generate_series(1, 500)"
+    )
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 210

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hive.commands import (
+    audit,
     backup,
     cancel,
     completion,
@@ -20,9 +21,11 @@ from hive.commands import (
     down,
     events,
     join,
+    limit,
     logs,
     migrate,
     queen,
+    queue,
     restore,
     retry,
     run,
@@ -85,6 +88,9 @@ app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
 app.command()(logs.logs)
+app.add_typer(queue.app, name="queue")
+app.add_typer(limit.app, name="limit")
+app.command()(audit.audit)
 app.command()(demo.demo)
 app.command()(config.config)
 app.command(epilog=completion.EPILOG)(completion.completion)

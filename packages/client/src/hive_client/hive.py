@@ -23,9 +23,11 @@ from hive_client.watching import Watch
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.events import CancelRequest, EventType
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope, UsedLimit
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store import EndedTask, TaskStore, open_line
+from hive_store.control_store import Actor, ControlStore
 from hive_store.task_ids import checked_ids
 
 __all__ = ["Hive"]
@@ -145,6 +147,40 @@ class Hive(Submitter):
             UsageError: the id is no whole number.
         """
         return await self.tasks.read(task_id)
+
+    async def pause_queue(self, queue: str, *, reason: str | None = None) -> bool:
+        """Have nothing of a queue claimed from now on; return False if it was paused before.
+
+        What runs goes on. The audit log names the user of this system, or HIVE_AUDIT_ACTOR.
+
+        Raises:
+            UsageError: that is no name of a queue.
+        """
+        return await self._controls.pause(queue, reason=reason)
+
+    async def resume_queue(self, queue: str) -> bool:
+        """Have tasks of a paused queue claimed again; return False if it was not paused."""
+        return await self._controls.resume(queue)
+
+    async def set_limit(self, limit: Limit) -> None:
+        """Have a limit hold for everything that is claimed from now on.
+
+        Raises:
+            UsageError: it is none; the message says why.
+        """
+        await self._controls.set_limit(limit)
+
+    async def remove_limit(self, scope: LimitScope, target: str) -> bool:
+        """Lift a limit; return False if there is none."""
+        return await self._controls.remove_limit(scope, target)
+
+    async def limits(self) -> list[UsedLimit]:
+        """Return the limits, and how far each is used."""
+        return await self._controls.limits()
+
+    @property
+    def _controls(self) -> ControlStore:
+        return self.tasks.controls_of(Actor.here(os.environ.get("HIVE_AUDIT_ACTOR")))
 
 
 def _moment_after(within: object) -> float | None:

@@ -20,6 +20,7 @@ from hive_client.options import TaskOptions
 from hive_client.submitter import CHUNK_TASKS, Submitter, chunks
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope, UsedLimit
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, TaskRecord
 from hive_store import EndedTask
@@ -125,6 +126,26 @@ class SyncHive(SyncSubmitter):
     def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task; see `Hive.show`."""
         return self._thread.run(self._hive.show, task_id)
+
+    def pause_queue(self, queue: str, *, reason: str | None = None) -> bool:
+        """Have nothing of a queue claimed from now on; see `Hive.pause_queue`."""
+        return self._thread.run(self._hive.pause_queue, queue, reason=reason)
+
+    def resume_queue(self, queue: str) -> bool:
+        """Have tasks of a paused queue claimed again; see `Hive.resume_queue`."""
+        return self._thread.run(self._hive.resume_queue, queue)
+
+    def set_limit(self, limit: Limit) -> None:
+        """Have a limit hold from now on; see `Hive.set_limit`."""
+        self._thread.run(self._hive.set_limit, limit)
+
+    def remove_limit(self, scope: LimitScope, target: str) -> bool:
+        """Lift a limit; see `Hive.remove_limit`."""
+        return self._thread.run(self._hive.remove_limit, scope, target)
+
+    def limits(self) -> list[UsedLimit]:
+        """Return the limits; see `Hive.limits`."""
+        return self._thread.run(self._hive.limits)
 
 
 async def _next_of(ends: AsyncGenerator[EndedTask]) -> EndedTask | None:

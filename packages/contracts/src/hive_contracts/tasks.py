@@ -148,6 +148,9 @@ class TaskRecord:
 
     payload: Any
     priority: int
+    submitted_priority: int | None = None
+    """What it was at first, if waiting has made the task more urgent since."""
+
     state: TaskState
     attempt: int
     failures: int

@@ -28,6 +28,7 @@ from hive_queen.hints import Hints
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
+from hive_queen.raiser import Raiser
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
 from hive_queen.settings import QueenSettings
@@ -116,6 +117,7 @@ class Queen:
             hints,
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
+            Raiser(store, wake=wake, settings=settings, metrics=metrics),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
             Duties(store, settings=settings, metrics=metrics, clock=clock),
         ]

@@ -1,13 +1,18 @@
 """What people do to queues and limits, and who did it. Each act holds from its commit on."""
 
+import getpass
+import os
 import re
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Act, Limit, LimitScope, PausedQueue, UsedLimit
+from hive_contracts.states import TaskState
 from hive_contracts.wire import decode_json, encode_json
 from hive_store.line import Line
 from hive_store.task_ids import possible_ids
@@ -28,6 +33,11 @@ class Actor:
 
     name: str
     host: str
+
+    @classmethod
+    def here(cls, name: str | None = None) -> "Actor":
+        """Return somebody on this host: who is named, else the user of this system."""
+        return cls(name or _user(), socket.gethostname())
 
 
 class ControlStore:
@@ -56,13 +66,20 @@ class ControlStore:
         """Return the queues that are paused, by name."""
         return [
             PausedQueue(
-                name=row["name"],
+                name=row["queue"],
                 at=row["paused_at"],
                 by=row["paused_by"],
                 reason=row["paused_reason"],
             )
             for row in await self._line.fetch("list_paused_queues")
         ]
+
+    async def count_open(self) -> dict[str, dict[TaskState, int]]:
+        """Return how many tasks of each queue are in which state that is not an end."""
+        counts: dict[str, dict[TaskState, int]] = {}
+        for row in await self._line.fetch("count_open_tasks"):
+            counts.setdefault(row["queue"], {})[TaskState(row["state"])] = row["count"]
+        return counts
 
     async def count_leased(self, queue: str) -> int:
         """Return how many tasks of a queue somebody has."""
@@ -138,6 +155,13 @@ class ControlStore:
         actor = (self._actor.name, self._actor.host)
         given = (*actor, *arguments) if actor_first else (*arguments, *actor)
         return await self._line.fetch_value(name, *given)
+
+
+def _user() -> str:
+    # A user who is in no list of users has a number all the same.
+    with suppress(KeyError, OSError):
+        return getpass.getuser()
+    return f"user {os.getuid()}"
 
 
 def _check_name(what: str, name: str) -> None:

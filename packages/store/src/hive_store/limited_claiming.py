@@ -60,7 +60,7 @@ class LimitedClaims:
             look_ahead: how many queued tasks to look at: those that are held up go out of the way.
 
         Raises:
-            StoreUnavailableError: besides the usual, somebody's open transaction is changing a limit.
+            StoreUnavailableError: also if somebody's open transaction has changed a limit.
         """
         parts = watermarks.intervals()
         rows = await self._claims.fetch(

@@ -1,5 +1,6 @@
 """What a queen asks of Postgres: claim, take back, sweep, reap, recount, and the term."""
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.control_store import Actor, ControlStore
 from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
 from hive_store.texts import storable_text
@@ -122,6 +124,9 @@ class QueenStore:
         self.limited = LimitedClaims(queen_id, claims=claims, upkeep=upkeep)
         """Claims of queues that limits hold for."""
 
+        self.controls = ControlStore(upkeep, Actor("queen", socket.gethostname()))
+        """What people have done to queues and limits."""
+
     async def claim(
         self,
         queue: str,
@@ -199,6 +204,10 @@ class QueenStore:
         """Cancel tasks that still wait when they have expired."""
         [row] = await self._upkeep.fetch("expire_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
+
+    async def raise_waiting(self, *, level: timedelta, batch_size: int) -> int:
+        """Make tasks a priority more urgent for each `level` that they waited; return how many."""
+        return await self._upkeep.fetch_value("raise_tasks", level.total_seconds(), batch_size)
 
     async def grant_turns(self, *, batch_size: int) -> Grants:
         """Give the turn of keys that were woken to the first task in the line of each."""

@@ -11,6 +11,7 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord
 from hive_contracts.wire import decode_json
+from hive_store.control_store import Actor, ControlStore
 from hive_store.line import Line, Row
 from hive_store.submitting import (
     HELD_UNTIL,
@@ -184,6 +185,10 @@ class TaskStore:
         rows = await self._line.fetch("count_recent_ends", seconds)
         return {TaskState(row["state"]): row["count"] for row in rows}
 
+    def controls_of(self, actor: Actor) -> ControlStore:
+        """Return what can be done to queues and limits, in somebody's name."""
+        return ControlStore(self._line, actor)
+
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
@@ -200,6 +205,7 @@ def _record(row: Row) -> TaskRecord:
         has_turn=row["has_turn"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
+        submitted_priority=row["submitted_priority"],
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         failures=row["failures"],

@@ -136,6 +136,10 @@ METRICS: Final = (
         "hive_oldest_transaction_age_seconds",
         "Age of the oldest open transaction; the tail of the event log cannot be read past it.",
     ),
+    _gauge("hive_queue_paused", "1 for each queue that is paused; absent for others.", "queue"),
+    _gauge("hive_limit_running", "Leased tasks that a limit counts.", "limit"),
+    _gauge("hive_limit_max_running", "How many such tasks the limit allows.", "limit"),
+    _gauge("hive_limit_held_up", "Tasks that are blocked because a limit is reached.", "limit"),
     _counter("hive_loop_retries_total", "Rounds of a loop that met something away.", "loop"),
 )
 """Every metric, in the order of the documentation."""

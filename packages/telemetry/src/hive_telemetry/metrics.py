@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
+from hive_contracts.limits import UsedLimit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import DURATION_BUCKETS_SECONDS, METRICS
@@ -67,6 +68,10 @@ class Metrics:
         self._bundles_lapsing = self._tally("hive_bundles_lapsing_total")
         self._default_rows = self._gauge("hive_event_log_default_rows")
         self._transaction_age = self._gauge("hive_oldest_transaction_age_seconds")
+        self._paused = self._gauge("hive_queue_paused")
+        self._limit_running = self._gauge("hive_limit_running")
+        self._limit_max = self._gauge("hive_limit_max_running")
+        self._limit_held_up = self._gauge("hive_limit_held_up")
         self._loop_retries = self._counter("hive_loop_retries_total")
 
     def attempts_ended(
@@ -141,6 +146,23 @@ class Metrics:
     def show_oldest_transaction_age(self, seconds: float | None) -> None:
         """Show the age of the oldest open transaction; None when none is open or it is unknown."""
         self._transaction_age.show({} if seconds is None else {(): seconds})
+
+    def show_paused(self, queues: Iterable[str]) -> None:
+        """Show which queues are paused. Empty: none is, or this process does not know."""
+        self._paused.show({(queue,): 1 for queue in queues})
+
+    def show_limits(self, limits: Iterable[UsedLimit]) -> None:
+        """Show how far each limit is used. Empty: there is none, or it is not known here."""
+        known = list(limits)
+        self._limit_running.show({(used.limit.name,): used.running for used in known})
+        self._limit_held_up.show({(used.limit.name,): used.held_up for used in known})
+        self._limit_max.show(
+            {
+                (used.limit.name,): used.limit.max_running
+                for used in known
+                if used.limit.max_running is not None
+            }
+        )
 
     def loop_retried(self, loop: str, count: int = 1) -> None:
         """Count rounds of `loop` that met something away; 0 makes the loop show."""

@@ -21,6 +21,7 @@ MOMENTS: Final = {
         "finished_at",
         "cancel_requested_at",
         "expires_at",
+        "raised_at",
     ),
     "lease": ("granted_at", "accepted_at", "expires_at"),
     "attempt": ("started_at", "ended_at"),

@@ -145,7 +145,7 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     record, now = portrait.record, portrait.situation.now
     yield "task", f"{record.id}"
     yield "kind", record.kind
-    yield "queue", f"{record.queue}, priority {record.priority}"
+    yield "queue", f"{record.queue}, priority {_priority(record)}"
     if record.group is not None:
         yield "group", record.group
     if record.key is not None:
@@ -164,6 +164,12 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
         yield "result", as_json(record.result)
     if record.error is not None:
         yield "error", record.error
+
+
+def _priority(record: TaskRecord) -> str:
+    if record.submitted_priority is None:
+        return str(record.priority)
+    return f"{record.priority} (at first {record.submitted_priority}; raised by waiting)"
 
 
 def _state(portrait: Portrait) -> str:

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from hive.durations import show_seconds
+from hive.pauses import paused_line
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
+from hive_contracts.limits import PausedQueue
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
 
@@ -30,6 +32,7 @@ class Survey:
     """How many tasks ended within the last minute."""
 
     workers: Sequence[SeenWorker]
+    paused: Sequence[PausedQueue]
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
@@ -41,6 +44,7 @@ async def survey(view: View, *, silence: timedelta) -> Survey:
         longest_waits=await view.onlooker.longest_waits(),
         recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
+        paused=await view.onlooker.paused_queues(),
         silence=silence,
     )
 
@@ -55,6 +59,7 @@ def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
+    queues += [paused_line(queue) for queue in found.paused]
     return [*queues, "", _ends_line(found.recent_ends), "", *workers]
 
 
@@ -72,6 +77,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "paused": [asdict(queue) for queue in found.paused],
         "workers": [asdict(worker) for worker in found.workers],
     }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hive_bus.bus import Bus
     from hive_client import Hive
     from hive_store import EventLog, FleetStore, Line, Selector, TaskStore
+    from hive_store.control_store import Actor, ControlStore
     from hive_store.onlooker import Onlooker
 
 __all__ = ["Reach", "View", "open_reach", "open_view"]
@@ -64,6 +65,12 @@ class View:
         from hive_store.onlooker import Onlooker  # noqa: PLC0415
 
         return Onlooker(self._line)
+
+    def controls_of(self, actor: "Actor") -> "ControlStore":
+        """Return what can be done to queues and limits, in the name of `actor`."""
+        from hive_store.control_store import ControlStore  # noqa: PLC0415
+
+        return ControlStore(self._line, actor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
--- Queues that can be paused, limits that hold for the whole cluster, and who did what to them.
+-- Queues that can be paused, limits that hold for the whole cluster, who did what to them; and ageing.
 --
 -- Only queues with settings have a row. A limit is counted over living lease rows and never kept as a
 -- number, so that no crash can leak a place: what a dead worker held is free when its lease is reaped.
@@ -53,6 +53,13 @@ comment on column hive.task.waits_for_limit is
 -- Their own line, in claim order: a claim reads its head, and never steps over the others.
 create index task_held_up on hive.task (waits_for_limit, queue, priority, run_at, id)
   where state = 'blocked' and waits_for_limit is not null;
+
+-- Who waits long becomes more urgent: from which moment that is counted, and what was asked for at first.
+alter table hive.task add column submitted_priority smallint, add column raised_at timestamptz;
+comment on column hive.task.submitted_priority is 'Its priority at first, if waiting has made it more urgent since.';
+comment on column hive.task.raised_at is 'Until when its waiting has been made up for by a more urgent priority.';
+create index task_ageing on hive.task (greatest(run_at, raised_at))
+  where priority > 0 and (state = 'queued' or (state = 'blocked' and waits_for_limit is not null));
 
 -- How many tokens there are at a moment, by the database's clock; one that was set back takes none away.
 create function hive.refilled(tokens double precision, refilled_at timestamptz, rate double precision, burst integer,
