@@ -13,7 +13,8 @@ from hive_contracts.limits import Limit, LimitScope
 from hive_testkit.cluster import Cluster, check, some_have_ended
 from hive_testkit.waiting import until
 
-TASKS = 60
+TASKS = 40
+AFTERWARDS = 20
 WITHIN = timedelta(seconds=120)
 
 MOST_AT_ONCE = """
@@ -55,9 +56,10 @@ async def test_a_limit_holds_through_kills_and_is_whole_again_afterwards(
 
         await until(none_is_lost_any_more, within_seconds=60)
         recovered_at = await connection.fetchval("select clock_timestamp()")
-        await some_have_ended(hive, task_ids, TASKS // 3)
+        await hive.wait_for_all(await cluster.submit(hive, AFTERWARDS), within=WITHIN)
         raised_at = await connection.fetchval("select clock_timestamp()")
         await hive.set_limit(Limit(scope=LimitScope.KIND, target="command", max_running=4))
+        await hive.wait_for_all(await cluster.submit(hive, AFTERWARDS), within=WITHIN)
         await hive.wait_for_all(task_ids, within=WITHIN)
         assert await connection.fetchval(MOST_AT_ONCE, None, raised_at) == 3
         assert await connection.fetchval(MOST_AT_ONCE, recovered_at, raised_at) == 3

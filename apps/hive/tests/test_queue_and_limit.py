@@ -1,12 +1,30 @@
-"""`hive queue`, `hive limit`, `hive audit`: queues stand still, limits hold, and it is known who."""
+"""`hive queue`, `hive limit`, `hive audit`: what holds, what stands still, and who did it."""
 
 import json
+import re
+import shlex
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from hive.rates import read_rate, show_rate
 from hive_contracts.errors import ConfigurationError
 from hive_testkit.desk import Desk
+
+PAGE: Final = (Path(__file__).parents[3] / "docs" / "queues.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_page_run_as_they_stand(desk: Desk) -> None:
+    desk.submit(30, kind="resize")
+    typed = re.findall(r"^\$ hive (.*)$", PAGE, re.MULTILINE)
+    assert len(typed) > 10
+    for line in typed:
+        done = desk(*shlex.split(line))
+        assert done.returncode == 0, (line, done.stderr)
+    [statements] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    for each in statements.strip().split(";\n"):
+        desk.sql(each.rstrip(";"))
 
 
 def test_a_paused_queue_says_who_and_why_wherever_one_looks(desk: Desk) -> None:

@@ -164,6 +164,24 @@ async def test_under_a_limit_the_most_urgent_goes_first_and_then_the_oldest(scen
     assert await scene.begin() == [later]
 
 
+async def test_who_waits_for_two_limits_is_in_nobodys_way(scene: Scene) -> None:
+    await scene.limit("kind", "agent", max_running=1)
+    await scene.limit("key", "acme:", max_running=0)
+    keyed = [NewTask(kind="agent", key=f"acme:{n}") for n in range(20)]
+    acme = await scene.tasks.submit(keyed)
+    [other] = await scene.submit(1, "agent")
+    while (await scene.queen.grant_turns(batch_size=100)).taken:
+        pass
+    # They came first, but take no room of the kind while their key has none.
+    assert await scene.begin() == [other]
+    assert set(await scene.states(*acme)) == {TaskState.BLOCKED}
+    await scene.limit("key", "acme:", max_running=2)
+    assert await scene.begin() == []
+    await scene.end(other)
+    begun = [*await scene.begin(), *await scene.begin()]
+    assert begun == acme[:1]
+
+
 async def test_a_lost_worker_gives_its_place_back_with_its_lease(
     scene: Scene, database: Connection
 ) -> None:

@@ -342,7 +342,8 @@ async def test_a_limit_that_is_reached_costs_others_nothing_however_many_wait_fo
 ) -> None:
     await hot.execute(
         "insert into hive.task (kind, state, waits_for_limit, run_at)"
-        f" select 'agent', 'blocked', 'kind:agent', now() - interval '1 h' from generate_series(1, {BURST}) g;"
+        " select 'agent', 'blocked', 'kind:agent', now() - interval '1 h'"
+        f" from generate_series(1, {BURST});"
         "select hive.set_limit('kind', 'agent', 5)"
     )
     arguments = (*claim_arguments(100, *EVERYTHING), 100)

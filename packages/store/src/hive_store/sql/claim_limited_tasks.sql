@@ -5,7 +5,8 @@
 --
 -- A task whose limit is reached is taken out of the queue, and waits in the limit's own line: those
 -- behind it are not held up, and no claim steps over it twice. As many as the limit has room for are
--- read from the head of that line, and go in claim order with those that are queued.
+-- read from the head of that line, and go in claim order with those that are queued. One that has
+-- room there and none under another limit goes over to the line of that one.
 --
 -- Parked tasks lie before the watermarks; these follow the tasks that were queued alone.
 --
@@ -19,7 +20,7 @@
 -- $8 after_run_ats     timestamptz[]
 -- $9 after_ids         bigint[]
 -- $10 last_priorities  smallint[]        ... and ends with this priority
--- $11 look_ahead       integer           how many queued tasks to look at, at least $3
+-- $11 look_ahead       integer           how many tasks of each line to look at; $3 unless some were held up just before
 --
 -- returns: one row per lease and priority, with the last queued task in it (null if none was queued), or one without a lease; each with how many tasks were held up, whether some limit has no room left, and in how many seconds a rate lets the next one start (null if none makes it wait)
 -- moves:   queued -> dispatched (claim), blocked -> dispatched (claim), queued -> blocked (hold_up)
@@ -36,11 +37,12 @@ gate as materialized (
 waiting as materialized (
   select t.*
   from room r cross join lateral (
-    select id, kind, key, priority, run_at, goes_alone, false as is_queued
+    select id, kind, key, priority, run_at, goes_alone, waits_for_limit, false as is_queued
     from hive.task
     where waits_for_limit = r.name and waits_for_limit is not null and queue = $2::text and state = 'blocked'
     order by priority, run_at, id
-    limit (select least(r.room, most) from gate)
+    limit (select case when most = 0 then 0 when $11::integer > $3::integer then $11::integer
+                       else least(r.room, most) end from gate)
     for update skip locked
   ) t
   where r.scope <> 'queue' and r.room > 0
@@ -50,7 +52,7 @@ queued as materialized (
   from unnest($7::smallint[], $8::timestamptz[], $9::bigint[], $10::smallint[])
     as i (priority, run_at, id, last_priority)
   cross join lateral (
-    select id, kind, key, priority, run_at, goes_alone, true as is_queued
+    select id, kind, key, priority, run_at, goes_alone, null::text as waits_for_limit, true as is_queued
     from hive.task
     where queue = $2::text and state = 'queued'
       and (priority, run_at, id) > (i.priority, i.run_at, i.id)
@@ -113,7 +115,7 @@ moved as (
 held_up as materialized (
   select array_agg(c.id) as task_ids, v.held_up_by as name
   from candidate c join verdict v on v.place = c.place
-  where v.held_up_by is not null
+  where v.held_up_by is distinct from c.waits_for_limit and v.held_up_by is not null
   group by v.held_up_by
 ),
 parked as (
