@@ -27,7 +27,10 @@ app: Final = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def limit() -> None:
-    """Limit how many tasks run at once, and how fast they start, in the whole Hive."""
+    """Limit how many tasks run at once, and how fast they start, in the whole Hive.
+
+    Example: hive limit set --kind agent --max-running 4
+    """
 
 
 @app.command("set")

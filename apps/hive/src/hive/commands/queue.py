@@ -23,7 +23,10 @@ app: Final = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def queue() -> None:
-    """See queues, pause and drain them, and move tasks between them."""
+    """See queues, pause and drain them, and move tasks between them.
+
+    Example: hive queue pause images --reason "a new model"
+    """
 
 
 @app.command("list")
