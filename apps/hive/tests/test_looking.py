@@ -46,6 +46,18 @@ def test_status_fits_into_80_columns_whatever_the_queue_is_called(hive: Console)
 
 
 @pytest.mark.usefixtures("eighty_columns")
+def test_status_with_blocked_tasks_fits_into_80_columns(hive: Console) -> None:
+    queue = "nobody-serves-this-one"
+    for _ in range(2):
+        submitted(hive, {"argv": ["true"]}, "--queue", queue, "--key", "status-fits")
+    lines = hive("status").stdout.splitlines()
+    assert "BLOCKED" in lines[0]
+    assert max(map(len, lines)) <= 80
+    for line in hive("list", "--queue", queue, "--plain").stdout.splitlines():
+        hive("cancel", line.split()[0])
+
+
+@pytest.mark.usefixtures("eighty_columns")
 def test_show_tells_how_each_attempt_ended_and_where_it_ran(hive: Console) -> None:
     task = finished(hive, {"argv": ["sh", "-c", "exit $HIVE_ATTEMPT"]}, "--max-attempts", "2")
     shown = hive("show", task).stdout

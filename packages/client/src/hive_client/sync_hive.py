@@ -21,7 +21,7 @@ from hive_client.submitter import CHUNK_TASKS, Submitter, chunks
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import NewTask, TaskRecord
+from hive_contracts.tasks import NewTask, Submitted, TaskRecord
 from hive_store import EndedTask
 
 __all__ = ["SyncHive", "SyncSubmitter"]
@@ -58,6 +58,10 @@ class SyncSubmitter:
         """Submit tasks, all or none; see `Hive.submit_many`."""
         # Made into a list here: what the caller iterates over may be of the caller's thread.
         return self._thread.run(self._submitter.submit_many, list(tasks))
+
+    def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
+        """Submit tasks, and hear which are new; see `Hive.hand_in`."""
+        return self._thread.run(self._submitter.hand_in, list(tasks))
 
     def submit_in_chunks(
         self, tasks: Iterable[NewTask], *, chunk_tasks: int = CHUNK_TASKS

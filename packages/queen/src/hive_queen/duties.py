@@ -13,6 +13,7 @@ from hive_contracts.clocks import Clock
 from hive_contracts.events import Cursor
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
+from hive_contracts.tasks import LONGEST_UNIQUE
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore
 from hive_telemetry.logs import logger
@@ -26,6 +27,7 @@ TIDY_SECONDS: Final = 60.0
 PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
+KEYS_AT_ONCE: Final = 1000
 
 
 class Duties:
@@ -102,6 +104,8 @@ class Duties:
     async def _tidy(self) -> None:
         # Where an attempt ran is known for as long as the events that tell of it.
         await self._store.forget_the_dead(unseen=timedelta(days=self._settings.event_days))
+        while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
+            pass
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)

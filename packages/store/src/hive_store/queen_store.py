@@ -290,6 +290,10 @@ class QueenStore:
         rows = await self._upkeep.fetch("find_oldest_transaction")
         return rows[0]["age_seconds"] if rows else 0.0
 
+    async def forget_unique_keys(self, *, age: timedelta, limit: int) -> int:
+        """Forget unique keys of tasks that ended, and were submitted longer than `age` ago."""
+        return await self._upkeep.fetch_value("forget_unique_keys", age.total_seconds(), limit)
+
     async def forget_the_dead(self, *, unseen: timedelta) -> int:
         """Forget workers and queens not seen for so long; return how many."""
         return await self._upkeep.fetch_value("forget_the_dead", unseen.total_seconds())

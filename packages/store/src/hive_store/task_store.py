@@ -1,15 +1,16 @@
 """Tasks as people and programs see them: submit, look, wait, cancel, revive."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord
+from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
 from hive_store.submitting import (
@@ -73,7 +74,18 @@ class TaskStore:
         connection: Connection | None = None,
         on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
-        """Add tasks, all or none; return their ids in the order given.
+        """Add tasks, all or none; return their ids in the order given. See `hand_in`."""
+        handed_in = await self.hand_in(tasks, connection=connection, on_called_off=on_called_off)
+        return [submitted.id for submitted in handed_in]
+
+    async def hand_in(
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
+    ) -> list[Submitted]:
+        """Add tasks, all or none; return in the order given what came of each.
 
         Args:
             tasks: what to add.
@@ -92,7 +104,7 @@ class TaskStore:
                 rows, called_off = await send(own, tasks)
             if called_off and on_called_off is not None:
                 on_called_off(called_off)
-        return [TaskId(task_id) for row in rows for task_id in row["ids"]]
+        return [submitted for row in rows for submitted in _submitted(row)]
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
@@ -189,6 +201,11 @@ class TaskStore:
         return await self._line.fetch_value("count_orphans")
 
 
+def _submitted(row: Row) -> Iterator[Submitted]:
+    are_new: Iterable[bool] = repeat(True) if row["are_new"] is None else row["are_new"]
+    return map(Submitted, row["ids"], are_new)
+
+
 def _record(row: Row) -> TaskRecord:
     lease_id, worker_id = row["lease_id"], row["worker_id"]
     return TaskRecord(
@@ -197,6 +214,7 @@ def _record(row: Row) -> TaskRecord:
         queue=row["queue"],
         group=row["group_name"],
         key=row["key"],
+        unique_key=row["unique_key"],
         has_turn=row["has_turn"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],

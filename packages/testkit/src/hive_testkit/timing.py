@@ -22,6 +22,7 @@ MOMENTS: Final = {
         "cancel_requested_at",
         "expires_at",
     ),
+    "unique_key": ("at",),
     "lease": ("granted_at", "accepted_at", "expires_at"),
     "attempt": ("started_at", "ended_at"),
     "output": ("at",),

@@ -77,15 +77,21 @@ def as_plain(found: Survey) -> dict[str, Any]:
 
 
 def _queue_lines(found: Survey) -> list[str]:
+    # Eight states do not fit into 80 columns, and most Hives have nothing that is blocked.
+    is_any_blocked = any(by_state.get(TaskState.BLOCKED) for by_state in found.counts.values())
+    shown = [state for state in TaskState if is_any_blocked or state is not TaskState.BLOCKED]
+    short = {TaskState.DISPATCHED: "leased"} if is_any_blocked else {}
     rows = [
         [
             queue,
-            *(str(by_state.get(state, 0)) for state in TaskState),
+            *(str(by_state.get(state, 0)) for state in shown),
             show_seconds(found.longest_waits[queue]) if queue in found.longest_waits else "-",
         ]
         for queue, by_state in found.counts.items()
     ]
-    return table_lines(["queue", *TaskState, "oldest"], rows, gap=1)
+    return table_lines(
+        ["queue", *(short.get(state, state) for state in shown), "oldest"], rows, gap=1
+    )
 
 
 def _ends_line(ends: Mapping[TaskState, int]) -> str:
