@@ -9,7 +9,7 @@ from uuid import uuid4
 from hive_store.connecting import Connection, translated
 from hive_store.migrating import migrate
 
-__all__ = ["copy_database", "drop_database", "make_template"]
+__all__ = ["copy_database", "drop_database", "drop_template", "make_template"]
 
 
 async def make_template(server: Connection, url: str) -> str:
@@ -41,9 +41,13 @@ async def copy_database(server: Connection, url: str, template: str) -> str:
 
 async def drop_database(server: Connection, url: str) -> None:
     """Drop the database that `url` names, whoever is still connected to it."""
-    name = urlsplit(url).path.removeprefix("/")
     with translated(url):
-        await server.execute(f"drop database {name} with (force)")
+        await drop_template(server, urlsplit(url).path.removeprefix("/"))
+
+
+async def drop_template(server: Connection, name: str) -> None:
+    """Drop what `make_template` has made."""
+    await server.execute(f"drop database {name} with (force)")
 
 
 def _with_database(url: str, name: str) -> str:

@@ -150,7 +150,7 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
     """Name of a database with Hive's schema and nothing in it, to be copied."""
     from hive_store.copies import make_template
 
-    name = _run_apart(_on_server(postgres_server, make_template))
+    name = _run_apart(_on_server(postgres_server, make_template, postgres_server))
     try:
         yield name
     finally:
@@ -162,11 +162,11 @@ def fresh_database(server: str, template: str) -> Generator[str]:
     """Yield the URL of a copy of a database, and drop the copy afterwards."""
     from hive_store.copies import copy_database, drop_database
 
-    url = _run_apart(_on_server(server, copy_database, template))
+    url = _run_apart(_on_server(server, copy_database, server, template))
     try:
         yield url
     finally:
-        _run_apart(_on_server(server, lambda connection, _: drop_database(connection, url)))
+        _run_apart(_on_server(server, drop_database, url))
 
 
 @pytest.fixture
@@ -257,7 +257,10 @@ def _run_apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 
 async def _execute(url: str, statement: str) -> None:
-    await _on_server(url, lambda connection, _: connection.execute(statement))
+    async def execute(connection: "Connection[Any]") -> None:
+        await connection.execute(statement)
+
+    await _on_server(url, execute)
 
 
 async def _on_server(
@@ -267,6 +270,6 @@ async def _on_server(
 
     connection = await asyncpg.connect(url)
     try:
-        return await work(connection, url, *arguments)
+        return await work(connection, *arguments)
     finally:
         await connection.close()
