@@ -26,6 +26,7 @@ def assert_count(
     Raises:
         AssertionError: they are not so many, or none at all if no `count` is given.
     """
+    __tracebackhide__ = True
     found = fitting(tasks, wanted)
     if count is None and not found:
         raise AssertionError(f"no task was submitted like this: {wanted}\n{_told(tasks, wanted)}")
@@ -43,6 +44,7 @@ def assert_none(tasks: Sequence[Submission], wanted: Wanted) -> None:
     Raises:
         AssertionError: some are.
     """
+    __tracebackhide__ = True
     if found := fitting(tasks, wanted):
         raise AssertionError(
             f"{_tasks(len(found))} submitted like this, not none: {wanted}\n{_told(found, wanted)}"
@@ -52,7 +54,7 @@ def assert_none(tasks: Sequence[Submission], wanted: Wanted) -> None:
 def _told(tasks: Sequence[Submission], wanted: Wanted) -> str:
     """Return what there is, what fits best first, with what does not fit below each."""
     differing = [(wanted.differences(task), task) for task in tasks]
-    differing.sort(key=lambda each: len(each[0]))
+    differing.sort(key=lambda each: (not wanted.is_work_of(each[1]), len(each[0])))
     order = ", what fits best first:" if tasks else ""
     lines = [f"{_tasks(len(tasks))} submitted in all{order}"]
     for differences, task in differing[:MOST_SHOWN]:

@@ -69,6 +69,7 @@ class Captured:
         Raises:
             AssertionError: there are none, or not `count`.
         """
+        __tracebackhide__ = True
         wanted = Wanted(work=work, payload=payload, options=options)
         return assert_count(self.tasks, wanted, count)
 
@@ -83,6 +84,7 @@ class Captured:
         Raises:
             AssertionError: some are.
         """
+        __tracebackhide__ = True
         assert_none(self.tasks, Wanted(work=work, payload=payload, options=options))
 
 

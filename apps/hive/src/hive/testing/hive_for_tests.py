@@ -158,6 +158,7 @@ class HiveForTests(Hive):
         Raises:
             AssertionError: there are none, or not `count`; the message says what there is.
         """
+        __tracebackhide__ = True
         wanted = Wanted(work=work, payload=payload, options=options)
         return assert_count(await self._everything(), wanted, count)
 
@@ -172,6 +173,7 @@ class HiveForTests(Hive):
         Raises:
             AssertionError: some were; the message says which.
         """
+        __tracebackhide__ = True
         assert_none(await self._everything(), Wanted(work=work, payload=payload, options=options))
 
     def capture_submits(self) -> AbstractContextManager[Captured]:

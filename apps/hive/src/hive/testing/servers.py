@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["HivePlace", "HiveServer"]
 
 PREFIX: Final = "hive-testing-"
-LOCK: Final = "postgres.lock"
 ANOTHER_POSTGRES: Final = "HIVE_TEST_DATABASE_URL"
 ANOTHER_REDIS: Final = "HIVE_TEST_REDIS_URL"
 
@@ -79,7 +78,7 @@ class HiveServer:
             ConfigurationError: servers cannot be run here; the message says why.
             UnavailableError: one did not come up.
         """
-        remove_abandoned_directories(PREFIX, lock=LOCK)
+        remove_abandoned_directories(PREFIX)
         with ExitStack() as stack:
             # With a factory it leaves the thread's current loop, which is the tests', as it is.
             runner = stack.enter_context(asyncio.Runner(loop_factory=asyncio.new_event_loop))

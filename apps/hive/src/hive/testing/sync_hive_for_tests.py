@@ -100,6 +100,7 @@ class SyncHiveForTests(SyncHive):
         **options: Unpack[TaskOptions],
     ) -> list[TaskRecord]:
         """Return the tasks submitted like this; see `HiveForTests.assert_submitted`."""
+        __tracebackhide__ = True
         hive = self._tested.resource
         return self._tested.run(hive.assert_submitted, work, payload, count=count, **options)
 
@@ -110,6 +111,7 @@ class SyncHiveForTests(SyncHive):
         **options: Unpack[TaskOptions],
     ) -> None:
         """Return if no task was submitted like this; see `HiveForTests`."""
+        __tracebackhide__ = True
         hive = self._tested.resource
         self._tested.run(hive.assert_nothing_submitted, work, payload, **options)
 

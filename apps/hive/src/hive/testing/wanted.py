@@ -86,17 +86,19 @@ class Wanted:
         """Return in what `task` differs, as sentences; none if it fits."""
         return [*self._of_work(task), *self._of_options(task)]
 
-    def _of_work(self, task: Submission) -> Generator[str]:
+    def is_work_of(self, task: Submission) -> bool:
+        """Return whether `task` is of the kind, or calls the function, that is meant."""
         if self.work is None:
+            return True
+        if isinstance(self.work, str):
+            return task.kind == self.work
+        return task.kind == CALL and task.payload["function"] == _path_of(self.work)
+
+    def _of_work(self, task: Submission) -> Generator[str]:
+        if not self.is_work_of(task):
+            yield f"it is {_work_of(task)}"
+        elif self.work is None or isinstance(self.work, str):
             yield from _partial(self.payload or {}, task.payload, "payload")
-        elif isinstance(self.work, str):
-            yield from _of_value("kind", self.work, task.kind)
-            if task.kind == self.work:
-                yield from _partial(self.payload or {}, task.payload, "payload")
-        elif task.kind != CALL:
-            yield f"kind is {task.kind!r}, not {CALL!r}"
-        elif task.payload["function"] != _path_of(self.work):
-            yield f"function is {task.payload['function']}, not {_path_of(self.work)}"
         else:
             yield from _of_arguments(self.work, self.payload or {}, task.payload)
 
@@ -125,14 +127,16 @@ class Wanted:
 def describe_submission(task: Submission) -> str:
     """Return a line about a submitted task."""
     if task.kind == CALL:
-        given = ", ".join(
-            [repr(value) for value in task.payload["args"]]
-            + [f"{name}={value!r}" for name, value in task.payload["kwargs"].items()]
-        )
-        work = f"a call of {task.payload['function']}({_cut(given)})"
+        keywords = [f"{name}={value!r}" for name, value in task.payload["kwargs"].items()]
+        given = ", ".join([*map(repr, task.payload["args"]), *keywords])
+        work = f"{_work_of(task)}({_cut(given)})"
     else:
         work = f"{task.kind}, {abbreviated(task.payload)}"
     return f"task {task.id}: {work}, queue {task.queue!r}"
+
+
+def _work_of(task: Submission) -> str:
+    return f"a call of {task.payload['function']}" if task.kind == CALL else task.kind
 
 
 def abbreviated(value: object) -> str:
