@@ -13,7 +13,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 from hive_bus.bus import Bus
 from hive_client.local_hive import find_local_hive
@@ -49,7 +49,7 @@ class Hive(Submitter):
         redis_url: str | None = None,
         *,
         redis_prefix: str | None = None,
-    ) -> "AsyncGenerator[Hive]":
+    ) -> AsyncGenerator[Self]:
         """Give a Hive; it connects when it is first used.
 
         Args:
@@ -72,7 +72,7 @@ class Hive(Submitter):
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, tasks: TaskStore, bus: Bus | None) -> "AsyncGenerator[Hive]":
+    async def over(cls, tasks: TaskStore, bus: Bus | None) -> AsyncGenerator[Self]:
         """Give a Hive over a store and a bus that are open, and stay so."""
         async with News.open(bus) as news:
             yield cls(tasks, bus, news)

@@ -2,43 +2,21 @@
 
 Hive compares moments with the database's own clock, which no test can set. Moving what is stored
 is the same as waiting, for all who only compare; the log's rows keep their day, and so their
-partition.
+partition. What moves is listed in `pass_time.sql` of the store.
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from hive_store.statements import statement
+from hive_store.submitting import HELD_UNTIL
 
 if TYPE_CHECKING:
     from asyncpg import Connection
 
 __all__ = ["pass_time"]
 
-MOMENTS: Final = {
-    "task": (
-        "created_at",
-        "run_at",
-        "started_at",
-        "finished_at",
-        "cancel_requested_at",
-        "expires_at",
-    ),
-    "unique_key": ("at",),
-    "lease": ("granted_at", "accepted_at", "expires_at"),
-    "attempt": ("started_at", "ended_at"),
-    "output": ("at",),
-    "worker": ("started_at", "seen_at"),
-    "queen": ("started_at", "seen_at"),
-    "term": ("expires_at",),
-}
-"""Every column of the schema that holds a moment, but for the log's."""
-
 
 async def pass_time(connection: "Connection[Any]", seconds: float) -> None:
     """Make it so that `seconds` have passed since everything that the store remembers."""
-    async with connection.transaction():
-        for table, columns in MOMENTS.items():
-            moved = ", ".join(f"{column} = {column} - $1::interval" for column in columns)
-            await connection.execute(
-                f"update hive.{table} set {moved}",  # noqa: S608 - names from the table above
-                timedelta(seconds=seconds),
-            )
+    await connection.execute(statement("pass_time"), timedelta(seconds=seconds), HELD_UNTIL)
