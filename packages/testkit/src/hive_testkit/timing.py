@@ -21,16 +21,29 @@ MOMENTS: Final = {
     "worker": ("started_at", "seen_at"),
     "queen": ("started_at", "seen_at"),
     "term": ("expires_at",),
-}
+    "schedule": (
+        "anchor", "once_at", "paused_at", "since", "next_at", "last_tick_at", "created_at",
+    ),
+    "tick": ("tick_at", "decided_at"),
+    "audit": ("at",),
+}  # fmt: skip
 """Every column of the schema that holds a moment, but for the log's."""
+
+FAR: Final = timedelta(days=36_500)
+"""Ticks are told apart by their moments: one by one, each would meet the one before it."""
 
 
 async def pass_time(connection: "Connection[Any]", seconds: float) -> None:
     """Make it so that `seconds` have passed since everything that the store remembers."""
+    passed = timedelta(seconds=seconds)
     async with connection.transaction():
+        # A schedule whose moments are written is one that somebody has changed.
+        await connection.execute("alter table hive.schedule disable trigger user")
         for table, columns in MOMENTS.items():
             moved = ", ".join(f"{column} = {column} - $1::interval" for column in columns)
-            await connection.execute(
-                f"update hive.{table} set {moved}",  # noqa: S608 - names from the table above
-                timedelta(seconds=seconds),
-            )
+            for step in (passed + FAR, -FAR) if table == "tick" else (passed,):
+                await connection.execute(
+                    f"update hive.{table} set {moved}",  # noqa: S608 - names from the table above
+                    step,
+                )
+        await connection.execute("alter table hive.schedule enable trigger user")
