@@ -12,11 +12,12 @@ a zone, it leaves out ticks where clocks jump by half an hour or at midnight.
 
 from collections import deque
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import count, takewhile
-from typing import Final, assert_never
+from itertools import count, islice, takewhile
+from typing import Final, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -31,9 +32,10 @@ LONGEST_INTERVAL: Final = timedelta(days=3660)
 ON_TIME: Final = timedelta(seconds=60)
 """A tick that is later than this was missed: a queen that is replaced takes less."""
 
-MOST_COUNTED: Final = 1000
-"""Missed ticks are counted up to this; after a year there may be 31 million of them."""
+MOST_COUNTED: Final = 100
+"""Ticks that are left out are counted up to this; after a year there may be 31 million of them."""
 
+INSTANT: Final = timedelta(microseconds=1)
 SECOND: Final = timedelta(seconds=1)
 DAY: Final = timedelta(days=1)
 LAST_MOMENT: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -73,21 +75,20 @@ def plan(when: When, missed: Missed, max_missed: int, *, after: datetime, now: d
     Raises:
         RefusedScheduleError: no ticks can be reckoned of `when`; the message says why.
     """
-    following = next(ticks_after(when, now), None)
-    due, total = _newest(when, after, now, most=max_missed if missed is Missed.ALL else 1)
+    due = _due(when, after, now, most=max_missed if missed is Missed.ALL else 1)
     match missed:
         case Missed.SKIP:
-            kept = [tick for tick in due if now - tick <= ON_TIME]
+            kept = [tick for tick in due.newest if now - tick <= ON_TIME]
         case Missed.LAST | Missed.ALL:
-            kept = due
+            kept = due.newest
         case _:
             assert_never(missed)
-    left_out = total - len(kept)
+    left_out = due.count - len(kept)
     return Plan(
         ticks=tuple(kept),
         left_out=left_out,
-        left_out_until=_before(when, after, kept, due) if left_out else None,
-        next_at=following,
+        left_out_until=_last_left_out(when, after, kept, due.newest) if left_out else None,
+        next_at=due.following,
     )
 
 
@@ -113,7 +114,7 @@ def ticks_after(when: When, after: datetime) -> Iterator[datetime]:
 def said(when: When, tick: datetime) -> str:
     """Return a tick in ISO 8601, as the clock on the schedule's wall shows it."""
     zone = ZoneInfo(when.zone) if isinstance(when, Cron) else UTC
-    return tick.astimezone(zone).isoformat()
+    return tick.astimezone(zone).isoformat(timespec="seconds")
 
 
 def check_when(when: When) -> None:
@@ -144,41 +145,56 @@ def _refuse_naive(what: str, moment: datetime | None) -> None:
         )
 
 
-def _newest(when: When, after: datetime, now: datetime, *, most: int) -> tuple[list[datetime], int]:
-    """Return the newest ticks behind `after` and up to `now`, and how many there are in all."""
-    first = list(_until(now, ticks_after(when, after), most=MOST_COUNTED))
-    if len(first) < MOST_COUNTED:
-        return first[-most:], len(first)
-    # There may be millions. The last ones are not much further apart than the first ones were.
-    reach = first[-1] - first[0] + SECOND
+class _Due(NamedTuple):
+    newest: list[datetime]
+    count: int
+    """How many are due; where they are too many to be counted, what is left out is 'so many'."""
+
+    following: datetime | None
+
+
+def _due(when: When, after: datetime, now: datetime, *, most: int) -> _Due:
+    """Return the newest ticks behind `after` and up to `now`, how many there are, and the next."""
+    countable = most + MOST_COUNTED
+    due = list[datetime]()
+    for tick in islice(ticks_after(when, after), countable + 1):
+        if tick > now:
+            return _Due(due[-most:], len(due), tick)
+        due.append(tick)
+    if len(due) <= countable:
+        return _Due(due[-most:], len(due), None)
+    # There may be millions. The last ones are hardly further apart than the first ones were.
+    reach = due[most] - due[0]
     while True:
         since = max(after, now - reach)
-        newest = deque(_until(now, ticks_after(when, since)), maxlen=most)
-        if len(newest) == most or since == after:
-            return list(newest), MOST_COUNTED
+        newest, following = _until(now, ticks_after(when, since), most=most)
+        if len(newest) == most:
+            return _Due(newest, countable, following)
         reach *= 2
 
 
 def _until(
-    now: datetime, ticks: Iterator[datetime], *, most: int | None = None
-) -> Iterator[datetime]:
-    for number in count():
-        if number == most:
-            return
-        tick = next(ticks, None)
-        if tick is None or tick > now:
-            return
-        yield tick
+    now: datetime, ticks: Iterator[datetime], *, most: int
+) -> tuple[list[datetime], datetime | None]:
+    """Return the last ticks up to `now`, and the one behind it."""
+    newest = deque[datetime](maxlen=most)
+    for tick in ticks:
+        if tick > now:
+            return list(newest), tick
+        newest.append(tick)
+    return list(newest), None
 
 
-def _before(when: When, after: datetime, kept: list[datetime], due: list[datetime]) -> datetime:
+def _last_left_out(
+    when: When, after: datetime, kept: list[datetime], newest: list[datetime]
+) -> datetime:
     """Return the last tick that is left out, where there is one."""
     if not kept:
-        return due[-1]
+        return newest[-1]
     reach = SECOND
     while True:
         since = max(after, kept[0] - reach)
-        earlier = deque(_until(kept[0] - timedelta(microseconds=1), ticks_after(when, since)), 1)
+        earlier, _ = _until(kept[0] - INSTANT, ticks_after(when, since), most=1)
         if earlier:
             return earlier[0]
         reach *= 2
@@ -202,12 +218,19 @@ def _cron_ticks(when: Cron, after: datetime) -> Iterator[datetime]:
 
 def _times_of_day(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     last = after
-    for wall in CronSim(expression, _wall(after, zone)):
+    for wall in _walls(expression, _wall(after, zone)):
         tick = _moment_of(wall, zone)
         # Several that the clock leaves out come together, which is once.
         if tick > last:
             yield tick
             last = tick
+
+
+def _walls(expression: str, after: datetime) -> Iterator[datetime]:
+    """Yield what a clock without jumps shows behind `after`."""
+    walk = copy(_parsed(expression))
+    walk.dt = after.replace(microsecond=0)
+    return walk
 
 
 def _moment_of(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -223,7 +246,7 @@ def _rhythm(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[dateti
     begin, last = _wall(after, zone), after
     while True:
         offset = _offset(zone, last)
-        for wall in CronSim(expression, begin):
+        for wall in _walls(expression, begin):
             tick = wall.replace(tzinfo=UTC) - offset
             change = _first_change(zone, last, tick)
             if change is not None:
@@ -266,7 +289,7 @@ def _read(expression: str, zone: str) -> tuple[str, ZoneInfo]:
     """Return the expression in fields, and the zone."""
     fields = NICKNAMES.get(expression.strip().lower(), expression)
     try:
-        CronSim(fields, datetime(2000, 1, 1))  # noqa: DTZ001 - a clock of no place
+        _parsed(fields)
     except CronSimError as error:
         raise RefusedScheduleError(
             f"{expression!r} is no cron expression: {str(error).lower()}; write minute, hour, day"
@@ -279,3 +302,9 @@ def _read(expression: str, zone: str) -> tuple[str, ZoneInfo]:
         raise RefusedScheduleError(
             f"there is no time zone {zone!r}; write one like UTC or Europe/Berlin"
         ) from None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(fields: str) -> CronSim:
+    # To read an expression takes ten times as long as to walk to its next moment.
+    return CronSim(fields, datetime(2000, 1, 1))  # noqa: DTZ001 - a clock of no place

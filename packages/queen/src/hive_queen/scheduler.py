@@ -66,6 +66,8 @@ class Scheduler:
         advanced, batch = 0, list[Decision]()
         for schedule in outlook.due:
             batch.append(_decide(schedule))
+            # After a long absence there is a lot to reckon, and this queen has other duties.
+            await asyncio.sleep(0)
             if sum(len(decision.ticks) for decision in batch) >= TICKS_AT_ONCE:
                 advanced += await self._submit(batch)
                 batch = []

@@ -9,7 +9,7 @@ create table hive.schedule (
   cron text,
   zone text not null default 'UTC',
   every interval,
-  anchor timestamptz not null default clock_timestamp(),
+  anchor timestamptz not null default date_trunc('second', clock_timestamp()),
   once_at timestamptz,
 
   kind text not null,

@@ -7,7 +7,7 @@
 -- $2 cron          text              exactly one of this, `every` and `once_at`
 -- $3 zone          text
 -- $4 every         interval
--- $5 anchor        timestamptz       null for now, or for what it was
+-- $5 anchor        timestamptz       null for this second, or for what it was
 -- $6 once_at       timestamptz
 -- $7 kind          text
 -- $8 payload       text              JSON
@@ -30,7 +30,7 @@ with put as (
   insert into hive.schedule as s
     (name, cron, zone, every, anchor, once_at, kind, payload, queue, priority, max_attempts, max_losses, timeout,
      group_name, missed, max_missed, overlap, spread)
-  values ($1::text, $2::text, $3::text, $4::interval, coalesce($5::timestamptz, clock_timestamp()), $6::timestamptz,
+  values ($1::text, $2::text, $3::text, $4::interval, coalesce($5::timestamptz, date_trunc('second', clock_timestamp())), $6::timestamptz,
           $7::text, $8::text::jsonb, $9::text, $10::smallint, $11::integer, $12::integer, $13::interval, $14::text,
           $15::text, $16::integer, $17::text, $18::interval)
   on conflict (name) do update
