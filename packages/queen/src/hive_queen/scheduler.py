@@ -20,7 +20,7 @@ from hive_telemetry.metrics import Metrics
 
 __all__ = ["Scheduler"]
 
-SCHEDULES_AT_ONCE: Final = 500
+SCHEDULES_AT_ONCE: Final = 200
 TICKS_AT_ONCE: Final = 1000
 """Most ticks in one statement, beyond those of the schedule that is one too many."""
 

@@ -25,9 +25,13 @@ with held as materialized (
   from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::timestamptz[],
               $7::text[], $8::text[])
          as p (id, revision, due_at, next_at, left_out, left_out_until, left_out_said, new_fault)
-    join hive.schedule s on s.id = p.id
-  where s.next_at = coalesce(p.due_at, '-infinity') and s.revision = p.revision and s.paused_at is null
-  for update of s skip locked
+    -- One by one, and with words that `schedule_due` does not have: joined as a whole, all schedules were read.
+    cross join lateral (
+      select * from hive.schedule
+      where id = p.id and next_at = coalesce(p.due_at, '-infinity') and revision = p.revision
+        and num_nonnulls(paused_at) = 0
+      for update skip locked
+    ) s
 ),
 placed as materialized (
   select h.*, g.tick_at, g.said,
@@ -84,6 +88,13 @@ announced as (
   insert into hive.event (type, task_ids)
   select 'queued', array_agg(id order by id) from added having count(*) > 0
 ),
+tally as materialized (
+  select schedule_id,
+         count(*) filter (where outcome = 'waiting')::integer as waiting,
+         array_agg(task_id order by tick_at) filter (where task_id is not null) as task_ids,
+         max(tick_at) filter (where task_id is not null) as last_tick_at
+  from told group by schedule_id
+),
 advanced as (
   update hive.schedule s
   set next_at = coalesce(h.following, 'infinity'),
@@ -94,13 +105,7 @@ advanced as (
       last_tick_at = coalesce(n.last_tick_at, s.last_tick_at),
       last_task_id = coalesce(n.task_ids[cardinality(n.task_ids)], s.last_task_id)
   from held h
-    left join (
-      select schedule_id,
-             count(*) filter (where outcome = 'waiting')::integer as waiting,
-             array_agg(task_id order by tick_at) filter (where task_id is not null) as task_ids,
-             max(tick_at) filter (where task_id is not null) as last_tick_at
-      from told group by schedule_id
-    ) n on n.schedule_id = h.id
+    left join tally n on n.schedule_id = h.id
   where s.id = h.id
 )
 select outcome, reason, 1 as count,
