@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hive_contracts.errors import RefusedScheduleError
 from hive_contracts.schedules import Cron, Every, Missed, Once, When
-from hive_contracts.ticks import MOST_COUNTED, plan, said, ticks_after
+from hive_contracts.tick_plans import MOST_COUNTED, plan
+from hive_contracts.ticks import said, ticks_after
 
 for profile, examples in (("desk", 60), ("ci", 300), ("nightly", 10_000)):
     settings.register_profile(profile, max_examples=examples, deadline=None, print_blob=True)

@@ -10,32 +10,23 @@ The expression itself is read by cronsim, which is only ever asked of walls with
 a zone, it leaves out ticks where clocks jump by half an hour or at midnight.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import count, islice, takewhile
-from typing import Final, NamedTuple, assert_never
+from itertools import count, takewhile
+from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from hive_contracts.errors import RefusedScheduleError
-from hive_contracts.schedules import Cron, Every, Missed, Once, When
+from hive_contracts.schedules import Cron, Every, Once, When
 
-__all__ = ["MOST_COUNTED", "Plan", "check_when", "plan", "said", "ticks_after"]
+__all__ = ["check_when", "said", "ticks_after"]
 
 SHORTEST_INTERVAL: Final = timedelta(seconds=1)
 LONGEST_INTERVAL: Final = timedelta(days=3660)
-ON_TIME: Final = timedelta(seconds=60)
-"""A tick that is later than this was missed: a queen that is replaced takes less."""
-
-MOST_COUNTED: Final = 100
-"""Ticks that are left out are counted up to this; after a year there may be 31 million of them."""
-
-INSTANT: Final = timedelta(microseconds=1)
 SECOND: Final = timedelta(seconds=1)
 DAY: Final = timedelta(days=1)
 LAST_MOMENT: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -50,46 +41,6 @@ NICKNAMES: Final = {
     "@hourly": "0 * * * *",
 }
 FIELDS_WITHOUT_SECONDS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done about a schedule whose time has come."""
-
-    ticks: tuple[datetime, ...]
-    """The ticks to submit, the earliest first."""
-
-    left_out: int
-    """How many ticks are not made up for; `MOST_COUNTED` stands for so many or more."""
-
-    left_out_until: datetime | None
-    """The last of those; None if there are none."""
-
-    next_at: datetime | None
-    """The first tick that is not due yet; None if there is none for ever."""
-
-
-def plan(when: When, missed: Missed, max_missed: int, *, after: datetime, now: datetime) -> Plan:
-    """Return which of the ticks behind `after`, and up to `now`, are submitted.
-
-    Raises:
-        RefusedScheduleError: no ticks can be reckoned of `when`; the message says why.
-    """
-    due = _due(when, after, now, most=max_missed if missed is Missed.ALL else 1)
-    match missed:
-        case Missed.SKIP:
-            kept = [tick for tick in due.newest if now - tick <= ON_TIME]
-        case Missed.LAST | Missed.ALL:
-            kept = due.newest
-        case _:
-            assert_never(missed)
-    left_out = due.count - len(kept)
-    return Plan(
-        ticks=tuple(kept),
-        left_out=left_out,
-        left_out_until=_last_left_out(when, after, kept, due.newest) if left_out else None,
-        next_at=due.following,
-    )
 
 
 def ticks_after(when: When, after: datetime) -> Iterator[datetime]:
@@ -143,61 +94,6 @@ def _refuse_naive(what: str, moment: datetime | None) -> None:
         raise RefusedScheduleError(
             f"{what} has a time zone and is before {LAST_MOMENT:%Y}, not {moment.isoformat()}"
         )
-
-
-class _Due(NamedTuple):
-    newest: list[datetime]
-    count: int
-    """How many are due; where they are too many to be counted, what is left out is 'so many'."""
-
-    following: datetime | None
-
-
-def _due(when: When, after: datetime, now: datetime, *, most: int) -> _Due:
-    """Return the newest ticks behind `after` and up to `now`, how many there are, and the next."""
-    countable = most + MOST_COUNTED
-    due = list[datetime]()
-    for tick in islice(ticks_after(when, after), countable + 1):
-        if tick > now:
-            return _Due(due[-most:], len(due), tick)
-        due.append(tick)
-    if len(due) <= countable:
-        return _Due(due[-most:], len(due), None)
-    # There may be millions. The last ones are hardly further apart than the first ones were.
-    reach = due[most] - due[0]
-    while True:
-        since = max(after, now - reach)
-        newest, following = _until(now, ticks_after(when, since), most=most)
-        if len(newest) == most:
-            return _Due(newest, countable, following)
-        reach *= 2
-
-
-def _until(
-    now: datetime, ticks: Iterator[datetime], *, most: int
-) -> tuple[list[datetime], datetime | None]:
-    """Return the last ticks up to `now`, and the one behind it."""
-    newest = deque[datetime](maxlen=most)
-    for tick in ticks:
-        if tick > now:
-            return list(newest), tick
-        newest.append(tick)
-    return list(newest), None
-
-
-def _last_left_out(
-    when: When, after: datetime, kept: list[datetime], newest: list[datetime]
-) -> datetime:
-    """Return the last tick that is left out, where there is one."""
-    if not kept:
-        return newest[-1]
-    reach = SECOND
-    while True:
-        since = max(after, kept[0] - reach)
-        earlier, _ = _until(kept[0] - INSTANT, ticks_after(when, since), most=1)
-        if earlier:
-            return earlier[0]
-        reach *= 2
 
 
 def _interval_ticks(when: Every, after: datetime) -> Iterator[datetime]:

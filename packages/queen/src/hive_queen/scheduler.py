@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Final, Never
 
 from hive_contracts.errors import RefusedScheduleError
-from hive_contracts.ticks import plan, said
+from hive_contracts.tick_plans import plan
+from hive_contracts.ticks import said
 from hive_queen.settings import QueenSettings
 from hive_store.tick_store import Decision, DueSchedule, Outlook, TickStore
 from hive_telemetry.logs import logger

@@ -13,7 +13,8 @@ from hive.tables import columns, fit, narrowed_lines
 from hive.words import counted
 from hive_client.schedules import next_ticks
 from hive_contracts.schedules import Cron, Every, Once, Schedule, ScheduleTick, TickOutcome, When
-from hive_contracts.ticks import MOST_COUNTED, said
+from hive_contracts.tick_plans import MOST_COUNTED
+from hive_contracts.ticks import said
 
 __all__ = ["list_lines", "moment_lines", "plain", "plain_moments", "portrait_lines", "when_words"]
 
