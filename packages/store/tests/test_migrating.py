@@ -22,6 +22,7 @@ MIGRATIONS = [
     "0005_keys",
     "0006_expiry",
     "0007_unique_keys",
+    "0008_schedules",
 ]
 
 

@@ -11,7 +11,7 @@ from hive_store import TaskStore, open_line
 from hive_store.rehearsal_store import RehearsalStore
 from hive_store.statements import statement
 from hive_store.submitting import HELD_UNTIL
-from hive_testkit.timing import pass_time
+from hive_testkit.timing import SCHEDULE_MOMENTS, pass_time
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -28,6 +28,7 @@ async def test_every_moment_of_the_schema_but_the_logs_is_moved(database: Connec
     }
     parts = re.findall(r"update hive\.(\w+)(.*?)\n\)", statement("pass_time"), re.DOTALL)
     moved = {(table, column) for table, sets in parts for column in re.findall(r"(\w+) = ", sets)}
+    moved |= {(table, column) for table, columns in SCHEDULE_MOMENTS.items() for column in columns}
     assert found == moved
 
 

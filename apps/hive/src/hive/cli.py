@@ -26,6 +26,7 @@ from hive.commands import (
     restore,
     retry,
     run,
+    schedule,
     show,
     status,
     submit,
@@ -77,6 +78,7 @@ app.command(
     no_args_is_help=True,
 )(map_.map_lines)
 app.command()(submit.submit)
+app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)
 app.command("list")(list_.list_tasks)

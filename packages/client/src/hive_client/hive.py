@@ -13,7 +13,8 @@ import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Final, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
 from hive_client.local_hive import find_local_hive
@@ -28,6 +29,9 @@ from hive_contracts.tasks import TaskRecord
 from hive_store import EndedTask, TaskStore, open_line
 from hive_store.task_ids import checked_ids
 
+if TYPE_CHECKING:
+    from hive_client.schedules import Schedules
+
 __all__ = ["Hive"]
 
 DEFAULT_PREFIX: Final = "hive"
@@ -40,6 +44,14 @@ class Hive(Submitter):
         super().__init__(tasks, bus)
         self.news = news
         """What is heard of the ends of tasks."""
+
+    @cached_property
+    def schedules(self) -> "Schedules":
+        """What is submitted again and again."""
+        from hive_client.schedules import Schedules  # noqa: PLC0415 - few programs need them
+        from hive_store import ScheduleStore  # noqa: PLC0415
+
+        return Schedules(ScheduleStore(self.tasks.line))
 
     @classmethod
     @asynccontextmanager

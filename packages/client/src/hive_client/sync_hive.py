@@ -12,7 +12,7 @@ threads may use one `SyncHive` at once. It has no `within`: asyncpg's connection
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import timedelta
-from typing import Any, ParamSpec, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Unpack, overload
 
 from hive_client.hive import Hive
 from hive_client.loop_thread import LoopThread
@@ -23,6 +23,9 @@ from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
 from hive_store import EndedTask
+
+if TYPE_CHECKING:
+    from hive_client.sync_schedules import SyncSchedules
 
 __all__ = ["SyncHive", "SyncSubmitter"]
 
@@ -77,6 +80,13 @@ class SyncHive(SyncSubmitter):
     def __init__(self, thread: LoopThread[Hive]) -> None:
         super().__init__(thread, thread.resource)
         self._hive = thread.resource
+
+    @property
+    def schedules(self) -> "SyncSchedules":
+        """What is submitted again and again."""
+        from hive_client.sync_schedules import SyncSchedules  # noqa: PLC0415 - few need them
+
+        return SyncSchedules(self._thread, self._hive.schedules)
 
     @classmethod
     @contextmanager

@@ -6,9 +6,11 @@ HiveError
 │   ├── IllegalMoveError
 │   ├── MalformedMessageError
 │   ├── MalformedPayloadError
+│   ├── RefusedScheduleError
 │   ├── RefusedTaskError
 │   ├── SchemaMismatchError
 │   ├── UnknownKindError
+│   ├── UnknownScheduleError
 │   ├── UnknownTaskError
 │   └── UnstorableValueError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
@@ -33,6 +35,7 @@ __all__ = [
     "LostRaceError",
     "MalformedMessageError",
     "MalformedPayloadError",
+    "RefusedScheduleError",
     "RefusedTaskError",
     "SchemaMismatchError",
     "ServiceUnavailableError",
@@ -41,6 +44,7 @@ __all__ = [
     "TaskFailedError",
     "UnavailableError",
     "UnknownKindError",
+    "UnknownScheduleError",
     "UnknownTaskError",
     "UnstorableValueError",
     "UsageError",
@@ -81,6 +85,10 @@ class MalformedPayloadError(UsageError):
         self.reason = reason
 
 
+class RefusedScheduleError(UsageError):
+    """A schedule that may not be added as it stands; the message names the value."""
+
+
 class RefusedTaskError(UsageError):
     """A task that may not be submitted as it stands; the message names the field and its value."""
 
@@ -96,6 +104,16 @@ class UnknownKindError(UsageError):
         super().__init__(f"no executor for kind {kind!r}; installed: {', '.join(known) or 'none'}")
         self.kind = kind
         self.known = known
+
+
+class UnknownScheduleError(UsageError):
+    """There is no schedule of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no schedule {name!r}; `hive schedule list` names those there are"
+        )
+        self.name = name
 
 
 class UnknownTaskError(UsageError):

@@ -28,6 +28,7 @@ PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
 KEYS_AT_ONCE: Final = 1000
+TICKS_AT_ONCE: Final = 10_000
 
 
 class Duties:
@@ -106,6 +107,7 @@ class Duties:
         await self._store.forget_the_dead(unseen=timedelta(days=self._settings.event_days))
         while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
             pass
+        await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)

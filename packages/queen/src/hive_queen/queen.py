@@ -29,6 +29,7 @@ from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
+from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, open_line
@@ -97,6 +98,12 @@ class Queen:
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
+            Scheduler(
+                store.ticks,
+                changed=doorbell.schedules_changed,
+                settings=settings,
+                metrics=metrics,
+            ),
             Duties(store, settings=settings, metrics=metrics, clock=clock),
         ]
 

@@ -13,6 +13,7 @@ from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.line import Line
 from hive_store.texts import storable_text
+from hive_store.tick_store import TickStore
 
 __all__ = [
     "CalledOff",
@@ -118,6 +119,8 @@ class QueenStore:
         self.queen_id = queen_id
         self._claims = claims
         self._upkeep = upkeep
+        self.ticks = TickStore(upkeep)
+        """All that is asked of schedules."""
 
     async def claim(
         self,

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hive.durations import show_seconds
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
+from hive.words import counted
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
+
+if TYPE_CHECKING:
+    from hive_store.schedule_store import ScheduleCounts
 
 __all__ = ["Survey", "as_lines", "as_plain", "survey", "survey_once"]
 
@@ -30,6 +34,7 @@ class Survey:
     """How many tasks ended within the last minute."""
 
     workers: Sequence[SeenWorker]
+    schedules: "ScheduleCounts"
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
@@ -41,6 +46,7 @@ async def survey(view: View, *, silence: timedelta) -> Survey:
         longest_waits=await view.onlooker.longest_waits(),
         recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
+        schedules=await view.schedules.counts(),
         silence=silence,
     )
 
@@ -55,7 +61,8 @@ def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
-    return [*queues, "", _ends_line(found.recent_ends), "", *workers]
+    ends = [_ends_line(found.recent_ends), *_schedule_lines(found.schedules)]
+    return [*queues, "", *ends, "", *workers]
 
 
 def as_plain(found: Survey) -> dict[str, Any]:
@@ -72,6 +79,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "schedules": asdict(found.schedules),
         "workers": [asdict(worker) for worker in found.workers],
     }
 
@@ -100,6 +108,17 @@ def _ends_line(ends: Mapping[TaskState, int]) -> str:
         return "no task has ended in the last minute"
     parts = ", ".join(f"{count:,} {state}" for state, count in sorted(ends.items()))
     return f"ended in the last minute: {parts} ({total / ENDS_SECONDS:.2g} a second)"
+
+
+def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
+    if not counts.count:
+        return []
+    parts = [counted(counts.count, "schedule")]
+    parts += [f"{counts.paused:,} paused"] * bool(counts.paused)
+    parts += [f"{counts.faulty:,} with a fault, see `hive doctor`"] * bool(counts.faulty)
+    if counts.next_seconds is not None:
+        parts.append(f"next tick in {show_seconds(max(0.0, counts.next_seconds))}")
+    return [", ".join(parts)]
 
 
 def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str]:

@@ -15,7 +15,7 @@ from hive.urls import find_urls
 if TYPE_CHECKING:
     from hive_bus.bus import Bus
     from hive_client import Hive
-    from hive_store import EventLog, FleetStore, Line, Selector, TaskStore
+    from hive_store import EventLog, FleetStore, Line, ScheduleStore, Selector, TaskStore
     from hive_store.onlooker import Onlooker
 
 __all__ = ["Reach", "View", "open_reach", "open_view"]
@@ -29,6 +29,13 @@ class View:
 
     def __init__(self, line: "Line") -> None:
         self._line = line
+
+    @cached_property
+    def schedules(self) -> "ScheduleStore":
+        """What is submitted again and again."""
+        from hive_store import ScheduleStore  # noqa: PLC0415
+
+        return ScheduleStore(self._line)
 
     @cached_property
     def tasks(self) -> "TaskStore":

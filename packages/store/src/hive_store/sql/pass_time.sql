@@ -2,8 +2,8 @@
 --
 -- The clock is Postgres' own and cannot be set; moving all that is compared with it is the same. What
 -- moves is every column that is set below. What does not: the event log, whose rows keep their
--- day and with it their partition; when a migration was applied; and a task that is held back, which
--- is known by the moment it is held until.
+-- day and with it their partition; when a migration was applied; a task that is held back, which
+-- is known by the moment it is held until; and schedules with their ticks, which keep to the clock on the wall.
 --
 -- $1 passed      interval     how much
 -- $2 held_until  timestamptz  for when what is held back is scheduled
@@ -46,6 +46,10 @@ moved_queen as (
   update hive.queen
   set started_at = started_at - $1::interval,
       seen_at = seen_at - $1::interval
+),
+moved_audit as (
+  update hive.audit
+  set at = at - $1::interval
 ),
 moved_term as (
   update hive.term
