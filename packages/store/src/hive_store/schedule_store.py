@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from hive_contracts.errors import RefusedTaskError, UnknownScheduleError
+from hive_contracts.errors import RefusedScheduleError, RefusedTaskError, UnknownScheduleError
 from hive_contracts.ids import ScheduleId, TaskId
 from hive_contracts.schedules import (
     Missed,
