@@ -22,6 +22,7 @@ from hive.commands import (
     join,
     logs,
     migrate,
+    prune,
     queen,
     restore,
     retry,
@@ -86,6 +87,7 @@ app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
 app.command()(logs.logs)
 app.command()(demo.demo)
+app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)
 app.command(epilog=completion.EPILOG)(completion.completion)
 
