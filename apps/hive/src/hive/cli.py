@@ -19,6 +19,8 @@ from hive.commands import (
     doctor,
     down,
     events,
+    export,
+    importing,
     join,
     logs,
     migrate,
@@ -68,6 +70,8 @@ app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 app.command()(backup.backup)
 app.command()(restore.restore)
+app.command(epilog=export.EPILOG)(export.export)
+app.command("import", epilog=importing.EPILOG)(importing.import_file)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)

@@ -83,4 +83,7 @@ def _selection(rule: KeepRule) -> str:
 
 
 def _time(rule: KeepRule) -> str:
-    return "for ever" if rule.keep is None else show_seconds(rule.keep.total_seconds())
+    if rule.keep is None:
+        return "for ever"
+    first, *rest = show_seconds(rule.keep.total_seconds()).split(" ")
+    return first if rest in (["0h"], ["0m"], ["0s"]) else " ".join([first, *rest])

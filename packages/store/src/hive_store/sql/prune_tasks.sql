@@ -24,6 +24,10 @@ with rule as materialized (
   from unnest($4::text[], $5::text[], $6::text[], $7::double precision[])
     with ordinality as r (queue, kind, state, keep_seconds, place)
 ),
+cutoff as materialized (
+  select coalesce($8::timestamptz, statement_timestamp()) - make_interval(secs => min(keep_seconds)) as shortest
+  from rule
+),
 looked as materialized (
   select id, queue, kind, state::text as state, created_at, finished_at
   from hive.task
@@ -43,7 +47,7 @@ due as materialized (
       order by place
       limit 1
     ) r
-  where l.finished_at is not null
+  where l.finished_at <= (select shortest from cutoff)  -- or no rule need be looked at
     and l.finished_at <= coalesce($8::timestamptz, statement_timestamp()) - make_interval(secs => r.keep_seconds)
     -- Here belongs, one condition each, what keeps a task that something unfinished still needs.
 ),
@@ -62,8 +66,7 @@ held as materialized (
   select id
   from hive.task
   where not $9::boolean and id = any(array(select id from taken))
-    and finished_at <= coalesce($8::timestamptz, statement_timestamp())
-      - make_interval(secs => (select min(keep_seconds) from rule))
+    and finished_at <= (select shortest from cutoff)
   order by id
   for update skip locked
 ),
@@ -79,27 +82,25 @@ gone_output as (
 went as materialized (
   select id, queue, state, due_at from taken where $9::boolean or id in (select id from gone)
 ),
+reached as materialized (
+  select is_all_due, case when is_all_due then (select max(id) from looked) else (select max(id) from taken) end as last_id
+  from (select (select count(*) from taken) = (select count(*) from due) as is_all_due) t
+),
 stayed as (
-  select l.id, l.finished_at
-  from looked l
-  where l.id <= coalesce(
-      case when (select count(*) from taken) < (select count(*) from due) then (select max(id) from taken) end, l.id)
-    and l.id not in (select id from went)
+  select id, finished_at
+  from looked
+  where id <= (select last_id from reached) and id not in (select id from went)
 )
 select queue, state, count(*) as count, null::bigint as last_id, null::boolean as is_over,
        null::bigint as first_kept_id, null::timestamptz as oldest_finished_at, null::double precision as overdue_seconds
 from went
 group by queue, state
 union all
-select null, null, null,
-       case when (select count(*) from taken) < (select count(*) from due) then (select max(id) from taken)
-         else (select max(id) from looked) end,
-       (select count(*) from taken) = (select count(*) from due)
-         and ((select count(*) from looked) < $2::integer
-           or not exists (
-             select from looked
-             where created_at <= coalesce($8::timestamptz, statement_timestamp())
-               - make_interval(secs => (select min(keep_seconds) from rule)))),
+select null, null, null, last_id,
+       is_all_due and (
+         (select count(*) from looked) < $2::integer
+         or not exists (select from looked where created_at <= (select shortest from cutoff))),
        (select min(id) from stayed),
        (select min(finished_at) from stayed),
        (select extract(epoch from max(coalesce($8::timestamptz, statement_timestamp()) - due_at)) from went)::double precision
+from reached
