@@ -23,8 +23,10 @@ from hive_store.statements import statement
 
 __all__ = ["ExportProgress", "Exported", "export_tasks"]
 
-PORTION: Final = 100
-"""How many rows are read at a time; one may have some MiB, nearly all have less than one KiB."""
+FIRST_PORTION: Final = 20
+LARGEST_PORTION: Final = 500
+PORTION_BYTES: Final = 4 << 20
+"""How many rows are read at a time, ever more while none is large: one may have some MiB."""
 
 PIECE_BYTES: Final = 1 << 18
 TOLD_EACH: Final = 1000
@@ -180,11 +182,15 @@ class _Export:
         return json.dumps(head)
 
     async def _rows(self, name: str, *arguments: object) -> AsyncGenerator[Row]:
-        cursor = self._connection.cursor(
-            statement(name), *arguments, prefetch=PORTION, timeout=LONGEST_STEP_SECONDS
+        cursor = await self._connection.cursor(
+            statement(name), *arguments, timeout=LONGEST_STEP_SECONDS
         )
-        async for row in cursor:
-            yield row
+        portion, largest_bytes = FIRST_PORTION, 1
+        while rows := await cursor.fetch(portion, timeout=LONGEST_STEP_SECONDS):
+            for row in rows:
+                largest_bytes = max(largest_bytes, len(row["row"]) + len(row.get("data") or b""))
+                yield row
+            portion = max(1, min(2 * portion, LARGEST_PORTION, PORTION_BYTES // largest_bytes))
 
     async def _add(self, type_: str, row: str) -> None:
         self._counts[type_] += 1
