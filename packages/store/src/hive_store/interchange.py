@@ -1,6 +1,6 @@
 """The lines of an export: JSON, one record a line, each with its type and the format's version.
 
-    {"type": "hive", "version": 1, "row": {"schema": 11, "made_at": ..., "columns": ..., ...}}
+    {"type": "hive", "version": 1, "row": {"schema": 4, "made_at": ..., "columns": ..., ...}}
     {"type": "task", "version": 1, "row": {"id": 1, "queue": "default", ...}}
     {"type": "attempt", "version": 1, "row": {"task_id": 1, "claim": 1, ...}}
     {"type": "output", "version": 1, "row": {"task_id": 1, ..., "text": "hello"}}

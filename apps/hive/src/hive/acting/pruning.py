@@ -91,12 +91,10 @@ async def prune_tasks(settings: Settings, order: PruneOrder) -> None:
             _show_counts(found)
         what = f"delete {counted(found.total(), 'finished task')} for good"
         confirm(what, is_agreed=order.is_agreed)
+        # Before the deed, which may be interrupted.
+        target, details = keep_in_words(order.retention), {"tasks": found.total()}
+        await view.record(deed_of_mine("prune", target=target, details=details))
         gone = await _walk(view, order.retention, as_of=as_of, is_dry=False)
-        await view.record(
-            deed_of_mine(
-                "prune", target=keep_in_words(order.retention), details={"tasks": gone.total()}
-            )
-        )
     _tell(gone, order, verb="deleted")
 
 
