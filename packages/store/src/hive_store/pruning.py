@@ -17,10 +17,10 @@ from hive_store.line import Line
 __all__ = ["BATCH_ROWS", "LOOK_TASKS", "PrunedBatch", "Pruner"]
 
 LOOK_TASKS: Final = 5000
-"""How many tasks a batch looks at: some 5 ms of Postgres if none of them is due."""
+"""How many tasks a batch looks at: 4 ms of Postgres if all are young, 8 if rules keep them."""
 
 BATCH_ROWS: Final = 1000
-"""How many rows a batch deletes, of all tables together: some 15 ms."""
+"""How many rows a batch deletes, of all tables together: 20 ms of Postgres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
