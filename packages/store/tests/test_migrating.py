@@ -23,6 +23,7 @@ MIGRATIONS = [
     "0006_expiry",
     "0007_unique_keys",
     "0008_schedules",
+    "0009_retention",
 ]
 
 

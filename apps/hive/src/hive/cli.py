@@ -19,9 +19,12 @@ from hive.commands import (
     doctor,
     down,
     events,
+    export,
+    importing,
     join,
     logs,
     migrate,
+    prune,
     queen,
     restore,
     retry,
@@ -68,6 +71,8 @@ app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 app.command()(backup.backup)
 app.command()(restore.restore)
+app.command(epilog=export.EPILOG)(export.export)
+app.command("import", epilog=importing.EPILOG)(importing.import_file)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)
@@ -88,6 +93,7 @@ app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
 app.command()(logs.logs)
 app.command()(demo.demo)
+app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)
 app.command(epilog=completion.EPILOG)(completion.completion)
 

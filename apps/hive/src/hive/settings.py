@@ -18,6 +18,7 @@ from hive.sections import (
     DatabaseSettings,
     LogSettings,
     RedisSettings,
+    RetentionSettings,
     ServicesSettings,
 )
 from hive.sources import (
@@ -51,6 +52,7 @@ SECTIONS: Mapping[str, type] = {
     "worker": WorkerSettings,
     "command": CommandSettings,
     "calls": CallSettings,
+    "retention": RetentionSettings,
     "log": LogSettings,
 }
 """Every section, and the class that documents and checks it."""
@@ -67,6 +69,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     command: CommandSettings = field(default_factory=CommandSettings)
     calls: CallSettings = field(default_factory=CallSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
     given: Mapping[str, Given] = field(default_factory=dict[str, Given], repr=False)

@@ -44,6 +44,7 @@ async def run_queen(settings: Settings) -> None:
             redis_url=urls.redis,
             redis_prefix=settings.redis.prefix,
             settings=settings.queen,
+            retention=settings.retention.retention,
             metrics=metrics,
             version=VERSION,
         ) as queen:

@@ -44,6 +44,9 @@ class Duties:
         self._metrics = metrics
         self._clock = clock
         self._done_at: dict[str, float] = {}
+        self.has_term = False
+        """Whether this queen had the term when she last asked."""
+
         self._counted_to: Cursor | None = None
         """How far the event log has been counted; None without the term."""
 
@@ -54,7 +57,8 @@ class Duties:
     async def tick(self) -> float:
         """Take or keep the term; with it, do what is due."""
         term = timedelta(seconds=self._settings.term_seconds)
-        if await self._store.hold_term(term=term) is None:
+        self.has_term = await self._store.hold_term(term=term) is not None
+        if not self.has_term:
             self._show_nothing()
             return self._settings.term_seconds / 2
         # The partitions last: a reader of the log can make that fail, and it is then tried again.

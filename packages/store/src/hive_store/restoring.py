@@ -168,7 +168,9 @@ async def _fill_table(
 async def _settle(connection: Connection, manifest: Manifest) -> Restored:
     """Go from the backup's schema to this Hive's, and end the leases of the old Hive."""
     await apply(connection, [step for step in migrations() if step.number > manifest.schema])
-    [row] = await connection.fetch(statement("settle_restored_tasks"), timeout=LONGEST_STEP_SECONDS)
+    [row] = await connection.fetch(
+        statement("settle_restored_tasks"), None, "backup", timeout=LONGEST_STEP_SECONDS
+    )
     return Restored(
         manifest=manifest,
         queued=row["queued"],

@@ -71,6 +71,9 @@ class Metrics:
         self._ticks_submitted = self._counter("hive_schedule_ticks_submitted_total")
         self._ticks_skipped = self._counter("hive_schedule_ticks_skipped_total")
         self._lateness = self._histogram("hive_schedule_lateness_seconds")
+        self._pruned = self._counter("hive_tasks_pruned_total")
+        self._oldest_finished = self._gauge("hive_oldest_finished_task_timestamp_seconds")
+        self._retention_behind = self._gauge("hive_retention_behind_seconds")
         self._loop_retries = self._counter("hive_loop_retries_total")
 
     def attempts_ended(
@@ -155,6 +158,18 @@ class Metrics:
     def ticks_skipped(self, reason: SkipReason, count: int) -> None:
         """Count ticks of schedules that were left out."""
         self._ticks_skipped.add(count, (reason.value,))
+
+    def tasks_pruned(self, queue: str, state: TaskState, count: int) -> None:
+        """Count finished tasks that were deleted."""
+        self._pruned.add(count, (queue, state.value))
+
+    def show_oldest_finished(self, timestamp: float | None) -> None:
+        """Show the Unix time at which the oldest finished task ended; None: it is not known."""
+        self._oldest_finished.show({} if timestamp is None else {(): timestamp})
+
+    def show_retention_behind(self, seconds: float | None) -> None:
+        """Show how late finished tasks leave; None: this process does not know."""
+        self._retention_behind.show({} if seconds is None else {(): seconds})
 
     def loop_retried(self, loop: str, count: int = 1) -> None:
         """Count rounds of `loop` that met something away; 0 makes the loop show."""

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from hive.durations import show_seconds
+from hive.keeping import keep_in_words
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
 from hive.words import counted
+from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
 
@@ -33,35 +35,43 @@ class Survey:
     recent_ends: Mapping[TaskState, int]
     """How many tasks ended within the last minute."""
 
+    oldest_finished_seconds: float | None
+    """How long ago the first finished task that is kept ended; None if there is none."""
+
+    retention: Retention
+    """How long finished tasks are kept, as the settings of this machine say."""
+
     workers: Sequence[SeenWorker]
     schedules: "ScheduleCounts"
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
 
-async def survey(view: View, *, silence: timedelta) -> Survey:
+async def survey(view: View, settings: Settings) -> Survey:
     """Look at everything once."""
     return Survey(
         counts=await view.tasks.count(),
         longest_waits=await view.onlooker.longest_waits(),
         recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
+        oldest_finished_seconds=await view.pruner.oldest_finished_age(),
+        retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
         schedules=await view.schedules.counts(),
-        silence=silence,
+        silence=settings.silence,
     )
 
 
 async def survey_once(settings: Settings) -> Survey:
     """Look at everything once, at the Hive that the settings name."""
     async with open_view(settings) as view:
-        return await survey(view, silence=settings.silence)
+        return await survey(view, settings)
 
 
 def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
-    ends = [_ends_line(found.recent_ends), *_schedule_lines(found.schedules)]
+    ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
     return [*queues, "", *ends, "", *workers]
 
 
@@ -80,6 +90,10 @@ def as_plain(found: Survey) -> dict[str, Any]:
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
         "schedules": asdict(found.schedules),
+        "kept": {
+            "terms": keep_in_words(found.retention),
+            "oldest_finished_seconds": found.oldest_finished_seconds,
+        },
         "workers": [asdict(worker) for worker in found.workers],
     }
 
@@ -119,6 +133,12 @@ def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
     if counts.next_seconds is not None:
         parts.append(f"next tick in {show_seconds(max(0.0, counts.next_seconds))}")
     return [", ".join(parts)]
+
+
+def _kept_line(found: Survey) -> str:
+    age = found.oldest_finished_seconds
+    oldest = "" if age is None else f"; the oldest ended {show_seconds(age)} ago"
+    return f"finished tasks are kept {keep_in_words(found.retention)}{oldest}"
 
 
 def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from hive_bus.bus import Bus
     from hive_client import Hive
     from hive_store import EventLog, FleetStore, Line, ScheduleStore, Selector, TaskStore
+    from hive_store.deeds import Deed
     from hive_store.onlooker import Onlooker
+    from hive_store.pruning import Pruner
 
 __all__ = ["Reach", "View", "open_reach", "open_view"]
 
@@ -71,6 +73,19 @@ class View:
         from hive_store.onlooker import Onlooker  # noqa: PLC0415
 
         return Onlooker(self._line)
+
+    @cached_property
+    def pruner(self) -> "Pruner":
+        """What deletes finished tasks."""
+        from hive_store.pruning import Pruner  # noqa: PLC0415
+
+        return Pruner(self._line)
+
+    async def record(self, deed: "Deed") -> None:
+        """Write down what was done by hand."""
+        from hive_store.deeds import record_deed  # noqa: PLC0415
+
+        await record_deed(self._line, deed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

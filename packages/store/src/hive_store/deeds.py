@@ -1,0 +1,40 @@
+"""What people do by hand, written down where everybody can look it up: the table `hive.audit`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hive_store.line import Line
+from hive_store.texts import storable_text
+
+__all__ = ["Deed", "record_deed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """Something that a person did."""
+
+    actor: str
+    """The name of the account."""
+
+    host: str
+    what: str
+    """The command."""
+
+    target: str | None = None
+    """What it was done to."""
+
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What else is of use, as JSON can hold it."""
+
+
+async def record_deed(line: Line, deed: Deed) -> None:
+    """Write a deed down; raises as `Line.fetch` does."""
+    await line.fetch("record_deed", *deed_arguments(deed))
+
+
+def deed_arguments(deed: Deed) -> tuple[str | None, ...]:
+    """Return what the statement `record_deed` is sent."""
+    target = None if deed.target is None else storable_text(deed.target)
+    details = json.dumps(dict(deed.details), default=str)
+    return storable_text(deed.actor), storable_text(deed.host), deed.what, target, details
