@@ -25,7 +25,8 @@ MIXTURE: Final = {
     "noop": 933,
     "nap": 20,
     "compute": 15,
-    "command": 10,
+    "command": 8,
+    "long": 2,
     "flaky": 8,
     "hopeless": 2,
     "cancelled": 8,
@@ -36,7 +37,7 @@ MIXTURE: Final = {
 SORTS: Final = tuple(MIXTURE)
 
 KEYS: Final = 12
-KEYED: Final = ("nap", "compute", "command", "flaky", "cancelled")
+KEYED: Final = ("nap", "compute", "command", "long", "flaky", "cancelled")
 KEYED_SHARE: Final = 0.4
 DEPENDENT_SHARE: Final = 0.2
 MOST_PARENTS_BACK: Final = 200
@@ -110,9 +111,10 @@ class Work:
 
     def _command(self, number: int) -> Order:
         lingers = self._chance.random() < 0.25
-        is_long = self._chance.random() < 0.2
-        seconds = self._chance.uniform(3.0, 8.0) if is_long else self._chance.uniform(0.05, 2.0)
-        return self._program(number, seconds, lingers=lingers)
+        return self._program(number, self._chance.uniform(0.05, 2.0), lingers=lingers)
+
+    def _long(self, number: int) -> Order:
+        return self._program(number, self._chance.uniform(3.0, 8.0), lingers=False)
 
     def _cancelled(self, number: int) -> Order:
         if self._chance.random() < 0.5:

@@ -187,7 +187,8 @@ async def _strike(arena: Arena, strike: Strike, result: Result) -> None:
 
 
 async def _look_around(arena: Arena, scraper: Scraper, result: Result) -> None:
-    result.leaks = await leaks(arena, scraper, patience_seconds=LEAK_SECONDS)
+    patience_seconds = min(LEAK_SECONDS, result.orders.patience_seconds)
+    result.leaks = await leaks(arena, scraper, patience_seconds=patience_seconds)
     await _until_gone(arena.mark, of_tasks_alone=True)
     result.left = len(processes_left(arena.mark, of_tasks_alone=True))
     result.stale_writes = scraper.total("hive_stale_writes_total")
