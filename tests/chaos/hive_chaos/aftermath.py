@@ -4,12 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-
 from hive_chaos.arena import MARK, Arena
 from hive_chaos.history import Row
 from hive_chaos.scraping import Scraper
 from hive_chaos.servers import Servers
+from hive_contracts.errors import UnavailableError
 from hive_store.statements import statement
 
 __all__ = ["count_open", "leaks", "processes_left", "read_rows", "settle"]
@@ -46,7 +45,7 @@ async def settle(servers: Servers, *, patience_seconds: float) -> None:
         try:
             if await count_open(servers) == 0:
                 return
-        except (asyncpg.PostgresError, OSError):
+        except UnavailableError:
             pass
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Never
 
-import asyncpg
-
 from hive_bus.bus import Bus
 from hive_chaos.history import Asked
 from hive_chaos.load import HAS_DEPENDENCIES, Order, Work
@@ -15,6 +13,7 @@ from hive_client import Hive
 from hive_contracts.errors import UnavailableError
 from hive_contracts.events import EventFrame, EventType
 from hive_contracts.ids import TaskId
+from hive_store.connecting import Connection
 
 __all__ = ["Driver", "Listener"]
 
@@ -110,12 +109,10 @@ class Listener:
                         async for frame in frames:
                             if isinstance(frame, EventFrame):
                                 await self._hold_against_rows(frame, connection)
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                except UnavailableError:
                     await asyncio.sleep(EVERY_SECONDS)
 
-    async def _hold_against_rows(
-        self, frame: EventFrame, connection: "asyncpg.Connection[asyncpg.Record]"
-    ) -> None:
+    async def _hold_against_rows(self, frame: EventFrame, connection: Connection) -> None:
         told = [
             task_id for event in frame.events if event.type in ENDS for task_id in event.task_ids
         ]

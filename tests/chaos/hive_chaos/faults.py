@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
 import psutil
 
 from hive_chaos.arena import LEASE_SECONDS, Arena
 from hive_chaos.members import Victim
+from hive_contracts.errors import UnavailableError
 
 __all__ = ["FAULTS", "Blow", "Fault"]
 
@@ -238,8 +238,7 @@ def _fill(path: str) -> None:
 
 async def _write_much(blow: Blow) -> None:
     """Have Postgres meet the full disk: it has some log of changes in stock."""
-    lost = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-    with suppress(*lost):
+    with suppress(UnavailableError, TimeoutError):
         async with asyncio.timeout(blow.seconds), blow.arena.servers.connected() as connection:
             while True:
                 await connection.execute(

@@ -64,9 +64,11 @@ class Member:
     """How far its clocks since boot are ahead of the machine's, from its next start on."""
 
     starts: int = 0
+    exits: list[int] = field(default_factory=list[int])
+    """How it has ended so far, before `stop`."""
+
     _process: "subprocess.Popen[bytes] | None" = None
     _stopping: bool = False
-    _lines: list[str] = field(default_factory=list[str])
 
     async def keep(self) -> None:
         """Run it until `stop`."""
@@ -76,6 +78,7 @@ class Member:
             while self._process.poll() is None:  # noqa: ASYNC110 - its end raises no event
                 await asyncio.sleep(LOOK_SECONDS)
             if not self._stopping:
+                self.exits.append(self._process.returncode)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _start(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from hive_chaos.plan import Strike, strikes
 from hive_chaos.promises import overlaps_in_loops, re_executions, violations
 from hive_chaos.scraping import Scraper
 from hive_client import Hive
+from hive_contracts.errors import UnavailableError
 from hive_testkit.waiting import until
 
 __all__ = ["Orders", "Result", "Struck", "run"]
@@ -96,6 +98,9 @@ class Result:
     starts: int = 0
     """How often a process of Hive was started by the driver."""
 
+    exits: dict[str, int] = field(default_factory=dict[str, int])
+    """With which codes those ended, negative for a signal, until the quiet at the end."""
+
     logs: dict[str, str] = field(default_factory=dict[str, str])
     """How the log of each process ends."""
 
@@ -124,6 +129,8 @@ async def run(orders: Orders, folder: Path) -> Result:
                 await settle(arena.servers, patience_seconds=orders.patience_seconds)
         await _look_around(arena, scraper, result)
         rows, ended_at = await read_rows(arena.servers)
+        exits = Counter(code for member in arena.members.values() for code in member.exits)
+        result.exits = {str(code): count for code, count in sorted(exits.items())}
         await arena.stop()
         await _until_gone(arena.mark, of_tasks_alone=False)
         result.left += len(processes_left(arena.mark, of_tasks_alone=False))
@@ -179,7 +186,12 @@ async def _strike(arena: Arena, strike: Strike, result: Result) -> None:
         result.not_exercised[strike.fault] = arena.missing[fault.needs]
         return
     at = time.clock_gettime(time.CLOCK_REALTIME)
-    if await fault.strike(Blow(arena=arena, seconds=strike.seconds, choice=strike.choice)):
+    try:
+        met = await fault.strike(Blow(arena=arena, seconds=strike.seconds, choice=strike.choice))
+    except UnavailableError:
+        # Another fault has just done worse to it.
+        met = False
+    if met:
         lifted_at = time.clock_gettime(time.CLOCK_REALTIME)
         result.struck.append(Struck(fault=strike.fault, at=at, lifted_at=lifted_at))
     else:

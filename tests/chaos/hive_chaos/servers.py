@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import redis.asyncio
 
+from hive_bus.connection import asking
 from hive_contracts.errors import ServiceUnavailableError
 from hive_services import EmbeddedPostgres, EmbeddedRedis
 from hive_services.doors import Door, door_of
 from hive_services.processes import signal_tree
 from hive_store import migrate
-from hive_store.connecting import Connection
+from hive_store.connecting import Connection, say_farewell, translated
 from hive_testkit.proxy import Proxy, listener
 
 __all__ = ["Servers", "small_disk"]
@@ -93,22 +94,31 @@ class Servers:
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[Connection]:
-        """Connect to Postgres, past its proxy."""
-        connection: Connection = await asyncpg.connect(self.postgres.url)
-        try:
-            yield connection
-        finally:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await connection.close(timeout=5)
+        """Connect to Postgres, past its proxy.
+
+        Raises:
+            StoreUnavailableError: it is away, also in the midst of what the caller does.
+        """
+        with translated():
+            connection: Connection = await asyncpg.connect(self.postgres.url)
+            try:
+                yield connection
+            finally:
+                await say_farewell(connection)
 
     async def tell_redis(self, *words: str) -> None:
-        """Have Redis do something, past its proxy."""
+        """Have Redis do something, past its proxy.
+
+        Raises:
+            BusUnavailableError: it did not.
+        """
         door = self._doors["redis"]
         path = urlsplit(self.redis.url).path
         # redis-py leaves its types open.
         client: Any = redis.asyncio.Redis(unix_socket_path=path, password=door.password)
         try:
-            await client.execute_command(*words)
+            async with asking(self.redis.url):
+                await client.execute_command(*words)
         finally:
             await client.aclose()
 

@@ -55,6 +55,7 @@ def totals(result: Result) -> list[list[str]]:
     """Return what was done, as names and figures."""
     middle, most = pauses(result.struck)
     states = ", ".join(f"{count} {state}" for state, count in sorted(result.states.items()))
+    codes = ", ".join(f"{code} ({count})" for code, count in result.exits.items()) or "none"
     held = (
         ", ".join(f"{what} {count}" for what, count in result.leaks.items() if count) or "nothing"
     )
@@ -71,6 +72,7 @@ def totals(result: Result) -> list[list[str]]:
         ["ends heard and held against the rows", str(result.hints)],
         ["faults", f"{len(result.struck)} ({sum(result.missed.values())} met nobody)"],
         ["starts of Hive's processes by the driver", str(result.starts)],
+        ["their exit codes", codes],
         ["longest pause by fault p50, max", f"{middle} s, {most} s"],
         ["held when quiet", held],
     ]

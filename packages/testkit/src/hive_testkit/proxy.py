@@ -28,6 +28,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._lets_through = asyncio.Event()
         self._lets_through.set()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     @classmethod
     @asynccontextmanager
@@ -52,6 +54,7 @@ class Proxy:
             finally:
                 proxy.release()
                 proxy.drop()
+                await proxy._is_idle.wait()
 
     @property
     def connections(self) -> int:
@@ -73,6 +76,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self._is_idle.clear()
         beyond: asyncio.StreamWriter | None = None
         try:
             await self._lets_through.wait()
@@ -89,6 +93,8 @@ class Proxy:
                 if each is not None:
                     self._writers.discard(each)
                     each.transport.abort()
+            if not self._writers:
+                self._is_idle.set()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(CHUNK_BYTES):
