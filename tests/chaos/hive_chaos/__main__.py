@@ -39,7 +39,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tasks", type=int, help=f"{PER_SECOND} a second, {MOST_TASKS} at most")
-    parser.add_argument("--patience", type=float, default=180.0, help="seconds for what is left")
+    parser.add_argument("--patience", type=float, default=120.0, help="seconds without progress")
     parser.add_argument("--faults", help=f"only these, with commas between; of {', '.join(FAULTS)}")
     parser.add_argument("--sorts", help=f"only such tasks, with commas; of {', '.join(SORTS)}")
     parser.add_argument("--plant", choices=PLANTS, help="break Hive's own code on purpose")

@@ -1,6 +1,7 @@
 """What is left when a run is over and quiet, of rows, permits, slots, processes: nothing."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,15 +39,16 @@ async def count_open(servers: Servers) -> int:
 
 
 async def settle(servers: Servers, *, patience_seconds: float) -> None:
-    """Return once every task has ended, or when patience is at its end."""
+    """Return once every task has ended, or when none has for as long as patience lasts."""
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + patience_seconds
+    fewest, give_up_at = None, loop.time() + patience_seconds
     while loop.time() < give_up_at:
-        try:
-            if await count_open(servers) == 0:
+        with suppress(UnavailableError):
+            count = await count_open(servers)
+            if count == 0:
                 return
-        except UnavailableError:
-            pass
+            if fewest is None or count < fewest:
+                fewest, give_up_at = count, loop.time() + patience_seconds
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -114,7 +114,7 @@ class Work:
         return self._program(number, self._chance.uniform(0.05, 2.0), lingers=lingers)
 
     def _long(self, number: int) -> Order:
-        return self._program(number, self._chance.uniform(3.0, 8.0), lingers=False)
+        return self._program(number, self._chance.uniform(3.0, 12.0), lingers=False)
 
     def _cancelled(self, number: int) -> Order:
         if self._chance.random() < 0.5:

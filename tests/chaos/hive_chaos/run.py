@@ -49,8 +49,8 @@ class Orders:
     sorts: Sequence[str] = SORTS
     """Which sorts of tasks there are."""
 
-    patience_seconds: float = 180.0
-    """How long after the last fault every task must have ended."""
+    patience_seconds: float = 120.0
+    """After the last fault, for how long no task may end while some have not."""
 
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     """Variables for the environment of Hive's processes."""
