@@ -10,6 +10,7 @@ A run of ten minutes or more is added to docs/reliability.md.
 import argparse
 import asyncio
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--sorts", help=f"only such tasks, with commas; of {', '.join(SORTS)}")
     parser.add_argument("--plant", choices=PLANTS, help="break Hive's own code on purpose")
     parser.add_argument("--out", type=Path, help="write the page here, however short the run is")
+    parser.add_argument("--keep", type=Path, help="an empty directory for logs and witnesses")
     chosen = parser.parse_args()
     faults: list[str] = chosen.faults.split(",") if chosen.faults else list(FAULTS)
     sorts: list[str] = chosen.sorts.split(",") if chosen.sorts else list(SORTS)
@@ -65,11 +67,11 @@ def main() -> None:
         chosen.faults or chosen.sorts or chosen.plant
     )
     out: Path | None = chosen.out or (DOCS if is_whole else None)
-    sys.exit(uvloop.run(_main(orders, out)))
+    sys.exit(uvloop.run(_main(orders, out=out, keep=chosen.keep)))
 
 
-async def _main(orders: Orders, out: Path | None) -> int:
-    with temporary_directory() as folder:
+async def _main(orders: Orders, *, out: Path | None, keep: Path | None) -> int:
+    with temporary_directory() if keep is None else nullcontext(keep) as folder:
         result = await run(orders, folder)
     if not result.is_kept:
         for name, text in result.logs.items():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final, Never
 
 from hive_bus.bus import Bus
+from hive_chaos.aftermath import count_open
 from hive_chaos.history import Asked
 from hive_chaos.load import HAS_DEPENDENCIES, Order, Work
 from hive_chaos.servers import Servers
@@ -18,6 +19,7 @@ from hive_store.connecting import Connection
 __all__ = ["Driver", "Listener"]
 
 EVERY_SECONDS: Final = 0.25
+MOST_OPEN: Final = 2000
 CATCH_UP: Final = 3
 PATIENCE_SECONDS: Final = 10.0
 ENDS: Final = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED})
@@ -26,15 +28,20 @@ ENDS: Final = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.CANCEL
 class Driver:
     """Submits the work, as any client would: over servers that may be away."""
 
-    def __init__(self, hive: Hive, work: Work) -> None:
+    def __init__(self, hive: Hive, work: Work, servers: Servers) -> None:
         self._hive = hive
         self._work = work
+        self._servers = servers
         self.asked: dict[int, Asked] = {}
         self._task_ids: dict[int, TaskId] = {}
         self._to_cancel: list[TaskId] = []
 
     async def run(self, *, tasks: int, seconds: float) -> None:
-        """Submit `tasks` evenly over `seconds`; what outages cost is made up for as it can be."""
+        """Submit `tasks` evenly over `seconds`, fewer if Hive does not keep up with them.
+
+        What outages cost is made up for as it can be. No more than `MOST_OPEN` wait at a time: a
+        queue that grows for as long as the run lasts shows how fast the machine is, and no fault.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
         done = 0
@@ -44,10 +51,18 @@ class Driver:
             due = min(tasks, int(tasks * (passed + EVERY_SECONDS) / seconds))
             count = min(due - done, most)
             await self._cancel()
-            await self._submit(self._work.orders(count))
-            done += count
+            if await self._has_room():
+                await self._submit(self._work.orders(count))
+                done += count
             await asyncio.sleep(EVERY_SECONDS)
         await self._cancel()
+
+    async def _has_room(self) -> bool:
+        try:
+            return await count_open(self._servers) < MOST_OPEN
+        except UnavailableError:
+            # Whether a submit bears that is to be seen.
+            return True
 
     async def _submit(self, orders: Sequence[Order]) -> None:
         if not orders:

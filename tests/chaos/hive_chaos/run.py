@@ -119,7 +119,7 @@ async def run(orders: Orders, folder: Path) -> Result:
         work = Work(orders.seed, witnesses=witnesses, mark=arena.mark, sorts=orders.sorts)
         urls = arena.servers.urls()
         async with Hive.connect(urls["HIVE_DATABASE_URL"], urls["HIVE_REDIS_URL"]) as hive:
-            driver = Driver(hive, work)
+            driver = Driver(hive, work, arena.servers)
             await _come_up(scraper)
             async with _beside(scraper, listener):
                 async with asyncio.TaskGroup() as group:
