@@ -13,6 +13,7 @@ import pytest
 from hive_chaos.faults import FAULTS
 from hive_chaos.load import SORTS
 from hive_chaos.plan import strikes
+from hive_chaos.run import AFTERWARDS_SECONDS, Struck, longest_pause
 
 HERE = Path(__file__).parent
 LONGEST_SECONDS = 400
@@ -107,6 +108,18 @@ def test_each_fault_comes_once_before_any_comes_again_and_is_over_in_time() -> N
     assert {strike.fault for strike in found[: len(FAULTS)]} == FAULTS.keys()
     assert len(found) > len(FAULTS)
     assert all(strike.at_seconds + strike.seconds <= 300 for strike in found)
+
+
+def test_a_faults_pause_is_the_longest_time_without_an_end_while_it_could_be_felt() -> None:
+    struck = Struck(fault="flush-redis", at=10.0, lifted_at=12.0)
+    felt_until = struck.lifted_at + AFTERWARDS_SECONDS
+    assert longest_pause(struck, [1.0, 9.0, 10.5, 13.5, 14.0, felt_until, 99.0]) == max(
+        3.0, 99.0 - felt_until, felt_until - 14.0
+    )
+    assert longest_pause(struck, [1.0, 10.5, 14.0, felt_until + 1.0, 99.0]) == max(
+        3.5, felt_until + 1.0 - 14.0
+    )
+    assert longest_pause(struck, [1.0, 9.0]) is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from hive_client import Hive
 from hive_contracts.errors import UnavailableError
 from hive_testkit.waiting import until
 
-__all__ = ["Orders", "Result", "Struck", "run"]
+__all__ = ["AFTERWARDS_SECONDS", "Orders", "Result", "Struck", "longest_pause", "run"]
 
 START_SECONDS: Final = 60.0
 AFTERWARDS_SECONDS: Final = 2 * LEASE_SECONDS
