@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from hive_chaos.history import Asked, History, Row, Run, read_witnesses
-from hive_chaos.promises import PROMISES, overlaps_in_loops, re_executions, violations
+from hive_chaos.promises import PROMISES, re_executions, violations
 from hive_chaos.tasks.chaos_tasks import Witness
+from hive_chaos.times import overlaps_in_loops
 
 
 def asked(number: int, **more: Any) -> Asked:

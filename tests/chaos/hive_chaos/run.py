@@ -13,13 +13,15 @@ from typing import Final
 
 from hive_chaos.aftermath import leaks, processes_left, read_rows, settle
 from hive_chaos.arena import LEASE_SECONDS, Arena
+from hive_chaos.blow import Blow
 from hive_chaos.driving import Driver, Listener
-from hive_chaos.faults import FAULTS, Blow
+from hive_chaos.faults import FAULTS
 from hive_chaos.history import History, read_witnesses
 from hive_chaos.load import SORTS, Work
 from hive_chaos.plan import Strike, strikes
-from hive_chaos.promises import overlaps_in_loops, re_executions, violations
+from hive_chaos.promises import re_executions, violations
 from hive_chaos.scraping import Scraper
+from hive_chaos.times import overlaps_in_loops
 from hive_client import Hive
 from hive_contracts.errors import UnavailableError
 from hive_testkit.waiting import until
