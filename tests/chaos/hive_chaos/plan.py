@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["Strike", "strikes"]
 
 FIRST_AT_SECONDS: Final = 3.0
-GAP_SECONDS: Final = (0.5, 2.5)
+GAP_SECONDS: Final = (0.5, 4.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
