@@ -21,6 +21,9 @@ __all__ = ["Driver", "Listener"]
 EVERY_SECONDS: Final = 0.25
 MOST_OPEN: Final = 2000
 CATCH_UP: Final = 3
+FEW: Final = 4
+"""Tasks in a submit after one that was not answered."""
+
 PATIENCE_SECONDS: Final = 10.0
 ENDS: Final = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED})
 
@@ -35,6 +38,7 @@ class Driver:
         self.asked: dict[int, Asked] = {}
         self._task_ids: dict[int, TaskId] = {}
         self._to_cancel: list[TaskId] = []
+        self._is_answered = True
 
     async def run(self, *, tasks: int, seconds: float) -> None:
         """Submit `tasks` evenly over `seconds`, fewer if Hive does not keep up with them.
@@ -49,7 +53,7 @@ class Driver:
         most = max(1, int(CATCH_UP * tasks * EVERY_SECONDS / seconds))
         while (passed := loop.time() - began) < seconds and done < tasks:
             due = min(tasks, int(tasks * (passed + EVERY_SECONDS) / seconds))
-            count = min(due - done, most)
+            count = min(due - done, most if self._is_answered else FEW)
             await self._cancel()
             if await self._has_room():
                 await self._submit(self._work.orders(count))
@@ -73,10 +77,12 @@ class Driver:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 task_ids = await self._hive.submit_many(tasks)
         except (UnavailableError, TimeoutError):
+            self._is_answered = False
             for order in orders:
                 asked = replace(order.asked, is_acknowledged=False)
                 self.asked[asked.number] = asked
             return
+        self._is_answered = True
         for order, task_id in zip(orders, task_ids, strict=True):
             self.asked[order.asked.number] = order.asked
             self._task_ids[order.asked.number] = task_id

@@ -74,6 +74,9 @@ class History:
     ticks: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """By schedule, the moments for which it had to make a task."""
 
+    hints: int = 0
+    """How many ends were heard of on the bus, and held against the rows at once."""
+
     untrue_hints: Sequence[str] = ()
     """Ends that were told on the bus before they were so."""
 

@@ -29,7 +29,8 @@ def add_to_page(folder: Path, result: Result) -> None:
     """Add a run to the page in `folder`, which is made if it is missing."""
     kept = folder / "reliability.json"
     runs: list[dict[str, Any]] = json.loads(kept.read_text())["runs"] if kept.exists() else []
-    runs = [*runs, {"at": _now(), "machine": _machine(), "result": _plain(result)}][-MOST_RUNS:]
+    this = {"at": _now(), "machine": _machine(), "load": _load(), "result": _plain(result)}
+    runs = [*runs, this][-MOST_RUNS:]
     kept.write_text(json.dumps({"runs": runs}, indent=1) + "\n", encoding="utf-8")
     (folder / "reliability.md").write_text(page(runs), encoding="utf-8")
 
@@ -42,7 +43,7 @@ def page(runs: Sequence[Mapping[str, Any]]) -> str:
         runs=_table(_runs_table(runs, results)),
         promises=_table(promises_table(results)),
         faults=_table(faults_table(results)),
-        tasks=f"{sum(result.asked for result in results):,}",
+        tasks=f"{sum(map(_held, results)):,}",
         struck=f"{sum(len(result.struck) for result in results):,}",
         minutes=f"{sum(result.orders.seconds for result in results) / 60:.0f}",
         re_executions=f"{sum(result.re_executions for result in results):,}",
@@ -54,16 +55,17 @@ def page(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> list[list[str]]:
-    heads = ["when", "machine", "seed", "seconds", "tasks", "faults", "re-executions"]
+    heads = ["when", "machine", "load", "seed", "seconds", "tasks", "faults", "re-executions"]
     rows = [[*heads, "stale writes", "pause p50, max s", "verdict"]]
     for each, result in zip(runs, results, strict=True):
         rows.append(
             [
                 each["at"],
                 each["machine"],
+                each["load"],
                 str(result.orders.seed),
                 f"{result.orders.seconds:g}",
-                f"{result.asked:,}",
+                f"{_held(result):,}",
                 str(len(result.struck)),
                 str(result.re_executions),
                 str(result.stale_writes),
@@ -72,6 +74,11 @@ def _runs_table(runs: Sequence[Mapping[str, Any]], results: Sequence[Result]) ->
             ]
         )
     return rows
+
+
+def _held(result: Result) -> int:
+    """Return how many tasks Hive had: of those whose submit was not acknowledged, few."""
+    return sum(result.states.values())
 
 
 def _plain(result: Result) -> dict[str, Any]:
@@ -98,6 +105,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="minutes")
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[2]:.1f}"
 
 
 def _machine() -> str:

@@ -19,7 +19,7 @@ from hive_chaos.faults import FAULTS
 from hive_chaos.history import History, read_witnesses
 from hive_chaos.load import SORTS, Work
 from hive_chaos.plan import Strike, strikes
-from hive_chaos.promises import re_executions, violations
+from hive_chaos.promises import re_executions, violations, weights
 from hive_chaos.scraping import Scraper
 from hive_chaos.times import overlaps_in_loops
 from hive_client import Hive
@@ -87,6 +87,9 @@ class Result:
     """Faults that this machine does not permit, and why."""
 
     violations: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    weights: dict[str, int] = field(default_factory=dict[str, int])
+    """By promise, how many things it was held against."""
+
     leaks: dict[str, int] = field(default_factory=dict[str, int])
     left: int = 0
     asked: int = 0
@@ -97,7 +100,6 @@ class Result:
     overlaps_in_loops: int = 0
     stale_writes: int = 0
     lost_leases: int = 0
-    hints: int = 0
     starts: int = 0
     """How often a process of Hive was started by the driver."""
 
@@ -143,9 +145,9 @@ async def run(orders: Orders, folder: Path) -> Result:
         asked=driver.asked,
         runs=read_witnesses(witnesses),
         rows=rows,
+        hints=listener.heard,
         untrue_hints=listener.untrue,
     )
-    result.hints = listener.heard
     _judge(history, ended_at, result)
     return result
 
@@ -247,6 +249,7 @@ def longest_pause(struck: Struck, ended_at: Sequence[float]) -> float | None:
 
 def _judge(history: History, ended_at: Sequence[float], result: Result) -> None:
     result.violations = violations(history)
+    result.weights = weights(history)
     result.asked = len(history.asked)
     result.unacknowledged = sum(not asked.is_acknowledged for asked in history.asked.values())
     for row in history.rows:

@@ -16,15 +16,18 @@ EXAMPLES: Final = 5
 
 def promises_table(results: Sequence[Result]) -> list[list[str]]:
     """Return each promise with how often it was broken, over all the runs."""
-    rows = [["promise", "what it says", "broken"]]
+    rows = [["promise", "what it says", "held against", "broken"]]
     for promise in PROMISES:
+        weight = sum(result.weights.get(promise.name, 0) for result in results)
         broken = sum(len(result.violations.get(promise.name, [])) for result in results)
-        rows.append([promise.name, promise.says, str(broken)])
+        verdict = str(broken) if weight or broken else "not exercised"
+        rows.append([promise.name, promise.says, f"{weight:,}", verdict])
     left = sum(result.left for result in results)
-    rows.append(["processes", "No process outlives its attempt, or its worker", str(left)])
+    says = "No process outlives its attempt, or its worker"
+    rows.append(["processes", says, f"{len(results)} sweeps", str(left)])
     leaked = sum(sum(result.leaks.values()) for result in results)
     says = "When all is quiet, no lease, permit, slot or transaction is held, and all answer"
-    rows.append(["leaks", says, str(leaked)])
+    rows.append(["leaks", says, f"{len(results)} looks", str(leaked)])
     return rows
 
 
@@ -69,7 +72,6 @@ def totals(result: Result) -> list[list[str]]:
         ["stale writes refused", str(result.stale_writes)],
         ["leases lapsed", str(result.lost_leases)],
         ["overlaps in workers' loops", str(result.overlaps_in_loops)],
-        ["ends heard and held against the rows", str(result.hints)],
         ["faults", f"{len(result.struck)} ({sum(result.missed.values())} met nobody)"],
         ["starts of Hive's processes by the driver", str(result.starts)],
         ["their exit codes", codes],
