@@ -25,6 +25,7 @@ from hive.commands import (
     queen,
     restore,
     retry,
+    roles,
     run,
     show,
     status,
@@ -87,6 +88,7 @@ app.command(epilog=retry.EPILOG)(retry.retry)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.command()(config.config)
+app.command()(roles.roles)
 app.command(epilog=completion.EPILOG)(completion.completion)
 
 
