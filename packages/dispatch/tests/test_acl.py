@@ -25,7 +25,8 @@ async def redis() -> AsyncGenerator[GuardedRedis]:
 
 
 async def ask(redis: GuardedRedis, role: str, *words: str, prefix: str = "hive") -> Any:
-    client: Any = Redis.from_url(redis.url_of(role, prefix=prefix))
+    client_class: Any = Redis  # redis-py leaves its options untyped
+    client = client_class.from_url(redis.url_of(role, prefix=prefix))
     try:
         return await client.execute_command(*words)
     finally:
