@@ -48,7 +48,7 @@ async def test_a_worker_that_names_keys_runs_what_they_signed_and_refuses_the_re
     cluster.start("queen", "queen")
     accepts = environment(keys, accept_signed_by="sign-1,sign-2")
     cluster.start("worker", "worker", env=accepts)
-    payload = {"argv": ["echo", SECRET], "env": {}}
+    payload = {"argv": ["echo", SECRET]}
     settings = SealingSettings(key_dir=keys, sign_with="sign-2")
     async with Hive.connect(cluster.database_url, cluster.redis_url, sealing=settings) as signing:
         signed = await signing.submit("command", payload, max_attempts=3)

@@ -187,9 +187,13 @@ def test_two_tasks_with_one_payload_look_different_when_encrypted(keys: Path) ->
 
 
 def test_a_key_that_is_named_and_not_there_is_told_at_once(keys: Path) -> None:
-    for named in ({"sign_with": "k9"}, {"encrypt_with": "k9"}, {"accept": ["k9"]}):
+    for settings in (
+        SealingSettings(key_dir=keys, sign_with="k9"),
+        SealingSettings(key_dir=keys, encrypt_with="k9"),
+        SealingSettings(key_dir=keys, accept_signed_by=("k1", "k9")),
+    ):
         with pytest.raises(ConfigurationError, match=r"k9\.key cannot be read"):
-            sealer(keys, **named)
+            open_sealer(settings)
     with pytest.raises(ConfigurationError, match=r"set sealing\.key_dir"):
         SealingSettings(sign_with="k1")
 
