@@ -6,7 +6,7 @@ A requirement that is not installed here (of another platform) keeps the line th
 import re
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 LOCK: Final = ROOT / "requirements.lock"
@@ -36,14 +36,16 @@ NAMES: Final = {
 def licence_of(package: str) -> str | None:
     """Return what an installed package says of its licence; None if it is not installed."""
     try:
-        found = metadata(package)
+        found: Any = metadata(package)  # a message of the standard library's `email`
     except PackageNotFoundError:
         return None
-    if expression := found.get("License-Expression"):
+    expression: str | None = found.get("License-Expression")
+    if expression:
         return expression
-    classifiers = found.get_all("Classifier") or []
+    classifiers: list[str] = found.get_all("Classifier") or []
     told = [c.removeprefix(CLASSIFIER) for c in classifiers if c.startswith(CLASSIFIER)]
-    said = " AND ".join(told) or (found.get("License") or "unknown").splitlines()[0]
+    text: str = found.get("License") or "unknown"
+    said = " AND ".join(told) or text.splitlines()[0]
     return NAMES.get(said, said)
 
 

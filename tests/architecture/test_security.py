@@ -155,7 +155,7 @@ def test_arq_which_would_unpickle_never_comes_to_read_a_job() -> None:
     assert "start_jobs" in vars(bell_worker.BellWorker)
     assert "run_job" in vars(arq.worker.Worker)
     for module in (bell_worker, sender):
-        source = Path(module.__file__).read_text("utf-8")
+        source = Path(str(module.__file__)).read_text("utf-8")
         for name in ("run_job", "enqueue_job", "deserialize", "serialize_job"):
             code = [word for word in ast.walk(ast.parse(source)) if isinstance(word, ast.Attribute)]
             assert name not in {word.attr for word in code}

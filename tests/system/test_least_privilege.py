@@ -4,11 +4,15 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
+import pytest
 import pytest_asyncio
 
 from hive_client import Hive
@@ -19,7 +23,7 @@ from hive_testkit.cluster import Cluster, running_cluster, until
 from hive_testkit.console import Console
 from hive_testkit.guarded_redis import GuardedRedis, running_guarded_redis
 from hive_testkit.plugin import OwnServer, temporary_directory
-from hive_testkit.roles import Roles, granted_roles, let_in
+from hive_testkit.roles import ROLES, Roles, granted_roles, let_in
 from hive_testkit.waiting import until as until_so
 
 WITHIN = timedelta(seconds=60)
@@ -124,3 +128,67 @@ async def test_a_process_under_the_wrong_role_says_so_and_ends(guarded: Guarded)
     await until(lambda: process.poll() is not None, seconds=30, what="it goes on")
     assert process.returncode == 2
     assert "permission denied" in guarded.said("stray")
+
+
+async def test_two_hives_on_the_same_servers_do_not_see_each_other(
+    own_postgres: OwnServer, tmp_path: Path
+) -> None:
+    """Each tenant has a database, a prefix in Redis, and roles and users of its own in both."""
+    databases = {"hive": own_postgres.url, "other": await another_database(own_postgres.url)}
+    async with AsyncExitStack() as stack:
+        place = stack.enter_context(temporary_directory())
+        prefixes = tuple(databases)
+        redis = await stack.enter_async_context(running_guarded_redis(place, prefixes=prefixes))
+        hives: dict[str, Hive] = {}
+        tenants: dict[str, Roles] = {}
+        clusters: dict[str, Cluster] = {}
+        for prefix, url in databases.items():
+            await migrate(url)
+            roles = tenants[prefix] = await stack.enter_async_context(granted_roles(url))
+            await let_in(roles)
+            folder = tmp_path / prefix
+            folder.mkdir()
+            cluster = clusters[prefix] = await stack.enter_async_context(
+                running_cluster(url, "unset", folder)
+            )
+            for role in ("queen", "worker"):
+                environment = {
+                    "HIVE_DATABASE_URL": roles.url_of(role),
+                    "HIVE_REDIS_URL": redis.url_of(role, prefix=prefix),
+                    "HIVE_REDIS_PREFIX": prefix,
+                }
+                cluster.start(role, role, env=environment)
+            hives[prefix] = await stack.enter_async_context(
+                Hive.connect(
+                    roles.url_of("submitter"),
+                    redis.url_of("submitter", prefix=prefix),
+                    redis_prefix=prefix,
+                )
+            )
+        for prefix, hive in hives.items():
+            # The ids are the same in both, and so is the queue.
+            for task_id in await clusters[prefix].submit(hive, 8):
+                assert (await hive.wait(task_id, within=WITHIN)).state is TaskState.SUCCEEDED
+        for prefix, hive in hives.items():
+            assert sum((await hive.tasks.count())["default"].values()) == 8
+            assert (await clusters[prefix].count(hive)).succeeded == 8
+        await refuse_each_others_users(tenants)
+
+
+async def another_database(url: str) -> str:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("create database other")
+    finally:
+        await connection.close()
+    return urlunsplit(urlsplit(url)._replace(path="/other"))
+
+
+async def refuse_each_others_users(tenants: Mapping[str, Roles]) -> None:
+    one, two = tenants.values()
+    for mine, theirs in ((one, two), (two, one)):
+        for role in ROLES:
+            place = urlsplit(theirs.database_url).path
+            url = urlunsplit(urlsplit(mine.url_of(role))._replace(path=place))
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for d"):
+                await asyncpg.connect(url)
