@@ -34,6 +34,7 @@ COMPILERS: Final = {
 
 IMPORTERS: Final = {
     "packages/calls/src/hive_calls/functions.py": "functions of tasks, from allowed modules",
+    "packages/sealing/src/hive_sealing/__init__.py": "names of the package, on first use",
     "packages/store/src/hive_store/__init__.py": "names of the package, on first use",
 }
 """The places that import a module by a name that is only known when they run."""

@@ -1,14 +1,16 @@
 """From settings to a sealer: every key that a setting names is read at once, so that none lacks."""
 
-from hive_sealing.cipher import encrypt
-from hive_sealing.keys import KeyRing
-from hive_sealing.sealer import KeySealer
+from typing import TYPE_CHECKING
+
 from hive_sealing.settings import SealingSettings
+
+if TYPE_CHECKING:
+    from hive_sealing.sealer import KeySealer
 
 __all__ = ["open_sealer"]
 
 
-def open_sealer(settings: SealingSettings) -> KeySealer | None:
+def open_sealer(settings: SealingSettings) -> "KeySealer | None":
     """Return what signs, encrypts and opens as the settings say; None if nobody does.
 
     Raises:
@@ -17,6 +19,10 @@ def open_sealer(settings: SealingSettings) -> KeySealer | None:
     """
     if settings.key_dir is None:
         return None
+    from hive_sealing.cipher import encrypt  # noqa: PLC0415 - for those who have keys
+    from hive_sealing.keys import KeyRing  # noqa: PLC0415
+    from hive_sealing.sealer import KeySealer  # noqa: PLC0415
+
     ring = KeyRing(settings.key_dir)
     for key_id in settings.accept_signed_by:
         ring.key(key_id)
