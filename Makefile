@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage chaos bench docs lock ci clean
+.PHONY: help setup demo format check types layers test coverage chaos bench docs lock licences audit ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -60,6 +60,12 @@ docs: setup ## Redraw what docs/ derives from code
 
 lock: setup ## Compile requirements.lock anew from what the members ask for
 	$(BIN)/python tools/requirements.py | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock -
+
+licences: setup ## Write licences.txt anew from what is locked and installed
+	$(BIN)/python tools/licences.py
+
+audit: setup ## Look for known vulnerabilities in what is locked; needs the network
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r requirements.lock
 
 ci: check types layers test ## Everything that must hold before a merge
 

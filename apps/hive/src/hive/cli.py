@@ -28,6 +28,7 @@ from hive.commands import (
     queen,
     restore,
     retry,
+    roles,
     run,
     schedule,
     show,
@@ -95,6 +96,7 @@ app.command()(logs.logs)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)
+app.command()(roles.roles)
 app.command(epilog=completion.EPILOG)(completion.completion)
 
 

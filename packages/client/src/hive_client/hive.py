@@ -26,6 +26,7 @@ from hive_contracts.events import CancelRequest, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
+from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
 from hive_store import EndedTask, TaskStore, open_line
 from hive_store.task_ids import checked_ids
 
@@ -61,6 +62,7 @@ class Hive(Submitter):
         redis_url: str | None = None,
         *,
         redis_prefix: str | None = None,
+        sealing: SealingSettings | None = None,
     ) -> AsyncGenerator[Self]:
         """Give a Hive; it connects when it is first used.
 
@@ -71,16 +73,20 @@ class Hive(Submitter):
                 `hive up`. Without one everything works, but results are noticed by polling.
             redis_prefix: what queens and workers use; None for what HIVE_REDIS_PREFIX says, else
                 for "hive".
+            sealing: how payloads are signed and encrypted; None for what HIVE_SEALING_... variables
+                say, else for not at all.
 
         Raises:
-            ConfigurationError: no database is named, and no `hive up` runs here.
+            ConfigurationError: no database is named, and no `hive up` runs here; or a key that is
+                named cannot be used.
         """
         database, redis = _servers(database_url, redis_url)
         prefix = redis_prefix or os.environ.get("HIVE_REDIS_PREFIX") or DEFAULT_PREFIX
+        sealer = open_sealer(sealing or sealing_from_environment(os.environ))
         async with AsyncExitStack() as stack:
             line = await stack.enter_async_context(open_line(database))
             bus = await stack.enter_async_context(Bus.open(redis, prefix=prefix)) if redis else None
-            yield await stack.enter_async_context(cls.over(TaskStore(line), bus))
+            yield await stack.enter_async_context(cls.over(TaskStore(line, sealer=sealer), bus))
 
     @classmethod
     @asynccontextmanager

@@ -22,6 +22,7 @@ from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
+from hive_sealing import SealingSettings
 from hive_store import EndedTask
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class SyncHive(SyncSubmitter):
         redis_url: str | None = None,
         *,
         redis_prefix: str | None = None,
+        sealing: SealingSettings | None = None,
     ) -> "Generator[SyncHive]":
         """Give a Hive; it connects when it is first used. See `Hive.connect`.
 
@@ -104,7 +106,7 @@ class SyncHive(SyncSubmitter):
         """
 
         def opening() -> AbstractAsyncContextManager[Hive]:
-            return Hive.connect(database_url, redis_url, redis_prefix=redis_prefix)
+            return Hive.connect(database_url, redis_url, redis_prefix=redis_prefix, sealing=sealing)
 
         with LoopThread[Hive].open(opening) as thread:
             yield cls(thread)

@@ -2,6 +2,7 @@ r"""Everything that Hive raises on purpose.
 
 HiveError
 ├── UsageError                 the caller is wrong; fix the code, the input or the configuration
+│   ├── BrokenSealError
 │   ├── ConfigurationError
 │   ├── IllegalMoveError
 │   ├── MalformedMessageError
@@ -28,6 +29,7 @@ failure is none of them: it is a value, `outcomes.Failed`, and is raised for who
 from hive_contracts.ids import LeaseId, TaskId
 
 __all__ = [
+    "BrokenSealError",
     "BusUnavailableError",
     "ConfigurationError",
     "HiveError",
@@ -57,6 +59,10 @@ class HiveError(Exception):
 
 class UsageError(HiveError):
     """The caller is wrong. Retrying the same call cannot help."""
+
+
+class BrokenSealError(UsageError):
+    """A payload or result that is not signed as it must be, was altered, or does not decrypt."""
 
 
 class ConfigurationError(UsageError):

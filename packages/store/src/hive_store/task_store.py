@@ -9,10 +9,12 @@ from typing import Any, Final
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
+from hive_store.refusing import checked_payload
 from hive_store.submitting import (
     HELD_UNTIL,
     Connection,
@@ -64,8 +66,10 @@ class OutputPiece:
 class TaskStore:
     """Tasks in Postgres. One statement per method, no rules of its own."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, sealer: Sealer | None = None) -> None:
+        """Make a store over `line`; `sealer` seals what is submitted and reads what is sealed."""
         self._line = line
+        self._sealer = sealer
 
     @property
     def line(self) -> Line:
@@ -102,6 +106,8 @@ class TaskStore:
             UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
+        if self._sealer is not None:
+            tasks = [_sealed(task, self._sealer) for task in tasks]
         if connection is not None:
             rows = await sent_by_caller(connection, tasks)
         else:
@@ -121,17 +127,17 @@ class TaskStore:
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
-        return replace(_record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
+        return replace(self._record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
 
     async def read_many(self, task_ids: Sequence[TaskId]) -> list[TaskRecord]:
         """Return everything known of those tasks that exist, by id, without earlier attempts."""
         rows = await self._line.fetch("read_tasks", possible_ids(task_ids))
-        return [_record(row) for row in rows]
+        return [self._record(row) for row in rows]
 
     async def read_ended(self, task_ids: Sequence[TaskId]) -> list[EndedTask]:
         """Return those of the tasks that have ended."""
         rows = await self._line.fetch("read_ended_tasks", possible_ids(task_ids))
-        return [_ended(row) for row in rows]
+        return [self._ended(row) for row in rows]
 
     async def find_unknown(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
         """Return those of the ids that no task has."""
@@ -204,6 +210,30 @@ class TaskStore:
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
+
+    def _record(self, row: Row) -> TaskRecord:
+        record = _record(row)
+        if self._sealer is None:
+            return record
+        return replace(
+            record,
+            payload=self._sealer.readable_payload(
+                record.payload, kind=record.kind, queue=record.queue
+            ),
+            result=self._sealer.readable_result(record.result, task_id=record.id),
+        )
+
+    def _ended(self, row: Row) -> EndedTask:
+        ended = _ended(row)
+        if self._sealer is None:
+            return ended
+        return replace(ended, result=self._sealer.readable_result(ended.result, task_id=ended.id))
+
+
+def _sealed(task: NewTask, sealer: Sealer) -> NewTask:
+    # Looked at before, when it can be said what is wrong with it, and once more as it is stored.
+    checked_payload(task)
+    return sealer.sealed(task)
 
 
 def _submitted(row: Row) -> Iterator[Submitted]:

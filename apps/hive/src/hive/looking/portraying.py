@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hive.durations import show_seconds
+from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
 from hive.moments import show_moment
-from hive.printing import as_json
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
 from hive.tasks.reaching import open_view
@@ -164,13 +164,13 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
         yield "waits", portrait.waits_for
     if record.cancel_requested_at and record.state not in TERMINAL_STATES:
         yield "cancel", f"asked for {_ago(record.cancel_requested_at, now)}; it is being stopped"
-    yield "payload", as_json(record.payload)
+    yield "payload", sealed_or_plain(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
     if record.expires_at is not None:
         yield "expires", show_moment(record.expires_at)
     yield "limits", _limits(record)
     if record.result is not None:
-        yield "result", as_json(record.result)
+        yield "result", sealed_or_plain(record.result)
     if record.error is not None:
         yield "error", record.error
 

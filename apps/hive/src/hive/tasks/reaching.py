@@ -15,6 +15,7 @@ from hive.urls import find_urls
 if TYPE_CHECKING:
     from hive_bus.bus import Bus
     from hive_client import Hive
+    from hive_contracts.sealing import Sealer
     from hive_store import EventLog, FleetStore, Line, ScheduleStore, Selector, TaskStore
     from hive_store.deeds import Deed
     from hive_store.onlooker import Onlooker
@@ -29,8 +30,9 @@ class View:
     A command pays for the sides of the store that it looks at, and `hive list` for no JSON.
     """
 
-    def __init__(self, line: "Line") -> None:
+    def __init__(self, line: "Line", sealer: "Sealer | None" = None) -> None:
         self._line = line
+        self._sealer = sealer
 
     @cached_property
     def schedules(self) -> "ScheduleStore":
@@ -44,7 +46,7 @@ class View:
         """Tasks, one by one."""
         from hive_store import TaskStore  # noqa: PLC0415
 
-        return TaskStore(self._line)
+        return TaskStore(self._line, sealer=self._sealer)
 
     @cached_property
     def selector(self) -> "Selector":
@@ -108,11 +110,13 @@ async def open_view(settings: Settings) -> AsyncGenerator[View]:
     Raises:
         UsageError: none is named, and none runs here.
     """
+    from hive_sealing import open_sealer  # noqa: PLC0415 - few need what it imports
     from hive_store import open_line  # noqa: PLC0415 - a wrong setting is told without asyncpg
 
     database, _ = find_urls(settings)
+    sealer = open_sealer(settings.sealing)
     async with open_line(database) as line:
-        yield View(line)
+        yield View(line, sealer)
 
 
 @asynccontextmanager
