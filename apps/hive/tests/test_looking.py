@@ -85,13 +85,14 @@ def test_show_says_what_a_task_waits_for(hive: Console) -> None:
 
 
 def test_show_of_a_running_task_has_its_host_pid_and_last_output(hive: Console) -> None:
-    task = submitted(hive, {"argv": ["sh", "-c", "echo begun; sleep 4"]})
+    task = submitted(hive, {"argv": ["sh", "-c", "echo begun; sleep 100"]})
     with hive.start("logs", "-f", task, stdout=subprocess.PIPE) as logs:
         assert logs.stdout is not None
         assert logs.stdout.readline() == b"begun\n"
         found = json.loads(hive("show", task, "--json").stdout)
         shown = hive("show", task).stdout
         logs.kill()
+    hive("cancel", task)
     assert f"process {found['worker_pid']}; last output" in shown
     assert found["last_output_seconds_ago"] >= 0
 
