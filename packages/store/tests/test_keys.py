@@ -287,12 +287,11 @@ async def test_replace_leaves_alone_what_is_being_claimed_at_that_moment(
         statement("claim_tasks"), uuid4(), "default", 1, 60.0, 1, 1,
         parts.after_priorities, parts.after_run_ats, parts.after_ids, parts.last_priorities,
     )  # fmt: skip
-    async with asyncio.TaskGroup() as group:
-        async with open_line().lent() as own, own.transaction():
-            await own.fetch(*claim)
-            submit = group.create_task(scene.submit("a", when_busy="replace"))
-            # Who waited for the claim to commit would call its task off then.
-            await asyncio.wait({submit}, timeout=0.5)
+    async with asyncio.TaskGroup() as group, open_line().lent() as own, own.transaction():
+        await own.fetch(*claim)
+        submit = group.create_task(scene.submit("a", when_busy="replace"))
+        # Who waited for the claim to commit would call its task off then.
+        await asyncio.wait({submit}, timeout=0.5)
     record = await scene.tasks.read(one)
     assert (record.state, record.cancel_requested_at) == (TaskState.DISPATCHED, None)
 
