@@ -25,7 +25,7 @@ from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
-from hive_store.schedule_store import Actor
+from hive_store.deeds import Actor
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.timing import pass_time

@@ -19,10 +19,10 @@ from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import EventLog, HeartbeatStore, TaskStore, migrate, open_line
 from hive_store.backing_up import CopyProgress, back_up
+from hive_store.deeds import Actor
 from hive_store.event_log import BEGINNING
 from hive_store.migrating import LATEST, read_schema
 from hive_store.restoring import Restored, restore
-from hive_store.schedule_store import Actor
 from hive_store.worker_store import Ending, LeasedTask, Piece
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.plugin import fresh_database

@@ -19,7 +19,7 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.selecting import Selection
 from hive_contracts.states import Move, TaskState
 from hive_store import EventLog, TaskStore, open_line
-from hive_store.deeds import Deed
+from hive_store.deeds import Actor, Deed
 from hive_store.exporting import Exported, export_tasks
 from hive_store.importing import Imported, import_tasks
 from hive_store.interchange import Ids
@@ -31,7 +31,7 @@ from hive_testkit.plugin import fresh_database
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Story: TypeAlias = list[dict[str, Any]]
 
-DEED = Deed(actor="somebody", host="here", what="import")
+DEED = Deed(actor=Actor("somebody", "here"), what="import")
 AWKWARD: Final = {"text": "tab\t, \\N, line\nbreak, é, 日本", "number": 10**30, "none": None}
 
 WORDS = st.text(

@@ -7,8 +7,6 @@
 A queen submits them: while none runs, nothing is submitted, and `missed` says what happens then.
 """
 
-import getpass
-import socket
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,7 +24,8 @@ from hive_contracts.schedules import (
 )
 from hive_contracts.tasks import NewTask
 from hive_contracts.ticks import ticks_after
-from hive_store.schedule_store import Actor, ScheduleStore
+from hive_store.deeds import myself
+from hive_store.schedule_store import ScheduleStore
 
 __all__ = ["Schedules", "next_ticks"]
 
@@ -78,7 +77,7 @@ class Schedules:
             overlap=overlap,
             spread=spread,
         )
-        await self.store.put(schedule, replaces=replace, actor=_myself())
+        await self.store.put(schedule, replaces=replace, actor=myself())
         return await self.store.read(name)
 
     async def all(self) -> AsyncGenerator[Schedule]:
@@ -104,22 +103,22 @@ class Schedules:
 
         Raises as `show` does.
         """
-        return await self.store.set_paused(name, is_paused=True, actor=_myself())
+        return await self.store.set_paused(name, is_paused=True, actor=myself())
 
     async def resume(self, name: str) -> bool:
         """Have it go on with the next tick; return whether it was paused.
 
         What came meanwhile is not made up for. Raises as `show` does.
         """
-        return await self.store.set_paused(name, is_paused=False, actor=_myself())
+        return await self.store.set_paused(name, is_paused=False, actor=myself())
 
     async def remove(self, name: str) -> None:
         """Remove a schedule; its tasks stay. Raises as `show` does."""
-        await self.store.remove(name, actor=_myself())
+        await self.store.remove(name, actor=myself())
 
     async def run(self, name: str) -> TaskId:
         """Submit its task now, whatever else it does; return the task's id. Raises as `show`."""
-        return await self.store.run(name, actor=_myself())
+        return await self.store.run(name, actor=myself())
 
 
 def next_ticks(schedule: Schedule, *, count: int) -> list[datetime]:
@@ -130,11 +129,3 @@ def next_ticks(schedule: Schedule, *, count: int) -> list[datetime]:
     if schedule.next_at is not None and schedule.next_at <= after:
         after = schedule.next_at - timedelta(microseconds=1)
     return list(islice(ticks_after(schedule.when, after), count))
-
-
-def _myself() -> Actor:
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):
-        name = "unknown"
-    return Actor(name, socket.gethostname())

@@ -1,23 +1,33 @@
 """What people do by hand, written down where everybody can look it up: the table `hive.audit`."""
 
+import getpass
 import json
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hive_store.line import Line
 from hive_store.texts import storable_text
 
-__all__ = ["Deed", "record_deed"]
+__all__ = ["Actor", "Deed", "deed_arguments", "myself", "record_deed"]
+
+
+class Actor(NamedTuple):
+    """Who does something."""
+
+    name: str
+    """Of the account."""
+
+    host: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
     """Something that a person did."""
 
-    actor: str
-    """The name of the account."""
-
-    host: str
+    actor: Actor
     what: str
     """The command."""
 
@@ -26,6 +36,16 @@ class Deed:
 
     details: Mapping[str, object] = field(default_factory=dict[str, object])
     """What else is of use, as JSON can hold it."""
+
+
+def myself() -> Actor:
+    """Return who runs this process."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container a user may have a number alone.
+        name = str(os.getuid())
+    return Actor(name, socket.gethostname())
 
 
 async def record_deed(line: Line, deed: Deed) -> None:
@@ -37,4 +57,4 @@ def deed_arguments(deed: Deed) -> tuple[str | None, ...]:
     """Return what the statement `record_deed` is sent."""
     target = None if deed.target is None else storable_text(deed.target)
     details = json.dumps(dict(deed.details), default=str)
-    return storable_text(deed.actor), storable_text(deed.host), deed.what, target, details
+    return *map(storable_text, deed.actor), deed.what, target, details

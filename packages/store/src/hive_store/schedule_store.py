@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from hive_contracts.errors import RefusedScheduleError, RefusedTaskError, UnknownScheduleError
 from hive_contracts.ids import ScheduleId, TaskId
@@ -23,26 +23,20 @@ from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.ticks import check_when, said
 from hive_contracts.wire import decode_json, encode_json
 from hive_store.conditions import conditions_of
+from hive_store.deeds import Actor
 from hive_store.line import Line, Row
 from hive_store.refusing import checked_payload
 from hive_store.schedule_columns import columns_of, when_of
 from hive_store.statements import statement
 from hive_store.submitting import send
 
-__all__ = ["Actor", "ScheduleCounts", "ScheduleStore", "TroubledSchedule"]
+__all__ = ["ScheduleCounts", "ScheduleStore", "TroubledSchedule"]
 
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
 MOST_MISSED: Final = 1000
 LONGEST_SPREAD: Final = timedelta(days=1)
 PAGE: Final = 500
 TICK: Final = "{tick}"
-
-
-class Actor(NamedTuple):
-    """Who does something, for the record of what people did."""
-
-    name: str
-    host: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

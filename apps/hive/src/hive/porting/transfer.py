@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from hive.borrowing import database_to_fill, database_to_save
-from hive.deeds import deed_of_mine
 from hive.filters import Filter
 from hive.panel import Panel
 from hive.porting.places import lines_from, open_place
@@ -18,6 +17,7 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import LAST_TASK_ID, TaskId
 from hive_store import migrate, open_line
 from hive_store.connecting import connect
+from hive_store.deeds import Deed, myself
 from hive_store.exporting import Exported, ExportProgress, export_tasks
 from hive_store.importing import Imported, import_tasks
 from hive_store.interchange import Ids
@@ -85,7 +85,8 @@ def import_from(
         renumbers: also if the tasks could keep their ids.
         mapping: the file to write which id became which to; None for none.
     """
-    deed = deed_of_mine("import", target=str(place), details={"renumbers": renumbers})
+    details = {"renumbers": renumbers}
+    deed = Deed(actor=myself(), what="import", target=str(place), details=details)
 
     async def run() -> Imported:
         async with database_to_fill(settings, replaces=False) as url:
