@@ -25,21 +25,20 @@ terminal.
 def page() -> str:
     """Return the page, as Markdown."""
     root: Any = typer.main.get_command(app)  # typer leaves its own commands open
-    commands = _all_commands(root)
+    commands = _flat(root.commands)
     common = {f"--{name.replace('_', '-')}" for name in FLAGS} | {"--set", "--help"}
     parts = [HEAD, _index(commands), _common(commands["status"], common), _exit_codes()]
     parts += [_command(name, command, common) for name, command in sorted(commands.items())]
     return "\n".join(parts)
 
 
-def _all_commands(group: Any, prefix: str = "") -> dict[str, Any]:
-    """Return every command, those of a group under both their names."""
+def _flat(commands: dict[str, Any]) -> dict[str, Any]:
+    """Return the commands, those of a group in its place under both their names."""
     found: dict[str, Any] = {}
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            found |= _all_commands(command, f"{prefix}{name} ")
-        else:
-            found[f"{prefix}{name}"] = command
+    for name, command in commands.items():
+        below: dict[str, Any] = getattr(command, "commands", {})
+        own = {f"{name} {word}": each for word, each in below.items()}
+        found |= own or {name: command}
     return found
 
 

@@ -107,7 +107,7 @@ def test_a_limit_is_set_listed_explained_and_lifted(desk: Desk) -> None:
 
 
 def test_the_audit_log_tells_who_did_what(desk: Desk) -> None:
-    assert desk("audit").stderr == "hive: nothing was done to queues or limits\n"
+    assert desk("audit").stderr == "hive: nothing was done by hand\n"
     desk("queue", "pause", "images", "--reason", "full", "--set", "audit.actor=ada")
     desk("limit", "set", "--queue", "images", "--max-running", "4")
     [limited, paused] = json.loads(desk("audit", "--json").stdout)

@@ -30,7 +30,7 @@ from hive_queen.reconciler import Reconciler
 from hive_queen.settings import QueenSettings
 from hive_store import Doorbell, HeartbeatStore, QueenStore, open_line
 from hive_store.claiming import Watermarks
-from hive_store.control_store import Actor
+from hive_store.deeds import Actor
 from hive_store.worker_store import Ending
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground

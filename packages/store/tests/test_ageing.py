@@ -12,7 +12,7 @@ from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import QueenStore, TaskStore
 from hive_store.claiming import Watermarks
-from hive_store.control_store import Actor
+from hive_store.deeds import Actor
 from hive_testkit.timing import pass_time
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -18,7 +18,8 @@ from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
-from hive_store.control_store import Actor, ControlStore
+from hive_store.control_store import ControlStore
+from hive_store.deeds import Actor, read_deeds
 from hive_store.limited_claiming import LimitedClaim
 from hive_store.worker_store import Ending
 from hive_testkit.timing import pass_time
@@ -395,37 +396,42 @@ async def test_tasks_move_to_another_queue_while_nobody_has_them(scene: Scene) -
 
 
 async def test_every_act_is_written_down_with_who_and_where(
-    scene: Scene, database: Connection
+    scene: Scene, database: Connection, open_line: Callable[[], Line]
 ) -> None:
     await scene.controls.pause("default", reason="a new model")
     await scene.controls.resume("default")
     await scene.limit("kind", "agent", max_running=4, rate=2.0)
     await scene.controls.remove_limit(LimitScope.KIND, "agent")
-    await scene.controls.write_down("move", "slow", {"tasks": 2})
+    ids = await scene.submit(2)
+    await scene.controls.move(ids, queue="slow")
+    assert await scene.controls.move([TaskId(ids[1] + 1)], queue="slow") == []
     await database.fetchval("select hive.pause_queue('other')")
-    acts = await scene.controls.audit(limit=10)
+    line = open_line()
+    acts = await read_deeds(line, limit=10)
     assert [(act.what, act.target) for act in acts] == [
         ("pause", "other"),
-        ("move", "slow"),
+        ("move tasks", "slow"),
         ("remove limit", "kind:agent"),
         ("set limit", "kind:agent"),
         ("resume", "default"),
         ("pause", "default"),
     ]
     assert {(act.actor, act.host) for act in acts[1:]} == {("ada", "here")}
+    assert acts[1].details == {"tasks": 2, "first": ids[0]}
     assert acts[3].details == {"max_running": 4, "rate": 2, "burst": 2}
-    assert [act.what for act in await scene.controls.audit(target="default", limit=1)] == ["resume"]
+    assert [act.what for act in await read_deeds(line, target="default", limit=1)] == ["resume"]
 
 
 async def test_what_is_taken_back_was_never_done(
     scene: Scene, open_line: Callable[[], Line]
 ) -> None:
-    async with open_line().lent() as own:
+    line = open_line()
+    async with line.lent() as own:
         transaction = own.transaction()
         await transaction.start()
         await own.execute("select hive.pause_queue('default', 'a try')")
         await transaction.rollback()
-    assert await scene.controls.audit(limit=1) == []
+    assert await read_deeds(line, limit=1) == []
     assert await scene.controls.paused() == []
 
 

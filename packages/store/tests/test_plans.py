@@ -371,3 +371,25 @@ async def test_only_tasks_that_may_become_more_urgent_are_looked_at(hot: Connect
     )
     plan = await explain(hot, "raise_tasks", 0.000001, 100)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= 210
+
+
+async def test_pruning_looks_at_a_page_of_tasks_and_deletes_by_their_ids(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    await hot.execute("update hive.task set finished_at = now() - interval '8 days'"
+                      " where id in (select id from hive.task where finished_at is not null"
+                      " order by id limit 300)")  # fmt: skip
+    terms = ([None], [None], [None], [7 * 86400.0], None, False)
+    plan = await explain(hot, "prune_tasks", 0, 1000, 2000, *terms)
+    for relation in ("task", "attempt", "output"):
+        kinds = {node["Node Type"] for node in scans(plan, relation)}
+        assert kinds <= {"Index Scan", "Index Only Scan"}, (relation, kinds)
+    # A page, and those that are due once to lock and once to delete.
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 1000 + 2 * 300
+    assert buffers(plan) < 20 * 1000
+
+
+async def test_the_oldest_finished_task_is_found_by_the_order_of_ids(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    plan = await explain(hot, "find_oldest_finished")
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= BURST + 1

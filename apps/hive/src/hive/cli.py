@@ -20,15 +20,20 @@ from hive.commands import (
     doctor,
     down,
     events,
+    export,
+    importing,
     join,
     limit,
     logs,
     migrate,
+    prune,
     queen,
     queue,
     restore,
     retry,
+    roles,
     run,
+    schedule,
     show,
     status,
     submit,
@@ -70,6 +75,8 @@ app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 app.command()(backup.backup)
 app.command()(restore.restore)
+app.command(epilog=export.EPILOG)(export.export)
+app.command("import", epilog=importing.EPILOG)(importing.import_file)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)
@@ -80,6 +87,7 @@ app.command(
     no_args_is_help=True,
 )(map_.map_lines)
 app.command()(submit.submit)
+app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)
 app.command("list")(list_.list_tasks)
@@ -92,7 +100,9 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
 app.command()(audit.audit)
 app.command()(demo.demo)
+app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)
+app.command()(roles.roles)
 app.command(epilog=completion.EPILOG)(completion.completion)
 
 

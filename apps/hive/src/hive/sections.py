@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hive.keeping import read_retention
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.retaining import Retention
 
 __all__ = [
     "AuditSettings",
     "DatabaseSettings",
     "LogSettings",
     "RedisSettings",
+    "RetentionSettings",
     "ServicesSettings",
 ]
 
@@ -57,6 +60,26 @@ class ServicesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How long finished tasks are kept, with their attempts and output; see operating.md."""
+
+    keep: str = "7d"
+    """From the end of the task: a duration, or `forever` (also `0`)."""
+
+    rules: tuple[str, ...] = ()
+    """Other times for some, like `queue=builds state=failed 30d`; the first that fits holds."""
+
+    def __post_init__(self) -> None:
+        """Refuse rules and times that cannot be read."""
+        read_retention(self.keep, self.rules)
+
+    @property
+    def retention(self) -> Retention:
+        """What they say."""
+        return read_retention(self.keep, self.rules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     """What Hive's processes write about themselves, to stderr or to the logs of `hive up`."""
 
@@ -69,7 +92,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings:
-    """Who is named when something is done to queues and limits."""
+    """Who is named in the audit log when something is done by hand."""
 
     actor: str | None = None
     """The name in the audit log; unset for the user of this system."""

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import Any
 
-__all__ = ["Act", "Limit", "LimitScope", "PausedQueue", "UsedLimit", "limit_name"]
+__all__ = ["Limit", "LimitScope", "PausedQueue", "UsedLimit", "limit_name"]
 
 
 @unique
@@ -73,15 +72,3 @@ class PausedQueue:
     at: datetime
     by: str
     reason: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """Something that somebody did to a queue or a limit."""
-
-    at: datetime
-    actor: str
-    host: str
-    what: str
-    target: str
-    details: Any

@@ -12,10 +12,13 @@ __all__ = [
     "DEFAULT_MAX_ATTEMPTS",
     "DEFAULT_MAX_LOSSES",
     "DEFAULT_QUEUE",
+    "LONGEST_UNIQUE",
     "EndedAttempt",
     "NewTask",
+    "Submitted",
     "Task",
     "TaskRecord",
+    "UniqueFor",
     "WhenBusy",
     "default_max_attempts",
 ]
@@ -23,6 +26,9 @@ __all__ = [
 DEFAULT_QUEUE: Final = "default"
 DEFAULT_MAX_LOSSES: Final = 3
 DEFAULT_MAX_ATTEMPTS: Final = 3
+LONGEST_UNIQUE: Final = timedelta(days=30)
+"""For so long, at most, a task that has ended may keep others of its unique key out."""
+
 ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 """Kinds that act on the world: running one again is the user's decision, not a default."""
 
@@ -47,6 +53,25 @@ class WhenBusy(StrEnum):
 
     CANCEL = "cancel"
     """All others are called off, also the one that runs; it starts when nothing of that is left."""
+
+
+@unique
+class UniqueFor(StrEnum):
+    """How long an earlier task keeps others of its unique key out."""
+
+    WAITING = "waiting"
+    """Until somebody has it."""
+
+    UNFINISHED = "unfinished"
+    """Until it has ended."""
+
+
+class Submitted(NamedTuple):
+    """What came of submitting a task."""
+
+    id: TaskId
+    is_new: bool
+    """False if it is an earlier task of the same unique key, and nothing was added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +108,12 @@ class NewTask:
 
     when_busy: str = WhenBusy.WAIT
     """What to do about unfinished tasks of the same key: one of `WhenBusy`."""
+
+    unique_key: str | None = None
+    """What tells it from others: while another task of this unique key counts, none is added."""
+
+    unique_for: str | timedelta = UniqueFor.UNFINISHED
+    """How long another of its unique key counts: one of `UniqueFor`, or a time since then."""
 
     expires_at: datetime | None = None
     """Of no use after this moment (aware): if it still waits then, it is cancelled."""
@@ -143,6 +174,7 @@ class TaskRecord:
     queue: str
     group: str | None
     key: str | None = None
+    unique_key: str | None = None
     has_turn: bool = False
     """Whether it is the task of its key that may be queued or leased."""
 

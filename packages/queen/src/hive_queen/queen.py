@@ -17,6 +17,7 @@ from hive_contracts.clocks import BootClock, Clock
 from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.ids import QueenId
 from hive_contracts.loops import Loop
+from hive_contracts.retaining import Retention
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
@@ -31,9 +32,12 @@ from hive_queen.permits import Permits
 from hive_queen.raiser import Raiser
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
+from hive_queen.retaining import Retainer
+from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, open_line
+from hive_store.pruning import Pruner
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
 from hive_telemetry.metrics import Metrics
@@ -50,8 +54,10 @@ class Queen:
         bus: Bus,
         sender: BundleSender,
         doorbell: Doorbell,
+        pruner: Pruner,
         *,
         settings: QueenSettings,
+        retention: Retention,
         metrics: Metrics,
         version: str,
         clock: Clock,
@@ -91,6 +97,7 @@ class Queen:
             claimers.wake(is_behind=True)
 
         granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
+        duties = Duties(store, settings=settings, metrics=metrics, clock=clock)
         controls = Controls(store, wake=wake, settings=settings, metrics=metrics)
         bell = Bell(
             doorbell,
@@ -119,7 +126,16 @@ class Queen:
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Raiser(store, wake=wake, settings=settings, metrics=metrics),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
-            Duties(store, settings=settings, metrics=metrics, clock=clock),
+            Scheduler(
+                store.ticks,
+                changed=doorbell.schedules_changed,
+                settings=settings,
+                metrics=metrics,
+            ),
+            duties,
+            Retainer(
+                pruner, retention, is_due=lambda: duties.has_term, metrics=metrics, clock=clock
+            ),
         ]
 
     async def run(self) -> Never:
@@ -137,6 +153,7 @@ async def open_queen(
     settings: QueenSettings,
     metrics: Metrics,
     version: str,
+    retention: Retention = Retention(),  # noqa: B008 - it is frozen
 ) -> AsyncGenerator[Queen]:
     """Give a queen with connections of her own (three to Postgres), and close them afterwards."""
     queen_id = QueenId(uuid4())
@@ -156,7 +173,9 @@ async def open_queen(
             bus,
             sender,
             doorbell,
+            Pruner(upkeep),
             settings=settings,
+            retention=retention,
             metrics=metrics,
             version=version,
             clock=BootClock(),

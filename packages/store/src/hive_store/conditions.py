@@ -4,6 +4,7 @@ Most tasks have no conditions, and pay nothing for them: they go in by a stateme
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
 """
 
+from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from hive_contracts.wire import encode_json
 
 __all__ = ["conditions_of"]
 
-CONDITIONS: Final = ("key", "expires_at")
+CONDITIONS: Final = ("key", "expires_at", "unique_key", "unique_for")
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
 _values_of: Final = attrgetter(*CONDITIONS)
@@ -25,4 +26,6 @@ def conditions_of(task: NewTask) -> str | None:
     if values == _NONE:
         return None
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
+    if isinstance(task.unique_for, timedelta):
+        given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
     return encode_json({name: value for name, value in given.items() if value is not None})

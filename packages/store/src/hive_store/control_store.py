@@ -1,23 +1,18 @@
 """What people do to queues and limits, and who did it. Each act holds from its commit on."""
 
-import getpass
-import os
 import re
-import socket
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import Act, Limit, LimitScope, PausedQueue, UsedLimit
+from hive_contracts.limits import Limit, LimitScope, PausedQueue, UsedLimit
 from hive_contracts.states import TaskState
-from hive_contracts.wire import decode_json, encode_json
+from hive_store.deeds import Actor
 from hive_store.line import Line
 from hive_store.task_ids import possible_ids
 
-__all__ = ["Actor", "ControlStore"]
+__all__ = ["ControlStore"]
 
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
 FREED_AT_ONCE: Final = 10_000
@@ -25,19 +20,6 @@ MOST_RUNNING: Final = 1_000_000
 LEAST_RATE: Final = 1 / 86_400 / 366
 MOST_RATE: Final = 1_000_000.0
 TEXT_CHARACTERS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who does something, and from where."""
-
-    name: str
-    host: str
-
-    @classmethod
-    def here(cls, name: str | None = None) -> "Actor":
-        """Return somebody on this host: who is named, else the user of this system."""
-        return cls(name or _user(), socket.gethostname())
 
 
 class ControlStore:
@@ -94,12 +76,8 @@ class ControlStore:
             UsageError: that is no name of a queue.
         """
         _check_name("queue", queue)
-        rows = await self._line.fetch("move_tasks", possible_ids(task_ids), queue)
+        rows = await self._line.fetch("move_tasks", possible_ids(task_ids), queue, *self._actor)
         return [TaskId(row["id"]) for row in rows]
-
-    async def write_down(self, what: str, target: str, details: object) -> None:
-        """Put something into the audit log that was done by several statements."""
-        await self._act("write_audit", what, target, encode_json(details), actor_first=True)
 
     async def set_limit(self, limit: Limit) -> None:
         """Have a limit hold from now on, for whatever is claimed; one that is there is changed.
@@ -137,31 +115,8 @@ class ControlStore:
             for row in await self._line.fetch("list_limits")
         ]
 
-    async def audit(self, *, target: str | None = None, limit: int) -> list[Act]:
-        """Return what was done, newest first: to one target, or to all."""
-        return [
-            Act(
-                at=row["at"],
-                actor=row["actor"],
-                host=row["host"],
-                what=row["what"],
-                target=row["target"],
-                details=decode_json(row["details"]),
-            )
-            for row in await self._line.fetch("read_audit", target, limit)
-        ]
-
-    async def _act(self, name: str, *arguments: object, actor_first: bool = False) -> bool:
-        actor = (self._actor.name, self._actor.host)
-        given = (*actor, *arguments) if actor_first else (*arguments, *actor)
-        return await self._line.fetch_value(name, *given)
-
-
-def _user() -> str:
-    # A user who is in no list of users has a number all the same.
-    with suppress(KeyError, OSError):
-        return getpass.getuser()
-    return f"user {os.getuid()}"
+    async def _act(self, name: str, *arguments: object) -> bool:
+        return await self._line.fetch_value(name, *arguments, *self._actor)
 
 
 def _check_name(what: str, name: str) -> None:

@@ -12,6 +12,7 @@ __all__ = ["Doorbell"]
 CHANNEL: Final = "hive_queued"
 ABOUT_CONTROLS: Final = "controls"
 """What a ring carries if limits were changed."""
+SCHEDULE_CHANNEL: Final = "hive_schedule"
 
 
 class Doorbell:
@@ -22,6 +23,8 @@ class Doorbell:
         self._connection: Connection | None = None
         self._rung = asyncio.Event()
         self._has_news_of_controls = False
+        self.schedules_changed = asyncio.Event()
+        """Set when schedules were added, changed or resumed; who has looked clears it."""
 
     @classmethod
     @asynccontextmanager
@@ -49,6 +52,7 @@ class Doorbell:
         try:
             with translated(self._url):
                 await connection.add_listener(CHANNEL, self._hear)
+                await connection.add_listener(SCHEDULE_CHANNEL, self._hear_of_schedules)
         except BaseException:
             # Nobody else knows of it: refused, lost or cancelled, it would stay open.
             connection.terminate()
@@ -57,6 +61,7 @@ class Doorbell:
         # What was submitted or changed while nobody listened has rung nowhere.
         self._has_news_of_controls = True
         self._rung.set()
+        self.schedules_changed.set()
         return True
 
     async def wait(self, *, seconds: float) -> bool:
@@ -78,6 +83,9 @@ class Doorbell:
         if heard[-1] == ABOUT_CONTROLS:
             self._has_news_of_controls = True
         self._rung.set()
+
+    def _hear_of_schedules(self, *_: object) -> None:
+        self.schedules_changed.set()
 
     async def hang_up(self) -> None:
         """Close the connection, if there is one."""

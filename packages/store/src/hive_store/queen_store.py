@@ -1,6 +1,5 @@
 """What a queen asks of Postgres: claim, take back, sweep, reap, recount, and the term."""
 
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,10 +11,12 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
-from hive_store.control_store import Actor, ControlStore
+from hive_store.control_store import ControlStore
+from hive_store.deeds import myself
 from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
 from hive_store.texts import storable_text
+from hive_store.tick_store import TickStore
 
 __all__ = [
     "CalledOff",
@@ -124,8 +125,11 @@ class QueenStore:
         self.limited = LimitedClaims(queen_id, claims=claims, upkeep=upkeep)
         """Claims of queues that limits hold for."""
 
-        self.controls = ControlStore(upkeep, Actor("queen", socket.gethostname()))
+        self.controls = ControlStore(upkeep, myself())
         """What people have done to queues and limits."""
+
+        self.ticks = TickStore(upkeep)
+        """All that is asked of schedules."""
 
     async def claim(
         self,
@@ -301,6 +305,10 @@ class QueenStore:
         """Return how long the oldest open transaction has been open; 0 if there is none."""
         rows = await self._upkeep.fetch("find_oldest_transaction")
         return rows[0]["age_seconds"] if rows else 0.0
+
+    async def forget_unique_keys(self, *, age: timedelta, limit: int) -> int:
+        """Forget unique keys of tasks that ended, and were submitted longer than `age` ago."""
+        return await self._upkeep.fetch_value("forget_unique_keys", age.total_seconds(), limit)
 
     async def forget_the_dead(self, *, unseen: timedelta) -> int:
         """Forget workers and queens not seen for so long; return how many."""

@@ -38,6 +38,7 @@ from hive_contracts.outcomes import (
     move_for,
     name_of,
 )
+from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
 from hive_contracts.tasks import Task
 from hive_contracts.wire import encode_json
@@ -88,12 +89,14 @@ class Runner:
         *,
         settings: WorkerSettings,
         clock: Clock,
+        sealer: Sealer | None = None,
     ) -> None:
         self._executors = executors
         self._records = records
         self._holdings = holdings
         self._settings = settings
         self._clock = clock
+        self._sealer = sealer
         self.running: dict[TaskId, RunningAttempt] = {}
 
     async def run(self, leased: LeasedTask) -> None:
@@ -146,7 +149,10 @@ class Runner:
         """Return how the attempt ended. Being called off is an outcome; the worker's end is not."""
         slot = attempt.slot
         try:
-            outcome = await self._executed(attempt)
+            if self._sealer is None:
+                outcome = await self._executed(attempt)
+            else:
+                outcome = await self._unsealed(attempt, self._sealer)
             if isinstance(outcome, Released) and outcome is not GONE and not outcome.again_after:
                 # Given back at once it would be claimed at once, and come back as fast as
                 # Postgres can write: what keeps it from running here lasts longer than that.
@@ -165,6 +171,14 @@ class Runner:
             slot.uncancel()
         # It may have succeeded in the very moment it was called off; that is then what happened.
         return outcome if isinstance(outcome, Succeeded) else attempt.verdict
+
+    async def _unsealed(self, attempt: RunningAttempt, sealer: Sealer) -> Outcome:
+        """Return how a sealed attempt ended; what may not be opened here never reaches code."""
+        try:
+            attempt.task = sealer.opened(attempt.task)
+        except UsageError as error:
+            return Failed(str(error), is_retryable=False)
+        return await self._executed(attempt)
 
     async def _executed(self, attempt: RunningAttempt) -> Outcome:
         task = attempt.task
@@ -202,6 +216,8 @@ class Runner:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
+            if result is not None and self._sealer is not None:
+                result = self._sealer.sealed_result(task, result)
         except UnstorableValueError as error:
             outcome, result = _refused(outcome, error), None
         if isinstance(outcome, Succeeded):

@@ -1,4 +1,4 @@
-"""`hive audit`: who did what to queues and limits."""
+"""`hive audit`: who did what by hand."""
 
 from typing import Annotated
 
@@ -15,12 +15,14 @@ def audit(
     *,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="NAME", help="Only to this queue or limit (kind:agent)."),
+        typer.Option(
+            "--target", metavar="NAME", help="Only to this queue, limit (kind:agent) or schedule."
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Most to show.")] = 20,
     json: Json = False,
 ) -> None:
-    """Show who paused, moved and limited what, newest first.
+    """Show who paused, moved, limited, scheduled or pruned what, newest first.
 
     Example: hive audit --target images
     """

@@ -1,4 +1,4 @@
-"""What was done to queues and limits, as `hive audit` prints it."""
+"""What people did by hand, as `hive audit` prints it."""
 
 from dataclasses import asdict
 
@@ -6,30 +6,29 @@ from hive.moments import show_moment
 from hive.printing import as_json as json_of
 from hive.printing import say, show_json, show_table
 from hive.settings import Settings
-from hive.steering.acting_for import actor_of
 from hive.tasks.reaching import open_view
 
 __all__ = ["print_audit"]
 
 
 async def print_audit(settings: Settings, *, target: str | None, limit: int, as_json: bool) -> None:
-    """Print acts, newest first."""
+    """Print deeds, newest first."""
     async with open_view(settings) as view:
-        acts = await view.controls_of(actor_of(settings)).audit(target=target, limit=limit)
+        deeds = await view.deeds(target=target, limit=limit)
     if as_json:
-        show_json([asdict(act) for act in acts])
+        show_json([asdict(deed) for deed in deeds])
         return
-    if not acts:
-        say("hive: nothing was done to queues or limits")
+    if not deeds:
+        say("hive: nothing was done by hand")
         return
     rows = [
         [
-            show_moment(act.at),
-            f"{act.actor}@{act.host}",
-            act.what,
-            act.target,
-            json_of(act.details) if act.details else "",
+            show_moment(deed.at),
+            f"{deed.actor}@{deed.host}",
+            deed.what,
+            deed.target or "",
+            json_of(deed.details) if deed.details else "",
         ]
-        for act in acts
+        for deed in deeds
     ]
     show_table(["at", "who", "what", "target", "details"], rows)

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Final
 
+from hive.acting_for import actor_of
 from hive.panel import Panel
 from hive.printing import say
 from hive.settings import Settings
-from hive.steering.acting_for import actor_of
 from hive.tasks.reaching import open_view
 from hive.words import counted
 from hive_contracts.clocks import BootClock

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from hive.acting_for import actor_of
 from hive.printing import say, show_json, show_table
 from hive.rates import read_rate, show_rate
 from hive.settings import Settings
-from hive.steering.acting_for import actor_of
 from hive.tasks.reaching import open_view
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.limits import Limit, LimitScope, UsedLimit, limit_name

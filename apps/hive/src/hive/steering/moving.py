@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from hive.acting.targets import batches, find, read_target
+from hive.acting_for import actor_of
 from hive.confirming import confirm
 from hive.filters import Filter
 from hive.printing import say, show_json
 from hive.settings import Settings
-from hive.steering.acting_for import actor_of
 from hive.tasks.reaching import open_view
 from hive.words import counted, some_of
 from hive_contracts.ids import TaskId
@@ -56,8 +56,6 @@ async def move(settings: Settings, order: MoveOrder) -> bool:
         controls = view.controls_of(actor_of(settings))
         for batch in batches(task_ids):
             moved += await controls.move(batch, queue=order.queue)
-        if moved:
-            await controls.write_down("move tasks", order.queue, {"tasks": len(moved)})
     left = sorted(set(task_ids) - set(moved))
     if order.as_json:
         show_json({"moved": len(moved), "left": left})

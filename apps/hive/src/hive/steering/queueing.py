@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from hive.acting_for import actor_of
 from hive.pauses import paused_line
 from hive.printing import say, show, show_json
 from hive.settings import Settings
-from hive.steering.acting_for import actor_of
 from hive.tables import table_lines
 from hive.tasks.reaching import open_view
 from hive_contracts.errors import UsageError

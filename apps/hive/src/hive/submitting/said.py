@@ -5,13 +5,13 @@ What is wrong is told by the name that was used: `--run-at` of an option, `run_a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hive.durations import read_duration
 from hive_contracts.errors import ConfigurationError
-from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask, WhenBusy
+from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask, UniqueFor, WhenBusy
 
 __all__ = ["SaidTask", "as_field", "as_option", "command_payload", "task_of"]
 
@@ -33,6 +33,8 @@ class SaidTask:
     group: str | None = None
     key: str | None = None
     when_busy: str = WhenBusy.WAIT
+    unique: str | None = None
+    unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
 
@@ -70,6 +72,8 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         group=said.group,
         key=said.key,
         when_busy=said.when_busy,
+        unique_key=said.unique,
+        unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
     )
 
@@ -114,6 +118,14 @@ def _moment(
         raise ConfigurationError(
             f"{spelled(moment)} is {at!r}; write it like 2030-01-31T17:00 or 2030-01-31T17:00+01:00"
         ) from None
+
+
+def _unique_for(words: str | None, spelled: Callable[[str], str]) -> str | timedelta:
+    if words is None:
+        return UniqueFor.UNFINISHED
+    if words in list(UniqueFor):
+        return UniqueFor(words)
+    return read_duration(words, flag=spelled("unique_for"))
 
 
 def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:

@@ -36,6 +36,8 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "group": (str, "a text"),
     "key": (str, "a text"),
     "when_busy": (str, "wait, replace, reject or cancel"),
+    "unique": (str, "a text"),
+    "unique_for": (str, "waiting, unfinished or a duration, as in 10m"),
     "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
     "expires_in": (str, "a duration, as in 5m"),
 }

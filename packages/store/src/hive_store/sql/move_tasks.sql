@@ -4,16 +4,8 @@
 --
 -- $1 task_ids  bigint[]
 -- $2 queue     text
+-- $3 actor     text  who; null for the database's user
+-- $4 host      text  where; null for the connection's address
 --
 -- returns: the tasks that are in that queue now
-with waiting as materialized (
-  select id
-  from hive.task
-  where id = any($1::bigint[]) and state in ('blocked', 'scheduled', 'queued')
-  order by id
-  for update skip locked
-),
-changed as (
-  update hive.task t set queue = $2::text from waiting w where t.id = w.id returning t.id
-)
-select id, pg_notify('hive_queued', '') from changed
+select id from hive.move_tasks($1::bigint[], $2::text, $3::text, $4::text) as m (id)

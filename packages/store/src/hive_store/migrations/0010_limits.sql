@@ -1,4 +1,4 @@
--- Queues that can be paused, limits that hold for the whole cluster, who did what to them; and ageing.
+-- Queues that can be paused, limits that hold for the whole cluster, and ageing.
 --
 -- Only queues with settings have a row. A limit is counted over living lease rows and never kept as a
 -- number, so that no crash can leak a place: what a dead worker held is free when its lease is reaped.
@@ -35,16 +35,6 @@ comment on column hive.usage_limit.target is 'The name of a queue or a kind, or 
 comment on column hive.usage_limit.rate is 'How many tasks may start in a second, in the long run.';
 comment on column hive.usage_limit.burst is 'How many may start at once after a pause: the most tokens that there can be.';
 comment on column hive.usage_limit.tokens is 'How many could start at refilled_at; since then more have come.';
-
-create table if not exists hive.audit (
-  at timestamptz not null default clock_timestamp(),
-  actor text not null,
-  host text not null,
-  what text not null,
-  target text not null,
-  details jsonb not null default '{}'
-);
-create index if not exists audit_order on hive.audit (at);
 
 alter table hive.task add column waits_for_limit text;
 comment on column hive.task.waits_for_limit is
@@ -153,7 +143,7 @@ $$;
 
 -- What people do to queues and limits. Each act is told to the queens and written down, in its transaction.
 
-create function hive.write_audit(by_whom text, from_host text, act text, on_what text, more jsonb)
+create function hive.record_deed(by_whom text, from_host text, act text, on_what text, more jsonb)
 returns void language sql as $$
   insert into hive.audit (actor, host, what, target, details)
   values (coalesce(by_whom, session_user), coalesce(from_host, inet_client_addr()::text, 'local'), act, on_what,
@@ -173,7 +163,7 @@ begin
   if not found then
     return false;
   end if;
-  perform hive.write_audit(by_whom, from_host, 'pause', queue_name, jsonb_build_object('reason', reason));
+  perform hive.record_deed(by_whom, from_host, 'pause', queue_name, jsonb_build_object('reason', reason));
   return true;
 end
 $$;
@@ -189,7 +179,7 @@ begin
   if not found then
     return false;
   end if;
-  perform hive.write_audit(by_whom, from_host, 'resume', queue_name, '{}');
+  perform hive.record_deed(by_whom, from_host, 'resume', queue_name, '{}');
   perform pg_notify('hive_queued', '');
   return true;
 end
@@ -213,7 +203,7 @@ begin
                      coalesce(hive.refilled(l.tokens, l.refilled_at, l.rate, l.burst, excluded.refilled_at),
                               excluded.tokens)),
       refilled_at = excluded.refilled_at;
-  perform hive.write_audit(by_whom, from_host, 'set limit', of_scope || ':' || of_target,
+  perform hive.record_deed(by_whom, from_host, 'set limit', of_scope || ':' || of_target,
     jsonb_build_object('max_running', most, 'rate', starts_a_second, 'burst', size));
   perform pg_notify('hive_queued', 'controls');
 end
@@ -227,10 +217,38 @@ begin
   if not found then
     return false;
   end if;
-  perform hive.write_audit(by_whom, from_host, 'remove limit', of_scope || ':' || of_target, '{}');
+  perform hive.record_deed(by_whom, from_host, 'remove limit', of_scope || ':' || of_target, '{}');
   perform pg_notify('hive_queued', 'controls');
   return true;
 end
 $$;
 comment on function hive.remove_limit is
   'Lift a limit; queens let its waiting tasks go within a second. Returns false if there is none.';
+
+create function hive.move_tasks(task_ids bigint[], to_queue text, by_whom text default null, from_host text default null)
+returns setof bigint language plpgsql as $$
+declare
+  moved bigint[];
+begin
+  with waiting as materialized (
+    select id
+    from hive.task
+    where id = any(task_ids) and state in ('blocked', 'scheduled', 'queued')
+    order by id
+    for update skip locked
+  ),
+  changed as (
+    update hive.task t set queue = to_queue from waiting w where t.id = w.id returning t.id
+  )
+  select array_agg(id) into moved from changed;
+  if moved is not null then
+    perform hive.record_deed(by_whom, from_host, 'move tasks', to_queue,
+      jsonb_build_object('tasks', cardinality(moved), 'first', (select min(m) from unnest(moved) m)));
+    perform pg_notify('hive_queued', '');
+  end if;
+  return query select unnest(moved);
+end
+$$;
+comment on function hive.move_tasks is
+  'Have tasks wait in another queue; where they wait, they keep their priority and their time. Returns those that were '
+  'moved: not those that somebody has, nor those that another transaction holds.';
