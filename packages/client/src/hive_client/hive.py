@@ -181,6 +181,36 @@ class Hive(Submitter):
         """Have tasks of a paused queue claimed again; return False if it was not paused."""
         return await self._controls.resume(queue)
 
+    async def drain_queue(
+        self, queue: str, *, reason: str | None = None, within: timedelta | None = None
+    ) -> None:
+        """Pause a queue, and return when nobody has any of its tasks; it stays paused.
+
+        Args:
+            queue: the queue.
+            reason: why, for those who wonder.
+            within: how long to wait; None for as long as it takes.
+
+        Raises:
+            UsageError: that is no name of a queue, or `within` no timedelta.
+            TimeoutError: somebody had one `within` that time; the queue stays paused all the same.
+        """
+        give_up_at = _moment_after(within)
+        await self.pause_queue(queue, reason=reason)
+        async with asyncio.timeout_at(give_up_at):
+            async for _ in self._controls.leased_until_drained(queue):
+                pass
+
+    async def move(self, *task_ids: TaskId, queue: str) -> list[TaskId]:
+        """Have tasks wait in another queue, and return those that do now.
+
+        One that a worker or another transaction has, or that has ended, is not in the answer.
+
+        Raises:
+            UsageError: that is no name of a queue, or an id is no whole number.
+        """
+        return await self._controls.move(checked_ids(task_ids), queue=queue)
+
     async def set_limit(self, limit: Limit) -> None:
         """Have a limit hold for everything that is claimed from now on.
 

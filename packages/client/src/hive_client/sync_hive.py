@@ -151,6 +151,16 @@ class SyncHive(SyncSubmitter):
         """Have tasks of a paused queue claimed again; see `Hive.resume_queue`."""
         return self._thread.run(self._hive.resume_queue, queue)
 
+    def drain_queue(
+        self, queue: str, *, reason: str | None = None, within: timedelta | None = None
+    ) -> None:
+        """Pause a queue, and wait until nobody has its tasks; see `Hive.drain_queue`."""
+        self._thread.run(self._hive.drain_queue, queue, reason=reason, within=within)
+
+    def move(self, *task_ids: TaskId, queue: str) -> list[TaskId]:
+        """Have tasks wait in another queue; see `Hive.move`."""
+        return self._thread.run(self._hive.move, *task_ids, queue=queue)
+
     def set_limit(self, limit: Limit) -> None:
         """Have a limit hold from now on; see `Hive.set_limit`."""
         self._thread.run(self._hive.set_limit, limit)

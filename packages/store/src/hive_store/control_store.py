@@ -1,7 +1,8 @@
 """What people do to queues and limits, and who did it. Each act holds from its commit on."""
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from hive_contracts.errors import UsageError
@@ -20,6 +21,8 @@ MOST_RUNNING: Final = 1_000_000
 LEAST_RATE: Final = 1 / 86_400 / 366
 MOST_RATE: Final = 1_000_000.0
 TEXT_CHARACTERS: Final = 1000
+LOOK_SECONDS: Final = 0.25
+QUIET_LOOKS: Final = 2
 
 
 class ControlStore:
@@ -66,6 +69,21 @@ class ControlStore:
     async def count_leased(self, queue: str) -> int:
         """Return how many tasks of a queue somebody has."""
         return await self._line.fetch_value("count_leased_of_queue", queue)
+
+    async def leased_until_drained(self, queue: str) -> AsyncGenerator[int]:
+        """Yield how many tasks of a paused queue somebody has, again and again, until none is.
+
+        It looks once more after it has found none: a claim that began before the pause may end
+        after it.
+        """
+        quiet_looks = 0
+        while True:
+            leased = await self.count_leased(queue)
+            quiet_looks = 0 if leased else quiet_looks + 1
+            yield leased
+            if quiet_looks == QUIET_LOOKS:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def move(self, task_ids: Sequence[TaskId], *, queue: str) -> list[TaskId]:
         """Move tasks to another queue while nobody has them; return those that were moved.

@@ -1,8 +1,5 @@
 """Drain a queue: pause it, and wait until nobody has any of its tasks."""
 
-import asyncio
-from typing import Final
-
 from hive.acting_for import actor_of
 from hive.panel import Panel
 from hive.printing import say
@@ -12,8 +9,6 @@ from hive.words import counted
 from hive_contracts.clocks import BootClock
 
 __all__ = ["drain"]
-
-LOOK_SECONDS: Final = 0.25
 
 
 async def drain(
@@ -32,12 +27,12 @@ async def drain(
     async with open_view(settings) as view:
         controls = view.controls_of(actor_of(settings))
         await controls.pause(queue, reason=reason)
-        while left := await controls.count_leased(queue):
+        left = 0
+        async for left in controls.leased_until_drained(queue):
             if patience_seconds is not None and clock.seconds() - began >= patience_seconds:
                 break
             if panel.is_due:
                 panel.draw([f"hive: {counted(left, 'task')} of queue {queue} still with workers"])
-            await asyncio.sleep(LOOK_SECONDS)
     panel.erase()
     if left:
         say(
