@@ -116,6 +116,17 @@ async def test_no_more_of_a_kind_run_than_its_limit_and_others_pass_them(scene: 
     assert await scene.begin() == [agents[2]]
 
 
+async def test_who_is_held_up_is_told_once_and_by_what(scene: Scene, database: Connection) -> None:
+    agents = await scene.submit(3, "agent")
+    await scene.limit("kind", "agent", max_running=1)
+    assert await scene.begin() == agents[:1]
+    assert await scene.begin() == []
+    told = await database.fetch("select task_ids, reason from hive.event where type = 'held_up'")
+    assert [(sorted(row["task_ids"]), row["reason"]) for row in told] == [
+        (agents[1:], "kind:agent")
+    ]
+
+
 async def test_a_queue_at_its_limit_keeps_its_tasks_queued(scene: Scene) -> None:
     ids = await scene.submit(4)
     await scene.limit("queue", "default", max_running=3)

@@ -50,7 +50,10 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: the turn of its key."""
+    """What a task waited for has come: the turn of its key, or its limit was lifted."""
+
+    HELD_UP = "held_up"
+    """A limit was reached when tasks would have been leased; the reason names it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

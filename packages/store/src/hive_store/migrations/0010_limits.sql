@@ -40,6 +40,14 @@ alter table hive.task add column waits_for_limit text;
 comment on column hive.task.waits_for_limit is
   'While it is blocked: the limit that was reached when its turn to be claimed had come.';
 
+-- Made anew, as in 0004: a label that is added cannot be used before the transaction ends.
+alter type hive.event_type rename to event_type_before;
+create type hive.event_type as enum
+  ('queued', 'dispatched', 'started', 'succeeded', 'failed', 'cancelled', 'retried', 'released',
+   'lost', 'cancel_requested', 'revived', 'unblocked', 'held_up');
+alter table hive.event alter column type type hive.event_type using type::text::hive.event_type;
+drop type hive.event_type_before;
+
 -- Their own line, in claim order: a claim reads its head, and never steps over the others.
 create index task_held_up on hive.task (waits_for_limit, queue, priority, run_at, id)
   where state = 'blocked' and waits_for_limit is not null;

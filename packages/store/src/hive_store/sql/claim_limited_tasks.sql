@@ -24,7 +24,7 @@
 --
 -- returns: one row per lease and priority, with the last queued task in it (null if none was queued), or one without a lease; each with how many tasks were held up, whether some limit has no room left, and in how many seconds a rate lets the next one start (null if none makes it wait)
 -- moves:   queued -> dispatched (claim), blocked -> dispatched (claim), queued -> blocked (hold_up)
--- events:  dispatched
+-- events:  dispatched, held_up
 with room as materialized (
   select * from hive.lock_limits($2::text)
 ),
@@ -139,6 +139,9 @@ spent as (
 told as (
   insert into hive.event (type, task_ids)
   select 'dispatched', array_agg(id order by place) from placed having count(*) > 0
+),
+told_held_up as (
+  insert into hive.event (type, task_ids, reason) select 'held_up', task_ids, name from held_up
 )
 select p.lease_id, p.priority, cardinality(p.task_ids) as size, p.kinds, p.last_run_at, p.last_id,
        coalesce((select sum(cardinality(task_ids)) from held_up), 0)::integer as held_up,
