@@ -1,4 +1,10 @@
-"""Give turns to tasks that wait for them, as soon as the turn before has ended."""
+"""Let tasks go on that wait for others: as soon as these have ended, or the turn before theirs has.
+
+Three steps, each a statement that sees what the one before has committed: edges to tasks that
+have ended are closed, tasks whose last edge that was are released, and keys give their turns. A
+task that is cancelled for one that it comes after is itself an end, so the steps go round until
+none finds anything.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -42,14 +48,20 @@ class Granter:
     async def tick(self) -> None:
         """Grant all that is due, then wait to be woken, one poll at most."""
         self._rung.clear()
-        is_more = True
-        while is_more:
-            grants = await self._store.grant_turns(batch_size=self._settings.retry_batch)
-            if grants.granted:
-                self._wake_claimers()
-            is_more = grants.taken > 0
+        while await self._step():
+            pass
         try:
             async with asyncio.timeout(self._settings.poll_seconds):
                 await self._rung.wait()
         except TimeoutError:
             return
+
+    async def _step(self) -> bool:
+        """Do one batch of each; return whether there was anything to do."""
+        batch_size = self._settings.retry_batch
+        closed = await self._store.close_dependencies(batch_size=batch_size)
+        gates = await self._store.release_gates(batch_size=batch_size)
+        grants = await self._store.grant_turns(batch_size=batch_size)
+        if gates.queued or grants.granted:
+            self._wake_claimers()
+        return closed + gates.taken + grants.taken > 0
