@@ -1,8 +1,9 @@
-"""Tasks that come after others: when they begin, and what becomes of them if one does not succeed."""
+"""Tasks that come after others: when they begin, and what becomes of them if one fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -369,7 +370,7 @@ async def test_a_chain_is_one_however_many_statements_it_takes(
     ]
     ids = await tasks.submit(chain)
     rows = await database.fetch("select parent_id, child_id from hive.dependency order by 1")
-    assert [tuple(row) for row in rows] == list(zip(ids, ids[1:], strict=False))
+    assert [tuple(row) for row in rows] == list(pairwise(ids))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ left behind.
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, NamedTuple, TypeAlias
 
@@ -56,8 +56,9 @@ class Stress:
         return [self.one_new(place) for place in range(self.random.randint(1, 4))]
 
     def one_new(self, place: int) -> NewTask:
-        recent: Sequence[TaskId | str] = self.ids[-30:]
-        parents = self.random.sample(recent, k=min(len(recent), self.random.randint(0, 3)))
+        recent = self.ids[-30:]
+        parents: list[TaskId | str] = []
+        parents += self.random.sample(recent, k=min(len(recent), self.random.randint(0, 3)))
         if place and self.random.random() < 0.3:
             parents.append(f"{place - 1}")
         key = f"key-{self.random.randrange(KEYS)}" if self.random.random() < 0.2 else None
@@ -138,7 +139,7 @@ class Story(NamedTuple):
 
 
 async def story(database: Connection) -> Story:
-    """Read the log. Tasks that were revived may run anew, whatever became of what they come after."""
+    """Read the log. What was revived runs anew, whatever became of what it comes after."""
     parents: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for row in await database.fetch(
         "select child_id, parent_id, if_parent_fails::text as wish from hive.dependency"

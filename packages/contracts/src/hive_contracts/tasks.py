@@ -16,6 +16,7 @@ __all__ = [
     "EndedAttempt",
     "IfParentFails",
     "NewTask",
+    "ParentResult",
     "Task",
     "TaskRecord",
     "WhenBusy",
@@ -139,6 +140,19 @@ class Task(NamedTuple):
 
     enqueued_seconds: float
     """How long the task was due before it was leased, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentResult:
+    """What became of a task that another comes after, as that one may ask for it."""
+
+    id: TaskId
+    state: TaskState
+    result: Any
+    """Null if it is left out: larger than 1 MiB, or 64 MiB together with those before it."""
+
+    is_left_out: bool
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

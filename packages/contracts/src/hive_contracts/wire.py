@@ -19,11 +19,14 @@ from hive_contracts.errors import (
     UnstorableValueError,
 )
 from hive_contracts.events import Frame
+from hive_contracts.tasks import NewTask, ParentResult
 
 __all__ = [
     "decode_bundle",
     "decode_frame",
     "decode_json",
+    "decode_new_tasks",
+    "decode_parents",
     "decode_payload",
     "encode_bundle",
     "encode_frame",
@@ -90,6 +93,30 @@ def decode_json(text: str | bytes) -> Any:
         return _json_decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessageError(f"not JSON: {error}") from error
+
+
+def decode_new_tasks(values: object) -> list[NewTask]:
+    """Return the tasks in `values`, as `encode_json` and `decode_json` have left them.
+
+    Raises:
+        MalformedMessageError: they are no tasks; the message names the field.
+    """
+    try:
+        return msgspec.convert(values, list[NewTask])
+    except msgspec.MsgspecError as error:
+        raise MalformedMessageError(f"not tasks: {error}") from error
+
+
+def decode_parents(values: object) -> list[ParentResult]:
+    """Return what became of parents, as `encode_json` and `decode_json` have left it.
+
+    Raises:
+        MalformedMessageError: it is something else; the message names the field.
+    """
+    try:
+        return msgspec.convert(values, list[ParentResult])
+    except msgspec.MsgspecError as error:
+        raise MalformedMessageError(f"not parents: {error}") from error
 
 
 def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> PayloadT:

@@ -198,6 +198,7 @@ def _record(row: Row) -> TaskRecord:
         group=row["group_name"],
         key=row["key"],
         has_turn=row["has_turn"],
+        is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
         state=TaskState(row["state"]),

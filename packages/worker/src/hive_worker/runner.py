@@ -12,7 +12,7 @@ lease, a drain. A second cancellation would interrupt an executor that is killin
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol, assert_never
@@ -39,7 +39,7 @@ from hive_contracts.outcomes import (
     name_of,
 )
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
 from hive_store.worker_store import Ending, LeasedTask
 from hive_telemetry.logs import logger
@@ -65,6 +65,10 @@ class Records(Protocol):
 
     async def write_start(self, attempt: RunningAttempt) -> None:
         """Write a start; return once it is durable."""
+        ...
+
+    async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
+        """Return what became of the tasks that a task comes after."""
         ...
 
     @property
@@ -114,6 +118,7 @@ class Runner:
             began_at=self._clock.seconds(),
             output_cap_bytes=self._settings.output_cap_bytes,
             write_start=self._records.write_start,
+            read_parents=self._records.read_parents,
         )
         self.running[task.id] = attempt
         try:
@@ -122,7 +127,7 @@ class Runner:
             attempt.end()
             del self.running[task.id]
         run_seconds = self._clock.seconds() - attempt.began_at
-        self._records.record(self._ending(task, outcome, run_seconds), attempt, task)
+        self._records.record(self._ending(task, outcome, run_seconds, attempt.then), attempt, task)
 
     def give_up(self, task: Task, outcome: Outcome) -> None:
         """Record the end of a task that never got a slot."""
@@ -198,7 +203,13 @@ class Runner:
             logger(__name__).exception("an executor raised", kind=task.kind, task=task.id)
             return Failed(f"its executor raised {type(error).__name__}: {error}")
 
-    def _ending(self, task: Task, outcome: Outcome, run_seconds: float | None) -> Ending:
+    def _ending(
+        self,
+        task: Task,
+        outcome: Outcome,
+        run_seconds: float | None,
+        then: Sequence[NewTask] = (),
+    ) -> Ending:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
@@ -207,7 +218,15 @@ class Runner:
         if isinstance(outcome, Succeeded):
             # Nearly all of them; what follows is for the others.
             succeed, name = Move.SUCCEED, OutcomeName.SUCCEEDED
-            return Ending(task.id, task.lease_id, succeed, name, result, run_seconds=run_seconds)
+            return Ending(
+                task.id,
+                task.lease_id,
+                succeed,
+                name,
+                result,
+                run_seconds=run_seconds,
+                then=then,
+            )
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
         return Ending(
             task_id=task.id,

@@ -17,7 +17,7 @@ from hive.submitting.payloads import parse_json
 from hive.submitting.said import SaidTask, as_field, task_of
 from hive.tasks.kinds import KindCheck
 from hive_contracts.errors import HiveError, RefusedTaskError
-from hive_contracts.tasks import NewTask
+from hive_contracts.tasks import IfParentFails, NewTask
 from hive_store.refusing import checked_payload
 
 __all__ = ["TaskLines"]
@@ -38,6 +38,9 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "when_busy": (str, "wait, replace, reject or cancel"),
     "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
     "expires_in": (str, "a duration, as in 5m"),
+    "name": (str, "a text"),
+    "after": (list, "a list of ids of tasks, or of names of lines before it"),
+    "if_parent_fails": (str, "cancel or run"),
 }
 """Of each field: the type that it must have, and how to say so."""
 
@@ -53,6 +56,8 @@ class TaskLines:
         task_of(defaults)
         self._defaults = defaults
         self._kinds = KindCheck(is_forced=is_forced)
+        self._named: dict[str, int] = {}
+        """By name: the number of the line that has it."""
 
     def read(self, line: Line) -> NewTask | None:
         """Return the task that a line says; None for a blank line.
@@ -67,6 +72,7 @@ class TaskLines:
             task = self._task(said)
             self._kinds.check(task)
             checked_payload(task)
+            self._check_names(task, line.number)
         except HiveError as error:
             raise RefusedLineError(line.number, str(error)) from error
         return task
@@ -82,7 +88,22 @@ class TaskLines:
             given = {"expires_at": None, "expires_in": None} | given
         if "max_losses" in given or "no_rerun" in given:
             given = {"max_losses": None, "no_rerun": False} | given
+        if not given.get("after", self._defaults.after):
+            # What is said of all lines is for those that come after something.
+            given = {"if_parent_fails": IfParentFails.CANCEL} | given
         return task_of(replace(self._defaults, **given), spelled=as_field)
+
+    def _check_names(self, task: NewTask, number: int) -> None:
+        """See that names stand for lines before; a file is read twice, and is then the same."""
+        for parent in task.after:
+            if isinstance(parent, str) and self._named.get(parent, number) >= number:
+                raise RefusedTaskError(
+                    f"it comes after {parent!r}, but no line before it has that name"
+                )
+        if task.name is not None and self._named.setdefault(task.name, number) != number:
+            raise RefusedTaskError(
+                f"the name {task.name!r} is that of line {self._named[task.name]:,} already"
+            )
 
 
 def _object_in(line: Line) -> dict[str, Any]:
