@@ -19,6 +19,7 @@ from hive.commands import (
     doctor,
     down,
     events,
+    group,
     join,
     logs,
     migrate,
@@ -79,6 +80,7 @@ app.command(
 app.command()(submit.submit)
 app.command()(status.status)
 app.command()(show.show)
+app.add_typer(group.app, name="group")
 app.command("list")(list_.list_tasks)
 app.command(epilog=events.EPILOG)(events.events)
 app.command()(workers.workers)

@@ -2,6 +2,9 @@
 --
 -- A task comes only after tasks with smaller ids. So there is no cycle, whoever adds edges, in whatever
 -- order, and whatever is revived; and no task waits for one that stands behind it in the line of its key.
+--
+-- A worker of an older Hive would end tasks without waking those that come after them.
+-- compatible_from: 7
 
 alter table hive.task
   add column is_gated boolean,
