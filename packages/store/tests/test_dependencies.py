@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from hive_contracts.errors import RefusedTaskError
-from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
@@ -81,6 +81,13 @@ class Scene:
 @pytest.fixture
 def scene(tasks: TaskStore, queen: QueenStore, worker: WorkerStore) -> Scene:
     return Scene(tasks, queen, worker)
+
+
+def finish_arguments(task_id: TaskId, lease_id: LeaseId, worker_id: WorkerId) -> tuple[Any, ...]:
+    moves, outcomes = ["succeed"], ["succeeded"]
+    return (
+        [task_id], [lease_id], moves, outcomes, [None], [], [], [0.1], [lease_id], worker_id,
+    )  # fmt: skip
 
 
 async def nothing_is_left_over(database: Connection) -> bool:
@@ -290,26 +297,28 @@ async def test_a_child_that_commits_late_is_not_left_behind(
     assert await scene.begin() == [child]
 
 
-async def test_an_end_that_was_under_way_when_its_child_came_is_waited_for(
+async def test_an_end_that_began_before_its_child_came_wakes_it(
     scene: Scene,
     open_line: Callable[[], Line],
-    open_worker: Callable[[], WorkerStore],
     somebody_waits: Callable[[], Awaitable[None]],
+    database: Connection,
 ) -> None:
-    """The end began before the child was there, and commits after the child was looked at."""
+    """The end has its snapshot, and nothing that tells of it yet, when the child is looked at."""
     one = await scene.submit()
-    await scene.begin()
-    async with open_line().lent() as blocker, asyncio.TaskGroup() as group:
-        # It holds the finish up, by the row of the lease, when its snapshot is taken.
-        transaction = blocker.transaction()
-        await transaction.start()
-        await blocker.execute("select from hive.lease for update")
-        ending = group.create_task(scene.end(one))
+    lease_id = (await scene.begin(), scene.lease_of[one])[1]
+    waits_first = "where (select pg_advisory_xact_lock(7)) is not null and id = any($9::uuid[])"
+    ending = statement("finish_tasks").replace("where id = any($9::uuid[])", waits_first)
+    assert waits_first in ending
+    async with open_line().lent() as own, asyncio.TaskGroup() as group:
+        await database.execute("select pg_advisory_lock(7)")
+        arguments = finish_arguments(one, lease_id, scene.worker.worker_id)
+        ended = group.create_task(own.fetch(ending, *arguments))
         await somebody_waits()
         child = await scene.submit(one)
         assert await scene.begin() == []
-        await transaction.rollback()
-        await ending
+        assert await database.fetchval("select count(*) from hive.dependency_wake") == 0
+        await database.execute("select pg_advisory_unlock(7)")
+        assert await ended
     assert await scene.begin() == [child]
 
 
@@ -321,10 +330,8 @@ async def test_an_end_that_is_written_and_not_committed_is_waited_for(
     async with open_line().lent() as own:
         transaction = own.transaction()
         await transaction.start()
-        await own.fetch(
-            statement("finish_tasks"), [one], [lease_id], ["succeed"], ["succeeded"], [None], [],
-            [], [0.1], [lease_id], scene.worker.worker_id,
-        )  # fmt: skip
+        arguments = finish_arguments(one, lease_id, scene.worker.worker_id)
+        await own.fetch(statement("finish_tasks"), *arguments)
         child = await scene.submit(one)
         assert await scene.begin() == []
         await transaction.commit()

@@ -53,9 +53,7 @@ OnSuccess: TypeAlias = Annotated[
 ]
 OnFinished: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--on-finished", metavar="JSON", help="A task for when all of --jsonl ended."
-    ),
+    typer.Option("--on-finished", metavar="JSON", help="A task for when all of --jsonl ended."),
 ]
 Ids: TypeAlias = Annotated[
     bool, typer.Option("--ids", help="Print the ids of --jsonl, not the group.")

@@ -60,10 +60,9 @@ create trigger wake_granters after insert on hive.gate_wake
 -- Volatile, because its query must have a snapshot of its own, younger than the caller's transaction id. With
 -- the snapshot of the caller's statement it could miss an edge that was committed after that began, and nobody
 -- could tell from the running transactions that it was still under way.
-create function hive.awaited(task_ids bigint[]) returns setof bigint language plpgsql volatile rows 1 as $$
+create function hive.awaited(task_ids bigint[]) returns bigint[] language plpgsql volatile as $$
 begin
-  return query
-    select distinct d.parent_id from hive.dependency d where d.is_open and d.parent_id = any(task_ids);
+  return array(select distinct d.parent_id from hive.dependency d where d.is_open and d.parent_id = any(task_ids));
 end
 $$;
 

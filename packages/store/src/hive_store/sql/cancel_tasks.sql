@@ -31,7 +31,7 @@ freed as (
 ),
 awaited as (
   insert into hive.dependency_wake (parent_id)
-  select * from hive.awaited(array(select id from changed where state = 'cancelled'))
+  select unnest(hive.awaited(array(select id from changed where state = 'cancelled')))
 ),
 told as (
   insert into hive.event (type, task_id)

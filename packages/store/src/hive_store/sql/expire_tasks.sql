@@ -26,7 +26,7 @@ freed as (
 ),
 awaited as (
   insert into hive.dependency_wake (parent_id)
-  select * from hive.awaited(array(select id from changed))
+  select unnest(hive.awaited(array(select id from changed)))
 ),
 told as (
   insert into hive.event (type, task_id, reason) select 'cancelled', id, error from changed

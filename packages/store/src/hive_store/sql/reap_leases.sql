@@ -76,7 +76,7 @@ freed as (
 ),
 awaited as (
   insert into hive.dependency_wake (parent_id)
-  select * from hive.awaited(array(select id from changed where state in ('succeeded', 'failed', 'cancelled')))
+  select unnest(hive.awaited(array(select id from changed where state in ('succeeded', 'failed', 'cancelled'))))
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)

@@ -74,7 +74,7 @@ lined_up as (
 ),
 awaited as (
   insert into hive.dependency_wake (parent_id)
-  select * from hive.awaited(array(select id from cancelled))
+  select unnest(hive.awaited(array(select id from cancelled)))
 ),
 told as (
   insert into hive.event (type, task_id, reason)
