@@ -73,9 +73,9 @@ def run(program: Program, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_every_program_is_found_and_two_pages_have_the_same_module() -> None:
     assert (README + PAGE + FLOWS).count("```python") == len(PROGRAMS)
-    module, same = [program for program in PROGRAMS if not program.output]
+    module, same, flow = [program for program in PROGRAMS if not program.output]
     assert module == same
-    assert module.name == "my_module.py"
+    assert (module.name, flow.name) == ("my_module.py", "my_flow.py")
 
 
 def test_every_program_prints_what_its_page_says(folder: Path) -> None:
