@@ -21,6 +21,7 @@ MIGRATIONS = [
     "0004_blocked",
     "0005_keys",
     "0006_expiry",
+    "0007_dependencies",
 ]
 
 

@@ -8,12 +8,15 @@ from hive.options import Json, Options, with_options
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Look at tasks that were submitted together.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Look at tasks that were submitted together."""
+    """Look at tasks that were submitted together.
+
+    Example: hive group show nightly
+    """
 
 
 @app.command("show")
