@@ -25,16 +25,26 @@ terminal.
 def page() -> str:
     """Return the page, as Markdown."""
     root: Any = typer.main.get_command(app)  # typer leaves its own commands open
-    commands: dict[str, Any] = root.commands
+    commands = _flat(root.commands)
     common = {f"--{name.replace('_', '-')}" for name in FLAGS} | {"--set", "--help"}
     parts = [HEAD, _index(commands), _common(commands["status"], common), _exit_codes()]
     parts += [_command(name, command, common) for name, command in sorted(commands.items())]
     return "\n".join(parts)
 
 
+def _flat(commands: dict[str, Any]) -> dict[str, Any]:
+    """Return the commands, those of a group in its place under both their names."""
+    found: dict[str, Any] = {}
+    for name, command in commands.items():
+        below: dict[str, Any] = getattr(command, "commands", {})
+        own = {f"{name} {word}": each for word, each in below.items()}
+        found |= own or {name: command}
+    return found
+
+
 def _index(commands: dict[str, Any]) -> str:
     rows = [
-        f"| [{name}](#hive-{name}) | {_cell(_summary(command))} |"
+        f"| [{name}](#hive-{name.replace(' ', '-')}) | {_cell(_summary(command))} |"
         for name, command in commands.items()
     ]
     return "| command | what it does |\n| --- | --- |\n" + "\n".join(rows) + "\n"

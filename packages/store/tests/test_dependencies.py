@@ -16,6 +16,7 @@ from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
+from hive_store.granting import grant_all
 from hive_store.statements import statement
 from hive_store.worker_store import Ending
 from hive_testkit.timing import pass_time
@@ -41,12 +42,7 @@ class Scene:
 
     async def grant(self) -> None:
         """Do all that the granter does when it is woken."""
-        while (
-            await self.queen.close_dependencies(batch_size=100)
-            + (await self.queen.release_gates(batch_size=100)).taken
-            + (await self.queen.grant_turns(batch_size=100)).taken
-        ):
-            pass
+        await grant_all(self.queen, batch_size=100)
 
     async def begin(self) -> list[TaskId]:
         """Grant, claim and accept; return what can run now."""
@@ -387,7 +383,7 @@ async def test_a_chain_is_one_however_many_statements_it_takes(
         ({"after": (-1,)}, "there is no task -1"),
         ({"after": (2**70,)}, f"there is no task {2**70}"),
         ({"after": ("a",)}, "comes after 'a', but no task before it"),
-        ({"after": ("self",), "name": "self"}, "no task before it in the same submit"),
+        ({"after": ("self",), "name": "self"}, "in a circle: 'self' after 'self'"),
         ({"after": 12}, "after is a list of task ids"),
         ({"after": (True,)}, "after is a list of task ids"),
         ({"if_parent_fails": "run"}, "the task comes after no other"),
@@ -428,8 +424,22 @@ async def test_plain_sql_cannot_make_a_circle_nor_wait_for_nothing(
     one = await scene.submit()
     two = await scene.submit(one)
     insert = "insert into hive.dependency (child_id, parent_id) values ($1, $2)"
+    three = await scene.submit(two)
+    for late, circle in ((two, [one, two, one]), (three, [one, three, two, one]), (one, [one] * 2)):
+        named = "in a circle: " + " after ".join(map(str, circle)) + "$"
+        with pytest.raises(asyncpg.CheckViolationError, match=named):
+            await database.execute(insert, one, late)
+    alone = await scene.submit()
+    with pytest.raises(
+        asyncpg.CheckViolationError, match=f"task {one} cannot come after task {alone}"
+    ):
+        await database.execute(insert, one, alone)
     with pytest.raises(asyncpg.CheckViolationError, match="only_after_tasks_with_smaller_ids"):
-        await database.execute(insert, one, two)
+        await database.execute(
+            "insert into hive.dependency (child_id, parent_id, is_open) values ($1, $2, true)",
+            one,
+            alone,
+        )
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="there is no task 0"):
         await database.execute(insert, one, 0)
     await scene.begin()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -274,6 +275,39 @@ async def test_replace_cancels_those_that_wait_and_waits_for_the_one_that_runs(
     assert await scene.begin() == []
     await scene.succeed(running)
     assert await scene.begin() == [new]
+
+
+async def test_replace_leaves_alone_what_is_being_claimed_at_that_moment(
+    scene: Scene, open_line: Callable[[], Line]
+) -> None:
+    [one] = await scene.submit("a")
+    await scene.grant()
+    parts = Watermarks().intervals()
+    claim = (
+        statement("claim_tasks"), uuid4(), "default", 1, 60.0, 1, 1,
+        parts.after_priorities, parts.after_run_ats, parts.after_ids, parts.last_priorities,
+    )  # fmt: skip
+    async with asyncio.TaskGroup() as group, open_line().lent() as own, own.transaction():
+        await own.fetch(*claim)
+        submit = group.create_task(scene.submit("a", when_busy="replace"))
+        # Who waited for the claim to commit would call its task off then.
+        await asyncio.wait({submit}, timeout=0.5)
+    record = await scene.tasks.read(one)
+    assert (record.state, record.cancel_requested_at) == (TaskState.DISPATCHED, None)
+
+
+async def test_cancel_is_refused_while_a_transaction_holds_what_it_would_call_off(
+    scene: Scene, open_line: Callable[[], Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hive_store.making_way.PAUSE_SECONDS", 0)
+    [one] = await scene.submit("a")
+    async with open_line().lent() as own, own.transaction():
+        await own.fetch(statement("lock_waiting_tasks"), [one])
+        with pytest.raises(
+            RefusedTaskError, match=f"task {one}, .* is held by an open transaction"
+        ):
+            await scene.submit("a", when_busy="cancel")
+    assert len((await scene.tasks.count())["default"]) == 1
 
 
 async def test_cancel_calls_off_all_and_starts_when_nothing_of_them_is_left(scene: Scene) -> None:

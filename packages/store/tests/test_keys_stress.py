@@ -179,4 +179,5 @@ async def test_turns_never_overlap_and_nobody_is_left_behind(
     assert overlaps == 0
     assert misplaced == 0
     assert await tasks.count_orphans() == 0
+    await open_queen().grant_turns(batch_size=1000)
     assert await database.fetchval("select count(*) from hive.key_wake") == 0

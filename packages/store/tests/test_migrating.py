@@ -21,7 +21,10 @@ MIGRATIONS = [
     "0004_blocked",
     "0005_keys",
     "0006_expiry",
-    "0007_dependencies",
+    "0007_unique_keys",
+    "0008_schedules",
+    "0009_retention",
+    "0010_dependencies",
 ]
 
 

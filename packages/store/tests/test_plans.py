@@ -365,3 +365,25 @@ async def test_a_hundred_thousand_waiting_tasks_cost_neither_ends_nor_claims(
     claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
     assert_reads_indexes(claimed)
     assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
+
+
+async def test_pruning_looks_at_a_page_of_tasks_and_deletes_by_their_ids(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    await hot.execute("update hive.task set finished_at = now() - interval '8 days'"
+                      " where id in (select id from hive.task where finished_at is not null"
+                      " order by id limit 300)")  # fmt: skip
+    terms = ([None], [None], [None], [7 * 86400.0], None, False)
+    plan = await explain(hot, "prune_tasks", 0, 1000, 2000, *terms)
+    for relation in ("task", "attempt", "output"):
+        kinds = {node["Node Type"] for node in scans(plan, relation)}
+        assert kinds <= {"Index Scan", "Index Only Scan"}, (relation, kinds)
+    # A page, and those that are due once to lock and once to delete.
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 1000 + 2 * 300
+    assert buffers(plan) < 20 * 1000
+
+
+async def test_the_oldest_finished_task_is_found_by_the_order_of_ids(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    plan = await explain(hot, "find_oldest_finished")
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= BURST + 1

@@ -24,6 +24,8 @@ __all__ = [
     "Queue",
     "RunAt",
     "Timeout",
+    "Unique",
+    "UniqueFor",
     "WhenBusy",
 ]
 
@@ -65,6 +67,18 @@ WhenBusy: TypeAlias = Annotated[
         "--when-busy",
         metavar="WHAT",
         help="If the key is busy: wait, replace (those that wait), reject or cancel (all).",
+    ),
+]
+Unique: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--unique", metavar="NAME", help="Add none if there is one of this name."),
+]
+UniqueFor: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--unique-for",
+        metavar="WHAT",
+        help="Until that is no longer waiting, or unfinished (default), or a duration old.",
     ),
 ]
 ExpiresAt: TypeAlias = Annotated[

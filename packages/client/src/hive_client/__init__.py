@@ -7,13 +7,19 @@ from hive_client.submitter import Submitter
 from hive_client.sync_hive import SyncHive
 from hive_contracts.errors import TaskFailedError
 from hive_contracts.ids import TaskId
+from hive_contracts.schedules import Cron, Every, Missed, Once, Overlap
 from hive_contracts.tasks import NewTask
 from hive_store import EndedTask
 
 __all__ = [
+    "Cron",
     "EndedTask",
+    "Every",
     "Hive",
+    "Missed",
     "NewTask",
+    "Once",
+    "Overlap",
     "Submitter",
     "SyncHive",
     "TaskFailedError",

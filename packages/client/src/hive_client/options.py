@@ -45,6 +45,12 @@ class TaskOptions(TypedDict, total=False):
     when_busy: str
     """What to do about unfinished tasks of the same key: wait, replace, reject or cancel."""
 
+    unique_key: str | None
+    """What tells it from others: while another task of this unique key counts, none is added."""
+
+    unique_for: str | timedelta
+    """How long another counts: "waiting", "unfinished" (the default), or a time since then."""
+
     expires_at: datetime | None
     """If it still waits at this moment (aware), it is cancelled."""
 

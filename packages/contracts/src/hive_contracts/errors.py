@@ -2,13 +2,16 @@ r"""Everything that Hive raises on purpose.
 
 HiveError
 ├── UsageError                 the caller is wrong; fix the code, the input or the configuration
+│   ├── BrokenSealError
 │   ├── ConfigurationError
 │   ├── IllegalMoveError
 │   ├── MalformedMessageError
 │   ├── MalformedPayloadError
+│   ├── RefusedScheduleError
 │   ├── RefusedTaskError
 │   ├── SchemaMismatchError
 │   ├── UnknownKindError
+│   ├── UnknownScheduleError
 │   ├── UnknownTaskError
 │   └── UnstorableValueError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
@@ -26,6 +29,7 @@ failure is none of them: it is a value, `outcomes.Failed`, and is raised for who
 from hive_contracts.ids import LeaseId, TaskId
 
 __all__ = [
+    "BrokenSealError",
     "BusUnavailableError",
     "ConfigurationError",
     "HiveError",
@@ -33,6 +37,7 @@ __all__ = [
     "LostRaceError",
     "MalformedMessageError",
     "MalformedPayloadError",
+    "RefusedScheduleError",
     "RefusedTaskError",
     "SchemaMismatchError",
     "ServiceUnavailableError",
@@ -41,6 +46,7 @@ __all__ = [
     "TaskFailedError",
     "UnavailableError",
     "UnknownKindError",
+    "UnknownScheduleError",
     "UnknownTaskError",
     "UnstorableValueError",
     "UsageError",
@@ -53,6 +59,10 @@ class HiveError(Exception):
 
 class UsageError(HiveError):
     """The caller is wrong. Retrying the same call cannot help."""
+
+
+class BrokenSealError(UsageError):
+    """A payload or result that is not signed as it must be, was altered, or does not decrypt."""
 
 
 class ConfigurationError(UsageError):
@@ -81,6 +91,10 @@ class MalformedPayloadError(UsageError):
         self.reason = reason
 
 
+class RefusedScheduleError(UsageError):
+    """A schedule that may not be added as it stands; the message names the value."""
+
+
 class RefusedTaskError(UsageError):
     """A task that may not be submitted as it stands; the message names the field and its value."""
 
@@ -96,6 +110,16 @@ class UnknownKindError(UsageError):
         super().__init__(f"no executor for kind {kind!r}; installed: {', '.join(known) or 'none'}")
         self.kind = kind
         self.known = known
+
+
+class UnknownScheduleError(UsageError):
+    """There is no schedule of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no schedule {name!r}; `hive schedule list` names those there are"
+        )
+        self.name = name
 
 
 class UnknownTaskError(UsageError):

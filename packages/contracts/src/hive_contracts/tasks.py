@@ -13,12 +13,15 @@ __all__ = [
     "DEFAULT_MAX_ATTEMPTS",
     "DEFAULT_MAX_LOSSES",
     "DEFAULT_QUEUE",
+    "LONGEST_UNIQUE",
     "EndedAttempt",
     "IfParentFails",
     "NewTask",
     "ParentResult",
+    "Submitted",
     "Task",
     "TaskRecord",
+    "UniqueFor",
     "WhenBusy",
     "default_max_attempts",
 ]
@@ -26,6 +29,9 @@ __all__ = [
 DEFAULT_QUEUE: Final = "default"
 DEFAULT_MAX_LOSSES: Final = 3
 DEFAULT_MAX_ATTEMPTS: Final = 3
+LONGEST_UNIQUE: Final = timedelta(days=30)
+"""For so long, at most, a task that has ended may keep others of its unique key out."""
+
 ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 """Kinds that act on the world: running one again is the user's decision, not a default."""
 
@@ -63,6 +69,25 @@ class IfParentFails(StrEnum):
     """It runs all the same, once all have ended."""
 
 
+@unique
+class UniqueFor(StrEnum):
+    """How long an earlier task keeps others of its unique key out."""
+
+    WAITING = "waiting"
+    """Until somebody has it."""
+
+    UNFINISHED = "unfinished"
+    """Until it has ended."""
+
+
+class Submitted(NamedTuple):
+    """What came of submitting a task."""
+
+    id: TaskId
+    is_new: bool
+    """False if it is an earlier task of the same unique key, and nothing was added."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task that is not yet in the store."""
@@ -97,6 +122,12 @@ class NewTask:
 
     when_busy: str = WhenBusy.WAIT
     """What to do about unfinished tasks of the same key: one of `WhenBusy`."""
+
+    unique_key: str | None = None
+    """What tells it from others: while another task of this unique key counts, none is added."""
+
+    unique_for: str | timedelta = UniqueFor.UNFINISHED
+    """How long another of its unique key counts: one of `UniqueFor`, or a time since then."""
 
     expires_at: datetime | None = None
     """Of no use after this moment (aware): if it still waits then, it is cancelled."""
@@ -179,6 +210,7 @@ class TaskRecord:
     queue: str
     group: str | None
     key: str | None = None
+    unique_key: str | None = None
     has_turn: bool = False
     """Whether it is the task of its key that may be queued or leased."""
 

@@ -13,6 +13,7 @@ from hive_contracts.clocks import Clock
 from hive_contracts.events import Cursor
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
+from hive_contracts.tasks import LONGEST_UNIQUE
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore
 from hive_telemetry.logs import logger
@@ -27,6 +28,8 @@ PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
 WAITING_AT_ONCE: Final = 10_000
+KEYS_AT_ONCE: Final = 1000
+TICKS_AT_ONCE: Final = 10_000
 
 
 class Duties:
@@ -42,6 +45,9 @@ class Duties:
         self._metrics = metrics
         self._clock = clock
         self._done_at: dict[str, float] = {}
+        self.has_term = False
+        """Whether this queen had the term when she last asked."""
+
         self._counted_to: Cursor | None = None
         """How far the event log has been counted; None without the term."""
 
@@ -52,7 +58,8 @@ class Duties:
     async def tick(self) -> float:
         """Take or keep the term; with it, do what is due."""
         term = timedelta(seconds=self._settings.term_seconds)
-        if await self._store.hold_term(term=term) is None:
+        self.has_term = await self._store.hold_term(term=term) is not None
+        if not self.has_term:
             self._show_nothing()
             return self._settings.term_seconds / 2
         # The partitions last: a reader of the log can make that fail, and it is then tried again.
@@ -109,6 +116,9 @@ class Duties:
         self._metrics.tasks_stranded(stranded)
         if stranded:
             logger(__name__).error("tasks waited for others that had ended", tasks=stranded)
+        while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
+            pass
+        await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)

@@ -1,16 +1,13 @@
-"""Let tasks go on that wait for others: as soon as these have ended, or the turn before theirs has.
-
-Three steps, each a statement that sees what the one before has committed: edges to tasks that
-have ended are closed, tasks whose last edge that was are released, and keys give their turns. A
-task that is cancelled for one that it comes after is itself an end, so the steps go round until
-none finds anything.
-"""
+"""Let tasks go on that wait for others, as soon as they may; `hive_store.granting` says how."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Never
 
+from hive_bus.bus import Bus
+from hive_contracts.events import Event, EventFrame, EventType
 from hive_queen.settings import QueenSettings
+from hive_store.granting import grant_some
 from hive_store.queen_store import QueenStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -26,12 +23,14 @@ class Granter:
     def __init__(
         self,
         store: QueenStore,
+        bus: Bus,
         *,
         wake: Callable[[], None],
         settings: QueenSettings,
         metrics: Metrics,
     ) -> None:
         self._store = store
+        self._bus = bus
         self._wake_claimers = wake
         self._settings = settings
         self._metrics = metrics
@@ -58,10 +57,11 @@ class Granter:
 
     async def _step(self) -> bool:
         """Do one batch of each; return whether there was anything to do."""
-        batch_size = self._settings.retry_batch
-        closed = await self._store.close_dependencies(batch_size=batch_size)
-        gates = await self._store.release_gates(batch_size=batch_size)
-        grants = await self._store.grant_turns(batch_size=batch_size)
-        if gates.queued or grants.granted:
+        granted = await grant_some(self._store, batch_size=self._settings.retry_batch)
+        if granted.cancelled:
+            # Nobody who waits for one of them hears it from a worker.
+            told = Event(type=EventType.CANCELLED, task_ids=granted.cancelled)
+            self._bus.tell(EventFrame((told,)))
+        if granted.queued:
             self._wake_claimers()
-        return closed + gates.taken + grants.taken > 0
+        return granted.taken > 0

@@ -17,6 +17,7 @@ from hive_contracts.clocks import BootClock, Clock
 from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.ids import QueenId
 from hive_contracts.loops import Loop
+from hive_contracts.retaining import Retention
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
@@ -29,9 +30,12 @@ from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
+from hive_queen.retaining import Retainer
+from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, open_line
+from hive_store.pruning import Pruner
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
 from hive_telemetry.metrics import Metrics
@@ -48,8 +52,10 @@ class Queen:
         bus: Bus,
         sender: BundleSender,
         doorbell: Doorbell,
+        pruner: Pruner,
         *,
         settings: QueenSettings,
+        retention: Retention,
         metrics: Metrics,
         version: str,
         clock: Clock,
@@ -87,7 +93,8 @@ class Queen:
         def wake() -> None:
             claimers.wake(is_behind=True)
 
-        granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
+        granter = Granter(store, bus, wake=claimers.wake, settings=settings, metrics=metrics)
+        duties = Duties(store, settings=settings, metrics=metrics, clock=clock)
         self._loops: list[Loop] = [
             fleet,
             Bell(doorbell, claimers, granter, poll_seconds=settings.poll_seconds, metrics=metrics),
@@ -97,7 +104,16 @@ class Queen:
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
-            Duties(store, settings=settings, metrics=metrics, clock=clock),
+            Scheduler(
+                store.ticks,
+                changed=doorbell.schedules_changed,
+                settings=settings,
+                metrics=metrics,
+            ),
+            duties,
+            Retainer(
+                pruner, retention, is_due=lambda: duties.has_term, metrics=metrics, clock=clock
+            ),
         ]
 
     async def run(self) -> Never:
@@ -115,6 +131,7 @@ async def open_queen(
     settings: QueenSettings,
     metrics: Metrics,
     version: str,
+    retention: Retention = Retention(),  # noqa: B008 - it is frozen
 ) -> AsyncGenerator[Queen]:
     """Give a queen with connections of her own (three to Postgres), and close them afterwards."""
     queen_id = QueenId(uuid4())
@@ -134,7 +151,9 @@ async def open_queen(
             bus,
             sender,
             doorbell,
+            Pruner(upkeep),
             settings=settings,
+            retention=retention,
             metrics=metrics,
             version=version,
             clock=BootClock(),

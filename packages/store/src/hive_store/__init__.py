@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from hive_store.line import Line, open_line
     from hive_store.migrating import migrate
     from hive_store.queen_store import QueenStore
+    from hive_store.schedule_store import ScheduleStore
     from hive_store.selector import Selector, TaskSummary
     from hive_store.task_store import EndedTask, TaskStore
+    from hive_store.tick_store import TickStore
     from hive_store.worker_store import WorkerStore
 
 __all__ = [
@@ -31,9 +33,11 @@ __all__ = [
     "HeartbeatStore",
     "Line",
     "QueenStore",
+    "ScheduleStore",
     "Selector",
     "TaskStore",
     "TaskSummary",
+    "TickStore",
     "WorkerStore",
     "migrate",
     "open_line",
@@ -49,9 +53,11 @@ MODULES: Final = {
     "HeartbeatStore": "heartbeat_store",
     "Line": "line",
     "QueenStore": "queen_store",
+    "ScheduleStore": "schedule_store",
     "Selector": "selector",
     "TaskStore": "task_store",
     "TaskSummary": "selector",
+    "TickStore": "tick_store",
     "WorkerStore": "worker_store",
     "migrate": "migrating",
     "open_line": "line",

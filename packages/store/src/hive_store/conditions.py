@@ -4,7 +4,8 @@ Most tasks have no conditions, and pay nothing for them: they go in by a stateme
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
@@ -12,10 +13,18 @@ from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
+from hive_store.circles import find_circle, in_words
 
-__all__ = ["Names", "conditions_of"]
+__all__ = ["Names", "conditions_of", "has_conditions"]
 
-CONDITIONS: Final = ("key", "expires_at", "after", "if_parent_fails")
+CONDITIONS: Final = (
+    "key",
+    "expires_at",
+    "unique_key",
+    "unique_for",
+    "after",
+    "if_parent_fails",
+)
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
 _values_of: Final = attrgetter(*CONDITIONS)
@@ -28,7 +37,9 @@ class Names:
     The tasks go in by batches: of one that is in the id is known, of the others the place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Iterable[NewTask] = ()) -> None:
+        """Know of no names yet; `tasks` are all of the submit, to say what is wrong with one."""
+        self._tasks = tasks
         self._ids: dict[str, TaskId] = {}
         self._places: dict[str, int] = {}
 
@@ -63,12 +74,22 @@ class Names:
             elif parent in self._places:
                 places.add(self._places[parent])
             else:
-                raise RefusedTaskError(
-                    f"a task comes after {parent!r}, but no task before it in the same submit has"
-                    " that name"
-                )
+                raise RefusedTaskError(self._why_not(parent))
         found = {"after": sorted(ids), "after_places": sorted(places)}
         return {name: parents for name, parents in found.items() if parents}
+
+    def _why_not(self, parent: str) -> str:
+        after = {task.name: task.after for task in self._tasks if task.name is not None}
+        if circle := find_circle(parent, after):
+            return in_words(circle)
+        return (
+            f"a task comes after {parent!r}, but no task before it in the same submit has that name"
+        )
+
+
+def has_conditions(task: NewTask) -> bool:
+    """Return whether a task waits for more than its time."""
+    return _values_of(task) != _NONE
 
 
 def conditions_of(task: NewTask, names: Names) -> str | None:
@@ -81,6 +102,8 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     if values == _NONE:
         return None
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
-    given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(task.unique_for, timedelta):
+        given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
     del given["after"]
+    given = {name: value for name, value in given.items() if value is not None}
     return encode_json(given | names.parents_of(task))

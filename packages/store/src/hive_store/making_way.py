@@ -11,6 +11,7 @@ from typing import Final
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.states import TERMINAL_STATES
 from hive_contracts.tasks import NewTask, WhenBusy
 from hive_store.callers import Connection
 from hive_store.statements import statement
@@ -37,7 +38,8 @@ async def make_way(connection: Connection, tasks: Sequence[NewTask]) -> list[Tas
     wishes = {task.key: task.when_busy for task in tasks if task.when_busy != WhenBusy.WAIT}
     _refuse_rivals(tasks, wishes)
     await connection.fetch(statement("lock_keys"), list(wishes))
-    to_cancel: list[TaskId] = []
+    waiting: list[TaskId] = []
+    unfinished: list[TaskId] = []
     for row in await connection.fetch(statement("find_busy_keys"), list(wishes)):
         wish = wishes[row["key"]]
         if wish == WhenBusy.REJECT:
@@ -45,9 +47,10 @@ async def make_way(connection: Connection, tasks: Sequence[NewTask]) -> list[Tas
                 f"the key {row['key']!r} is busy: task {row['id']} has it and has not ended."
                 " Wait for it, or say another when_busy: wait, replace or cancel"
             )
-        if wish == WhenBusy.CANCEL or not row["is_leased"]:
-            to_cancel.append(TaskId(row["id"]))
-    return await _cancel(connection, to_cancel)
+        (unfinished if wish == WhenBusy.CANCEL else waiting).append(TaskId(row["id"]))
+    # What has been leased since it was seen is waited for, and not called off.
+    rows = await connection.fetch(statement("lock_waiting_tasks"), waiting)
+    return await _cancel(connection, [*unfinished, *(TaskId(row["id"]) for row in rows)])
 
 
 def _refuse_rivals(tasks: Sequence[NewTask], wishes: dict[str | None, str]) -> None:
@@ -61,21 +64,23 @@ def _refuse_rivals(tasks: Sequence[NewTask], wishes: dict[str | None, str]) -> N
 
 
 async def _cancel(connection: Connection, task_ids: list[TaskId]) -> list[TaskId]:
-    """Cancel tasks, also those that another transaction holds for a moment."""
+    """Cancel tasks, also those that another transaction holds for a moment; return which run.
+
+    Raises:
+        RefusedTaskError: a transaction holds one of them for longer.
+    """
     running: list[TaskId] = []
-    left = task_ids
+    left = set(task_ids)
     for _ in range(TRIES):
+        rows = await connection.fetch(statement("cancel_tasks"), list(left))
+        running += [row["id"] for row in rows if row["state"] not in TERMINAL_STATES]
+        left -= {row["id"] for row in rows}
+        states = await connection.fetch(statement("read_states"), list(left))
+        left = {row["id"] for row in states if row["state"] not in TERMINAL_STATES}
         if not left:
-            break
-        rows = await connection.fetch(statement("cancel_tasks"), left)
-        running += [TaskId(row["id"]) for row in rows if row["state"] != "cancelled"]
-        states = await connection.fetch(statement("read_states"), left)
-        done = {row["id"] for row in rows}
-        left = [
-            TaskId(row["id"])
-            for row in states
-            if row["id"] not in done and row["state"] not in {"succeeded", "failed", "cancelled"}
-        ]
-        if left:
-            await asyncio.sleep(PAUSE_SECONDS)
-    return running
+            return running
+        await asyncio.sleep(PAUSE_SECONDS)
+    raise RefusedTaskError(
+        f"task {min(left)}, which it is to take the place of, is held by an open transaction:"
+        " submit it again when that has ended"
+    )

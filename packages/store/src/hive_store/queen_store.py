@@ -13,6 +13,7 @@ from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.line import Line
 from hive_store.texts import storable_text
+from hive_store.tick_store import TickStore
 
 __all__ = [
     "CalledOff",
@@ -54,8 +55,8 @@ class Gates:
     """How many wake-ups were done with; after none there is nothing more to release now."""
 
     queued: int
-    cancelled: int
-    """How many were called off because one that they come after did not succeed."""
+    cancelled: tuple[TaskId, ...]
+    """Those that were called off because one that they come after did not succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,8 @@ class QueenStore:
         self.queen_id = queen_id
         self._claims = claims
         self._upkeep = upkeep
+        self.ticks = TickStore(upkeep)
+        """All that is asked of schedules."""
 
     async def claim(
         self,
@@ -229,7 +232,7 @@ class QueenStore:
     async def release_gates(self, *, batch_size: int) -> Gates:
         """Let tasks go on that wait for no other any more, or cancel them for one that failed."""
         [row] = await self._upkeep.fetch("release_gates", batch_size)
-        return Gates(row["taken"], row["queued"], row["cancelled"])
+        return Gates(row["taken"], row["queued"], tuple(row["cancelled_ids"]))
 
     async def wake_stranded(self, *, batch_size: int, quiet: timedelta) -> int:
         """Have tasks looked at that wait for nothing; return how many there were: it must be 0."""
@@ -322,6 +325,10 @@ class QueenStore:
         """Return how long the oldest open transaction has been open; 0 if there is none."""
         rows = await self._upkeep.fetch("find_oldest_transaction")
         return rows[0]["age_seconds"] if rows else 0.0
+
+    async def forget_unique_keys(self, *, age: timedelta, limit: int) -> int:
+        """Forget unique keys of tasks that ended, and were submitted longer than `age` ago."""
+        return await self._upkeep.fetch_value("forget_unique_keys", age.total_seconds(), limit)
 
     async def forget_the_dead(self, *, unseen: timedelta) -> int:
         """Forget workers and queens not seen for so long; return how many."""

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Final
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
-from hive_contracts.tasks import IfParentFails, NewTask, WhenBusy
+from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
 
 __all__ = ["FIELD_TYPES", "LATEST_RUN_AT", "MAX_PAYLOAD_BYTES", "checked_payload"]
@@ -34,6 +34,8 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "group": ((str, NoneType), "text"),
     "key": ((str, NoneType), "text"),
     "when_busy": ((str,), "text"),
+    "unique_key": ((str, NoneType), "text"),
+    "unique_for": ((str, timedelta), "text or a timedelta"),
     "expires_at": ((datetime, NoneType), "a datetime"),
     "name": ((str, NoneType), "text"),
     "after": ((tuple, list), "a list of task ids, or of names of tasks before it"),
@@ -51,7 +53,7 @@ def checked_payload(task: NewTask) -> str:
         RefusedTaskError: it may not be submitted as it stands; the message names the field.
     """
     _check_types(task)
-    for what in ("kind", "queue", "group", "key", "name"):
+    for what in ("kind", "queue", "group", "key", "unique_key", "name"):
         name = getattr(task, what)
         if name is not None and not _is_name(name):
             raise RefusedTaskError(
@@ -62,6 +64,8 @@ def checked_payload(task: NewTask) -> str:
             f"a priority is from 0 (most urgent) to {LEAST_URGENT} (least), not {task.priority}"
         )
     _check_limits(task)
+    if task.unique_for != UniqueFor.UNFINISHED:
+        _check_unique_for(task)
     if task.when_busy != WhenBusy.WAIT:
         _check_when_busy(task)
     if task.after or task.if_parent_fails != IfParentFails.CANCEL:
@@ -102,6 +106,22 @@ def _misfit(*types: type) -> str | None:
 def _is_name(name: str) -> bool:
     # Remembered, as few names come again and again: that pays for the test of types.
     return NAME.fullmatch(name) is not None
+
+
+def _check_unique_for(task: NewTask) -> None:
+    if isinstance(task.unique_for, timedelta):
+        if not timedelta(0) < task.unique_for <= LONGEST_UNIQUE:
+            raise RefusedTaskError(
+                f"unique_for is longer than nothing and {LONGEST_UNIQUE.days} days at most, not"
+                f" {task.unique_for.total_seconds():g} s"
+            )
+    elif task.unique_for not in list(UniqueFor):
+        known = ", ".join(UniqueFor)
+        raise RefusedTaskError(
+            f"unique_for is one of {known}, or a duration, not {task.unique_for!r}"
+        )
+    if task.unique_key is None:
+        raise RefusedTaskError("unique_for is said, but the task has no unique_key")
 
 
 def _check_when_busy(task: NewTask) -> None:

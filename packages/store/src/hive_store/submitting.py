@@ -5,13 +5,15 @@ transaction. Many go in several within one transaction: one statement for 100,00
 the client 430 MB larger, and one for more than 1 GB is refused by Postgres.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 
 from hive_contracts.errors import RefusedTaskError, SchemaMismatchError, UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.sealing import Sealer
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_store.callers import Connection
 from hive_store.columns import none_if_null, one_if_alike
@@ -27,6 +29,7 @@ __all__ = [
     "Batch",
     "Connection",
     "batches_of",
+    "sealed",
     "send",
     "sent_by_caller",
 ]
@@ -39,6 +42,8 @@ PARENT_BYTES: Final = 12
 """What a task that another comes after adds to the size of a batch."""
 
 MOST_NAMED: Final = 10
+TRIES: Final = 5
+SMALLER_IDS: Final = "a_task_comes_only_after_tasks_with_smaller_ids"
 
 HELD_UNTIL: Final = LATEST_RUN_AT
 """For when a task is scheduled that is held back until somebody releases it."""
@@ -60,26 +65,40 @@ async def send(connection: Connection, tasks: Sequence[NewTask]) -> tuple[list[A
     Raises:
         RefusedTaskError: a task may not be submitted as it stands; the message says why.
     """
-    await _refuse_unknown_parents(connection, tasks)
-    if not wants_way(tasks):
-        return await _send_batches(connection, tasks), []
-    for task in tasks:
-        checked_payload(task)
-    async with connection.transaction():
-        called_off = await make_way(connection, tasks)
-        return await _send_batches(connection, tasks), called_off
-
-
-async def _refuse_unknown_parents(connection: Connection, tasks: Sequence[NewTask]) -> None:
-    """See that the tasks are there that others come after; none is ever deleted before its time."""
     children = [task for task in tasks if task.after]
-    for child in children:
-        checked_payload(child)
+    if not children and not wants_way(tasks):
+        return await _send_batches(connection, tasks), []
+    for task in tasks if wants_way(tasks) else children:
+        checked_payload(task)
+    for _ in range(TRIES):
+        # Somebody else may add, at this moment, the unique task that another is to come after, with
+        # the larger id of the two. Once more, with ids that are larger still, and it comes first.
+        with _passing_over_larger_ids():
+            async with connection.transaction():
+                called_off = await make_way(connection, tasks) if wants_way(tasks) else []
+                await _hold_parents(connection, children)
+                return await _send_batches(connection, tasks), called_off
+    raise RefusedTaskError(
+        "others submit tasks with the same unique keys all the time; submit once more"
+    )
+
+
+@contextmanager
+def _passing_over_larger_ids() -> Generator[None]:
+    try:
+        yield
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != SMALLER_IDS:
+            raise
+
+
+async def _hold_parents(connection: Connection, children: Sequence[NewTask]) -> None:
+    """See that the tasks are there that others come after, and stay there until the commit."""
     parents = {TaskId(i) for child in children for i in child.after if not isinstance(i, str)}
     if not parents:
         return
     possible = possible_ids(sorted(parents))
-    rows = await connection.fetch(statement("find_unknown_tasks"), possible)
+    rows = await connection.fetch(statement("hold_parents"), possible)
     unknown = sorted({row["id"] for row in rows} | parents.difference(possible))
     if unknown:
         named = ", ".join(map(str, unknown[:MOST_NAMED])) + (
@@ -91,7 +110,7 @@ async def _refuse_unknown_parents(connection: Connection, tasks: Sequence[NewTas
 
 
 async def _send_batches(connection: Connection, tasks: Sequence[NewTask]) -> list[Any]:
-    names = Names()
+    names = Names(tasks)
     batches = batches_of(tasks, names)
     first = next(batches, None)
     if first is None:
@@ -132,6 +151,17 @@ async def sent_by_caller(connection: Connection, tasks: Sequence[NewTask]) -> li
             f"the connection's database has no schema of this Hive ({error});"
             " connect to the database that Hive uses, or run `hive migrate`"
         ) from error
+
+
+def sealed(task: NewTask, sealer: Sealer) -> NewTask:
+    """Return a task as it is to be stored.
+
+    Raises:
+        RefusedTaskError: it may not be submitted as it stands; the message says why.
+    """
+    # Looked at before, when it can be said what is wrong with it, and once more as it is stored.
+    checked_payload(task)
+    return sealer.sealed(task)
 
 
 def batches_of(tasks: Sequence[NewTask], names: Names) -> Iterator[Batch]:

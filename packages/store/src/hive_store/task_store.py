@@ -1,23 +1,20 @@
 """Tasks as people and programs see them: submit, look, wait, cancel, revive."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord
+from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
-from hive_store.submitting import (
-    HELD_UNTIL,
-    Connection,
-    send,
-    sent_by_caller,
-)
+from hive_store.submitting import HELD_UNTIL, Connection, sealed, send, sent_by_caller
 from hive_store.task_ids import possible_ids
 
 __all__ = ["EndedTask", "OutputPiece", "TaskStore"]
@@ -63,8 +60,15 @@ class OutputPiece:
 class TaskStore:
     """Tasks in Postgres. One statement per method, no rules of its own."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, sealer: Sealer | None = None) -> None:
+        """Make a store over `line`; `sealer` seals what is submitted and reads what is sealed."""
         self._line = line
+        self._sealer = sealer
+
+    @property
+    def line(self) -> Line:
+        """What it speaks over."""
+        return self._line
 
     async def submit(
         self,
@@ -73,7 +77,18 @@ class TaskStore:
         connection: Connection | None = None,
         on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
-        """Add tasks, all or none; return their ids in the order given.
+        """Add tasks, all or none; return their ids in the order given. See `hand_in`."""
+        handed_in = await self.hand_in(tasks, connection=connection, on_called_off=on_called_off)
+        return [submitted.id for submitted in handed_in]
+
+    async def hand_in(
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
+    ) -> list[Submitted]:
+        """Add tasks, all or none; return in the order given what came of each.
 
         Args:
             tasks: what to add.
@@ -85,6 +100,8 @@ class TaskStore:
             UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
+        if self._sealer is not None:
+            tasks = [sealed(task, self._sealer) for task in tasks]
         if connection is not None:
             rows = await sent_by_caller(connection, tasks)
         else:
@@ -92,7 +109,7 @@ class TaskStore:
                 rows, called_off = await send(own, tasks)
             if called_off and on_called_off is not None:
                 on_called_off(called_off)
-        return [TaskId(task_id) for row in rows for task_id in row["ids"]]
+        return [submitted for row in rows for submitted in _submitted(row)]
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
@@ -104,17 +121,17 @@ class TaskStore:
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
-        return replace(_record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
+        return replace(self._record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
 
     async def read_many(self, task_ids: Sequence[TaskId]) -> list[TaskRecord]:
         """Return everything known of those tasks that exist, by id, without earlier attempts."""
         rows = await self._line.fetch("read_tasks", possible_ids(task_ids))
-        return [_record(row) for row in rows]
+        return [self._record(row) for row in rows]
 
     async def read_ended(self, task_ids: Sequence[TaskId]) -> list[EndedTask]:
         """Return those of the tasks that have ended."""
         rows = await self._line.fetch("read_ended_tasks", possible_ids(task_ids))
-        return [_ended(row) for row in rows]
+        return [self._ended(row) for row in rows]
 
     async def find_unknown(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
         """Return those of the ids that no task has."""
@@ -188,6 +205,29 @@ class TaskStore:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
 
+    def _record(self, row: Row) -> TaskRecord:
+        record = _record(row)
+        if self._sealer is None:
+            return record
+        return replace(
+            record,
+            payload=self._sealer.readable_payload(
+                record.payload, kind=record.kind, queue=record.queue
+            ),
+            result=self._sealer.readable_result(record.result, task_id=record.id),
+        )
+
+    def _ended(self, row: Row) -> EndedTask:
+        ended = _ended(row)
+        if self._sealer is None:
+            return ended
+        return replace(ended, result=self._sealer.readable_result(ended.result, task_id=ended.id))
+
+
+def _submitted(row: Row) -> Iterator[Submitted]:
+    are_new: Iterable[bool] = repeat(True) if row["are_new"] is None else row["are_new"]
+    return map(Submitted, row["ids"], are_new)
+
 
 def _record(row: Row) -> TaskRecord:
     lease_id, worker_id = row["lease_id"], row["worker_id"]
@@ -197,6 +237,7 @@ def _record(row: Row) -> TaskRecord:
         queue=row["queue"],
         group=row["group_name"],
         key=row["key"],
+        unique_key=row["unique_key"],
         has_turn=row["has_turn"],
         is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),

@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Never
 
 from hive_bus.bus import Bus
-from hive_contracts.errors import RefusedTaskError, StaleLeaseError, UnstorableValueError
+from hive_contracts.errors import (
+    ConfigurationError,
+    RefusedTaskError,
+    StaleLeaseError,
+    UnstorableValueError,
+)
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
@@ -199,7 +204,8 @@ class Recorder:
             return await self._store.finish_and_submit(ending)
         except UnstorableValueError as error:
             return await self._store.finish([_refused(ending, error)])
-        except RefusedTaskError as error:
+        except (RefusedTaskError, ConfigurationError) as error:
+            # Postgres refuses a worker whose role may not submit.
             refused = _failed(ending, f"a task that was to follow it is refused: {error}")
             return await self._store.finish([refused])
 

@@ -19,6 +19,7 @@ from typing import Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
+    RefusedTaskError,
     StaleLeaseError,
     UnavailableError,
     UnknownKindError,
@@ -38,9 +39,11 @@ from hive_contracts.outcomes import (
     move_for,
     name_of,
 )
+from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
 from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
+from hive_store.submitting import sealed
 from hive_store.worker_store import Ending, LeasedTask
 from hive_telemetry.logs import logger
 from hive_worker.attempts import RunningAttempt
@@ -92,12 +95,14 @@ class Runner:
         *,
         settings: WorkerSettings,
         clock: Clock,
+        sealer: Sealer | None = None,
     ) -> None:
         self._executors = executors
         self._records = records
         self._holdings = holdings
         self._settings = settings
         self._clock = clock
+        self._sealer = sealer
         self.running: dict[TaskId, RunningAttempt] = {}
 
     async def run(self, leased: LeasedTask) -> None:
@@ -118,7 +123,7 @@ class Runner:
             began_at=self._clock.seconds(),
             output_cap_bytes=self._settings.output_cap_bytes,
             write_start=self._records.write_start,
-            read_parents=self._records.read_parents,
+            read_parents=self._parents_of,
         )
         self.running[task.id] = attempt
         try:
@@ -128,6 +133,14 @@ class Runner:
             del self.running[task.id]
         run_seconds = self._clock.seconds() - attempt.began_at
         self._records.record(self._ending(task, outcome, run_seconds, attempt.then), attempt, task)
+
+    async def _parents_of(self, task_id: TaskId) -> Sequence[ParentResult]:
+        parents = await self._records.read_parents(task_id)
+        if self._sealer is None:
+            return parents
+        return [
+            replace(p, result=self._sealer.readable_result(p.result, task_id=p.id)) for p in parents
+        ]
 
     def give_up(self, task: Task, outcome: Outcome) -> None:
         """Record the end of a task that never got a slot."""
@@ -151,7 +164,10 @@ class Runner:
         """Return how the attempt ended. Being called off is an outcome; the worker's end is not."""
         slot = attempt.slot
         try:
-            outcome = await self._executed(attempt)
+            if self._sealer is None:
+                outcome = await self._executed(attempt)
+            else:
+                outcome = await self._unsealed(attempt, self._sealer)
             if isinstance(outcome, Released) and outcome is not GONE and not outcome.again_after:
                 # Given back at once it would be claimed at once, and come back as fast as
                 # Postgres can write: what keeps it from running here lasts longer than that.
@@ -170,6 +186,14 @@ class Runner:
             slot.uncancel()
         # It may have succeeded in the very moment it was called off; that is then what happened.
         return outcome if isinstance(outcome, Succeeded) else attempt.verdict
+
+    async def _unsealed(self, attempt: RunningAttempt, sealer: Sealer) -> Outcome:
+        """Return how a sealed attempt ended; what may not be opened here never reaches code."""
+        try:
+            attempt.task = sealer.opened(attempt.task)
+        except UsageError as error:
+            return Failed(str(error), is_retryable=False)
+        return await self._executed(attempt)
 
     async def _executed(self, attempt: RunningAttempt) -> Outcome:
         task = attempt.task
@@ -213,8 +237,15 @@ class Runner:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
+            if result is not None and self._sealer is not None:
+                result = self._sealer.sealed_result(task, result)
+            if then and self._sealer is not None:
+                then = [sealed(task, self._sealer) for task in then]
         except UnstorableValueError as error:
             outcome, result = _refused(outcome, error), None
+        except RefusedTaskError as error:
+            reason = f"a task that was to follow it is refused: {error}"
+            outcome, result = Failed(reason, is_retryable=False), None
         if isinstance(outcome, Succeeded):
             # Nearly all of them; what follows is for the others.
             succeed, name = Move.SUCCEED, OutcomeName.SUCCEEDED

@@ -18,8 +18,10 @@ from hive_contracts.clocks import BootClock
 from hive_contracts.execution import Tools
 from hive_contracts.ids import QueenId, WorkerId
 from hive_contracts.outcomes import Released
+from hive_contracts.sealing import Sealer
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
 from hive_store.claiming import Watermarks
+from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
@@ -117,6 +119,7 @@ class SyncWorker:
             await asyncio.Event().wait()
         if not has_worked:
             await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
+            await grant_all(self._claims, batch_size=DUE_AT_ONCE)
             await self._doorbell.wait(seconds=POLL_SECONDS)
 
     async def _work_once(self) -> bool:
@@ -169,6 +172,7 @@ async def open_sync_worker(
     settings: WorkerSettings,
     metrics: Metrics,
     version: str,
+    sealer: Sealer | None = None,
 ) -> AsyncGenerator[SyncWorker]:
     """Give a sync worker with connections of its own, and close them afterwards."""
     async with AsyncExitStack() as stack:
@@ -189,5 +193,6 @@ async def open_sync_worker(
             metrics=metrics,
             version=version,
             clock=BootClock(),
+            sealer=sealer,
         )
         yield SyncWorker(around, QueenStore(QueenId(uuid4()), claims=line, upkeep=line), doorbell)

@@ -5,7 +5,7 @@ What is wrong is told by the name that was used: `--run-at` of an option, `run_a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hive_contracts.tasks import (
     DEFAULT_QUEUE,
     IfParentFails,
     NewTask,
+    UniqueFor,
     WhenBusy,
 )
 
@@ -40,6 +41,8 @@ class SaidTask:
     group: str | None = None
     key: str | None = None
     when_busy: str = WhenBusy.WAIT
+    unique: str | None = None
+    unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
     name: str | None = None
@@ -82,6 +85,8 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         group=said.group,
         key=said.key,
         when_busy=said.when_busy,
+        unique_key=said.unique,
+        unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
         name=said.name,
         after=_after(said.after, spelled),
@@ -142,6 +147,14 @@ def _after(
         raise ConfigurationError(
             f"{spelled('after')} is {said!r}; write the ids of tasks, as in 12,13"
         ) from None
+
+
+def _unique_for(words: str | None, spelled: Callable[[str], str]) -> str | timedelta:
+    if words is None:
+        return UniqueFor.UNFINISHED
+    if words in list(UniqueFor):
+        return UniqueFor(words)
+    return read_duration(words, flag=spelled("unique_for"))
 
 
 def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:

@@ -7,7 +7,7 @@ The fields are named as the options of `hive submit`; a field that is null is le
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -18,6 +18,7 @@ from hive.submitting.said import SaidTask, as_field, task_of
 from hive.tasks.kinds import KindCheck
 from hive_contracts.errors import HiveError, RefusedTaskError
 from hive_contracts.tasks import IfParentFails, NewTask
+from hive_store.circles import find_circle, in_words
 from hive_store.refusing import checked_payload
 
 __all__ = ["TaskLines"]
@@ -36,6 +37,8 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "group": (str, "a text"),
     "key": (str, "a text"),
     "when_busy": (str, "wait, replace, reject or cancel"),
+    "unique": (str, "a text"),
+    "unique_for": (str, "waiting, unfinished or a duration, as in 10m"),
     "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
     "expires_in": (str, "a duration, as in 5m"),
     "name": (str, "a text"),
@@ -58,6 +61,12 @@ class TaskLines:
         self._kinds = KindCheck(is_forced=is_forced)
         self._named: dict[str, int] = {}
         """By name: the number of the line that has it."""
+
+        self._after: dict[str, Sequence[object]] = {}
+        """By name: what the line comes after."""
+
+        self._missed: set[str] = set()
+        """What lines came after that no line before them had for a name."""
 
     def read(self, line: Line) -> NewTask | None:
         """Return the task that a line says; None for a blank line.
@@ -95,8 +104,14 @@ class TaskLines:
 
     def _check_names(self, task: NewTask, number: int) -> None:
         """See that names stand for lines before; a file is read twice, and is then the same."""
+        if task.name is not None and task.after:
+            self._after[task.name] = task.after
+            circle = find_circle(task.name, self._after) if task.name in self._missed else None
+            if circle is not None or task.name in task.after:
+                raise RefusedTaskError(in_words(circle or [task.name, task.name]))
         for parent in task.after:
             if isinstance(parent, str) and self._named.get(parent, number) >= number:
+                self._missed.add(parent)
                 raise RefusedTaskError(
                     f"it comes after {parent!r}, but no line before it has that name"
                 )

@@ -3,6 +3,8 @@
 -- One task per key has the turn, from the grant to its end. A turn is over when its task is: the index
 -- says so, and nothing has to be written for it. The claim knows nothing of keys: without the turn a
 -- task is blocked, and not in the index that claims read.
+--
+-- compatible_from: 5
 
 alter table hive.task
   add column key text,

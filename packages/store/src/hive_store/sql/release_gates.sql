@@ -11,7 +11,7 @@
 --
 -- $1 limit  integer  most wake rows to take
 --
--- returns: one row: how many wake rows are done with, how many tasks were queued, and how many cancelled
+-- returns: one row: how many wake rows are done with, how many tasks were queued, and which cancelled
 -- moves:   blocked -> queued (unblock), blocked -> cancelled (cancel), scheduled -> cancelled (cancel)
 -- events:  unblocked, cancelled
 with wake as materialized (
@@ -84,4 +84,4 @@ told as (
 )
 select (select count(*)::integer from done) as taken,
        (select count(*)::integer from freed where state = 'queued') as queued,
-       (select count(*)::integer from cancelled) as cancelled
+       array(select id from cancelled) as cancelled_ids

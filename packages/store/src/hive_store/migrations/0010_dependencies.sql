@@ -4,7 +4,7 @@
 -- order, and whatever is revived; and no task waits for one that stands behind it in the line of its key.
 --
 -- A worker of an older Hive would end tasks without waking those that come after them.
--- compatible_from: 7
+-- compatible_from: 10
 
 alter table hive.task
   add column is_gated boolean,
@@ -30,7 +30,7 @@ comment on table hive.dependency is 'Which task comes after which: the child wai
 comment on column hive.dependency.is_open is 'Whether the end of the parent is still to be seen.';
 comment on column hive.dependency.is_fault is 'The parent did not succeed, and the child is to be cancelled for it.';
 create index dependency_open on hive.dependency (child_id) where is_open;
-create index dependency_awaited on hive.dependency (parent_id) where is_open;
+create index dependency_of_parent on hive.dependency (parent_id, is_open);
 create index dependency_fault on hive.dependency (child_id) where is_fault;
 
 -- Edges to look at: those to a parent that has ended, written by whatever ended it, and those of a child,
@@ -66,10 +66,66 @@ begin
 end
 $$;
 
+-- Keep tasks from being pruned before the calling transaction is over; return the ids that no task has.
+--
+-- Only what has ended is locked, since nothing else is pruned, and a claim passes over what is locked.
+create function hive.hold_parents(task_ids bigint[]) returns bigint[] language plpgsql volatile as $$
+begin
+  perform from hive.task where id = any(task_ids) and finished_at is not null for key share;
+  return array(
+    select given.id from unnest(task_ids) as given (id)
+    where not exists (select from hive.task t where t.id = given.id)
+    order by given.id);
+end
+$$;
+
+-- Which of these tasks, that have ended, an unfinished task comes after. It may still want their results.
+--
+-- Volatile, as `awaited`: pruning asks when it has locked them, and whoever is to come after one has been let through.
+create function hive.needed(task_ids bigint[]) returns bigint[] language plpgsql volatile as $$
+begin
+  return array(
+    select distinct d.parent_id
+    from hive.dependency d cross join lateral (select finished_at from hive.task where id = d.child_id limit 1) c
+    where d.parent_id = any(task_ids) and c.finished_at is null);
+end
+$$;
+
+-- The way by which a task comes after itself if it is to come after another: itself first and last; null without one.
+create function hive.circle(child bigint, parent bigint) returns bigint[] language sql stable as $$
+  with recursive way (id, from_id) as (
+    select parent, child
+    union
+    select d.parent_id, w.id from way w join hive.dependency d on d.child_id = w.id
+    where d.parent_id >= child and w.id > child
+  ),
+  back (id, path) as (
+    select child, array[child]
+    union all
+    select w.from_id, w.from_id || b.path
+    from back b
+      cross join lateral (select from_id from way where id = b.id order by from_id desc limit 1) w
+    where cardinality(b.path) = 1 or b.id <> child
+  )
+  select path from back where id = child and cardinality(path) > 1
+$$;
+
 -- For plain SQL: an edge that is inserted with its two tasks alone makes the child wait. Hive's own submit says it all itself.
 create function hive.come_after() returns trigger language plpgsql as $$
+declare
+  circle bigint[];
 begin
-  if not exists (select from hive.task where id = new.parent_id) then
+  if new.parent_id >= new.child_id then
+    circle := hive.circle(new.child_id, new.parent_id);
+    if circle is not null then
+      raise exception 'tasks would wait for one another in a circle: %', array_to_string(circle, ' after ')
+        using errcode = 'check_violation';
+    end if;
+    raise exception 'task % cannot come after task %: a task comes only after tasks with smaller ids',
+        new.child_id, new.parent_id
+      using errcode = 'check_violation';
+  end if;
+  if hive.hold_parents(array[new.parent_id]) <> '{}' then
     raise exception 'there is no task %, which task % is to come after', new.parent_id, new.child_id
       using errcode = 'foreign_key_violation';
   end if;
