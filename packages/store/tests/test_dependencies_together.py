@@ -1,4 +1,4 @@
-"""Tasks that come after others and have a key, a unique key or an expiry; and how long they stay."""
+"""Tasks that come after others and have a key, a unique key or an expiry; and how they stay."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator

@@ -34,13 +34,6 @@ TOLD_EACH: Final = 1000
 DEPENDENCIES_SCHEMA: Final = 10
 """An older Hive has none of them."""
 
-PARTS: Final = {
-    "dependency": "export_dependencies",
-    "attempt": "export_attempts",
-    "output": "export_output",
-}
-"""What belongs to one task each, in the order of a file, and the statement that reads it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportProgress:
@@ -163,10 +156,15 @@ class _Export:
             self._ids.add([row["task_id"]], [row["task_id"]])
             await self._add("task", row["row"])
         wanted = None if self._takes_all else self._ids.all()
-        for type_, name in PARTS.items():
-            if type_ == "dependency" and schema < DEPENDENCIES_SCHEMA:
-                continue
-            async for row in self._rows(name, wanted):
+        parts = {
+            "dependency": self._rows("export_dependencies", wanted),
+            "attempt": self._rows("export_attempts", wanted),
+            "output": self._rows("export_output", wanted),
+        }
+        if schema < DEPENDENCIES_SCHEMA:
+            del parts["dependency"]
+        for type_, rows in parts.items():
+            async for row in rows:
                 if self._ids.find(row["task_id"]) is not None:
                     await self._add(type_, _output(row) if type_ == "output" else row["row"])
         async for row in self._rows("export_events", wanted):
