@@ -76,7 +76,18 @@ def test_lines_name_lines_before_them_also_across_chunks(desk: Desk, tmp_path: P
             [{**GOOD, "after": ["b"]}, {**GOOD, "name": "b"}],
             "line 1: it comes after 'b', but no line before it has that name",
         ),
-        ([{**GOOD, "name": "b", "after": ["b"]}], "line 1: it comes after 'b'"),
+        (
+            [{**GOOD, "name": "b", "after": ["b"]}],
+            "line 1: tasks would wait for one another in a circle: 'b' after 'b'",
+        ),
+        (
+            [
+                {**GOOD, "name": "a", "after": ["c"]},
+                {**GOOD, "name": "b", "after": ["a"]},
+                {**GOOD, "name": "c", "after": ["b"]},
+            ],
+            "line 3: tasks would wait for one another in a circle: 'c' after 'b' after 'a' after",
+        ),
         (
             [{**GOOD, "name": "b"}, {**GOOD, "name": "b"}],
             "line 2: the name 'b' is that of line 1 already",
@@ -123,3 +134,17 @@ def test_a_group_shows_how_far_it_is(desk: Desk, tmp_path: Path) -> None:
     missing = desk("group", "show", "nobody")
     assert missing.returncode == 2
     assert "there is no group 'nobody'" in missing.stderr
+
+
+def test_a_group_is_cancelled_with_what_it_has_not_released_yet(desk: Desk, tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        {**GOOD, "name": "first"},
+        {**GOOD, "after": ["first"]},
+        {**GOOD, "delay": "1h"},
+        {**GOOD, "after": ["first"], "delay": "1h", "key": "k"},
+    )
+    desk("submit", "--jsonl", path, "--group", "g", "--on-finished", json.dumps(GOOD))
+    assert desk("cancel", "--group", "g").returncode == 0
+    rows = desk.sql("select state::text as state from hive.task")
+    assert [row["state"] for row in rows] == ["cancelled"] * 5

@@ -45,7 +45,8 @@ SENT_BY: Final = {
 into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
-    r"\b(insert into|update|delete from) hive\.|for update|(create|drop)_event_days|hive\.hold_parents"
+    r"\b(insert into|update|delete from) hive\.|for update"
+    r"|(create|drop)_event_days|hive\.hold_parents"
 )
 
 

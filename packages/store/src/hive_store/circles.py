@@ -15,14 +15,15 @@ def find_circle(name: str, after: Mapping[str, Sequence[object]]) -> list[str] |
     came_from: dict[str, str] = {}
     row = [name]
     while row:
-        children, row = row, []
-        for child in children:
+        above: list[str] = []
+        for child in row:
             for parent in after.get(child, ()):
                 if parent == name:
                     return _back_to(name, child, came_from)
                 if isinstance(parent, str) and parent not in came_from:
                     came_from[parent] = child
-                    row.append(parent)
+                    above.append(parent)
+        row = above
     return None
 
 
