@@ -45,7 +45,7 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     BLOCKED = "blocked"
-    """It waits for other tasks: for the turn of its key, or until a limit has room for it."""
+    """It waits for tasks that it comes after, for the turn of its key, or for a limit."""
 
     SCHEDULED = "scheduled"
     """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
@@ -74,7 +74,7 @@ class Move(StrEnum):
     """What can happen to a task."""
 
     LINE_UP = "line_up"
-    """It is due, or revived, and takes its place in the line of its key."""
+    """It is due, or revived, and waits for others: in the line of its key, or for their ends."""
 
     HOLD_UP = "hold_up"
     """A limit that holds for it is reached; it waits in the line of that limit."""

@@ -47,6 +47,19 @@ class Situation:
     limit: Limit | None = None
     """The limit that it waits for, else that of its queue; None if there is none."""
 
+    parent_id: TaskId | None = None
+    """The first task that it comes after and that has not ended."""
+
+    parent_state: TaskState | None = None
+    parents: int = 0
+    """How many tasks it still waits for, `MOST_AHEAD` at most."""
+
+    child_id: TaskId | None = None
+    """The first task that waits for it."""
+
+    children: int = 0
+    """How many tasks wait for it, `MOST_AHEAD` at most."""
+
     unheard_seconds: float | None
     """How long ago its last claim wrote output; None if it has written none."""
 
@@ -83,6 +96,11 @@ class Onlooker:
             paused=_paused(row),
             is_held_up=row["is_held_up"],
             limit=_limit(row),
+            parent_id=None if row["parent_id"] is None else TaskId(row["parent_id"]),
+            parent_state=None if row["parent_state"] is None else TaskState(row["parent_state"]),
+            parents=row["parents"],
+            child_id=None if row["child_id"] is None else TaskId(row["child_id"]),
+            children=row["children"],
             unheard_seconds=row["unheard_seconds"],
             queens=row["queens"],
         )

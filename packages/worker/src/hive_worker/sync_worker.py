@@ -20,7 +20,8 @@ from hive_contracts.ids import QueenId, WorkerId
 from hive_contracts.outcomes import Released
 from hive_contracts.sealing import Sealer
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
-from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.claiming import Watermarks
+from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
@@ -33,7 +34,6 @@ __all__ = ["SyncWorker", "open_sync_worker"]
 
 POLL_SECONDS: Final = 1.0
 DUE_AT_ONCE: Final = 1000
-LOOK_AHEAD: Final = 1000
 STOPPED: Final = Released("its worker was told to stop")
 
 
@@ -119,6 +119,7 @@ class SyncWorker:
             await asyncio.Event().wait()
         if not has_worked:
             await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
+            await grant_all(self._claims, batch_size=DUE_AT_ONCE)
             await self._doorbell.wait(seconds=POLL_SECONDS)
 
     async def _work_once(self) -> bool:
@@ -141,39 +142,17 @@ class SyncWorker:
 
     async def _claim(self, queue: str) -> list[LeasedTask]:
         """Claim and accept one task of a queue; what took too long to accept is left to lapse."""
-        bundles = await self._claim_bundles(queue)
-        if not bundles:
+        bundle = await self._claims.claim_one(queue, lease=self._lease, watermarks=Watermarks())
+        if bundle is None:
             return []
         sent_at = self._clock.seconds()
-        granted = await self._store.accept([b.lease_id for b in bundles], lease=self._lease)
+        granted = await self._store.accept([bundle.lease_id], lease=self._lease)
         tasks = await self._store.tasks_of(granted)
         if self._clock.seconds() - sent_at > self._settings.lease_margin_seconds:
             return []
         for leased in tasks:
             self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
         return tasks
-
-    async def _claim_bundles(self, queue: str) -> list[ClaimedBundle]:
-        """Claim one task; if there was none to have, look whether there is one under limits."""
-        if bundles := await self._claims.claim(
-            queue,
-            limit=1,
-            lease=self._lease,
-            bundle_size=1,
-            worker_count=1,
-            watermarks=Watermarks(),
-        ):
-            return bundles
-        limited = await self._claims.limited.claim(
-            queue,
-            limit=1,
-            lease=self._lease,
-            bundle_size=1,
-            worker_count=1,
-            watermarks=Watermarks(),
-            look_ahead=LOOK_AHEAD,
-        )
-        return limited.bundles
 
 
 @asynccontextmanager

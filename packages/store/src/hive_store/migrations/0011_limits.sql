@@ -2,6 +2,9 @@
 --
 -- Only queues with settings have a row. A limit is counted over living lease rows and never kept as a
 -- number, so that no crash can leak a place: what a dead worker held is free when its lease is reaped.
+--
+-- A queen of an older Hive would claim beyond limits, and of queues that are paused.
+-- compatible_from: 11
 
 create table hive.queue (
   name text primary key,
