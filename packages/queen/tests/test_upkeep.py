@@ -195,7 +195,11 @@ async def test_what_is_cancelled_for_what_it_comes_after_is_told(
     [grandchild] = await ground.submit(1, after=(child,))
     await ground.tasks.cancel([parent])
     granter = Granter(
-        ground.queen, bus, wake=list, settings=QueenSettings(poll_seconds=0.01), metrics=Metrics()
+        ground.queen,
+        bus,
+        wake=scene.wake,
+        settings=QueenSettings(poll_seconds=0.01),
+        metrics=Metrics(),
     )
     told: list[TaskId] = []
     async with asyncio.timeout(30), bus.subscribe(EventFrame) as frames:

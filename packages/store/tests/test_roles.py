@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
@@ -55,6 +56,7 @@ WRITES: Final = re.compile(
 )
 
 
+@cache
 def sent() -> dict[str, set[str]]:
     """Return by statement which parts of the store send it: read from the store's own code."""
     known, found = set(names()), {name: set[str]() for name in names()}

@@ -50,7 +50,7 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: the turn of its key, or its limit was lifted."""
+    """What a task waited for has come: others' ends, its key's turn, or no limit."""
 
     HELD_UP = "held_up"
     """A limit was reached when tasks would have been leased; the reason names it."""
