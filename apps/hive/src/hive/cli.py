@@ -24,6 +24,7 @@ from hive.commands import (
     join,
     logs,
     migrate,
+    park,
     prune,
     queen,
     restore,
@@ -34,6 +35,7 @@ from hive.commands import (
     show,
     status,
     submit,
+    unpark,
     up,
     worker,
     workers,
@@ -92,6 +94,8 @@ app.command(epilog=events.EPILOG)(events.events)
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
+app.command(epilog=park.EPILOG)(park.park)
+app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)

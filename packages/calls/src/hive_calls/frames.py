@@ -9,7 +9,8 @@ at a time:
                                          ◀── {"is_async": false}
       {"task_id", "attempt", "payload"}  ──▶
                                          ◀── {"result": ...}
-                                          or {"error": "...", "is_retryable": true}
+                                          or {"error": "...", "is_retryable": true, "names": [...]}
+                                          or {"asks": {"reason": "...", "seconds": 60, ...}}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no
 `asyncio` to start.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypedDict, cast
 
 from hive_contracts.errors import RefusedTaskError
+from hive_contracts.retrying import Retry
 from hive_contracts.tasks import NewTask
 
 __all__ = ["TaskOptions", "merged", "treated"]
@@ -54,6 +55,9 @@ class TaskOptions(TypedDict, total=False):
 
     expires_in: timedelta | None
     """The same, counted from now."""
+
+    retry: str | Retry | None
+    """When and after which failures it is tried again, as in "fixed(30s) only on TimeoutError"."""
 
 
 DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}

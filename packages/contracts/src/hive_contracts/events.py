@@ -52,6 +52,12 @@ class EventType(StrEnum):
     UNBLOCKED = "unblocked"
     """What a task waited for has come: the turn of its key."""
 
+    PARKED = "parked"
+    """It was set aside, by itself or by hand; the reason says why."""
+
+    UNPARKED = "unparked"
+    """It was let go on, by hand."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:

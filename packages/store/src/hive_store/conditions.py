@@ -13,7 +13,7 @@ from hive_contracts.wire import encode_json
 
 __all__ = ["conditions_of"]
 
-CONDITIONS: Final = ("key", "expires_at", "unique_key", "unique_for")
+CONDITIONS: Final = ("key", "expires_at", "unique_key", "unique_for", "retry")
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
 _values_of: Final = attrgetter(*CONDITIONS)
@@ -26,6 +26,8 @@ def conditions_of(task: NewTask) -> str | None:
     if values == _NONE:
         return None
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
+    if task.retry is not None:
+        given["retry"] = str(task.retry)
     if isinstance(task.unique_for, timedelta):
         given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
     return encode_json({name: value for name, value in given.items() if value is not None})

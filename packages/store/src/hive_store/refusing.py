@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Final
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
+from hive_contracts.retrying import TIMED_OUT, Retry, is_exit, retry_in
 from hive_contracts.tasks import LONGEST_UNIQUE, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
 
@@ -17,6 +18,7 @@ __all__ = ["FIELD_TYPES", "LATEST_RUN_AT", "MAX_PAYLOAD_BYTES", "checked_payload
 
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
+COMMAND: Final = "command"
 LEAST_URGENT: Final = 32767
 MOST_TIMES: Final = 1_000_000
 LATEST_RUN_AT: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -36,6 +38,7 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "unique_key": ((str, NoneType), "text"),
     "unique_for": ((str, timedelta), "text or a timedelta"),
     "expires_at": ((datetime, NoneType), "a datetime"),
+    "retry": ((str, Retry, NoneType), "text or a Retry"),
 }
 """What the fields of a new task must be, in types and in words."""
 
@@ -64,6 +67,8 @@ def checked_payload(task: NewTask) -> str:
         _check_unique_for(task)
     if task.when_busy != WhenBusy.WAIT:
         _check_when_busy(task)
+    if task.retry is not None:
+        _check_retry(task, task.retry)
     try:
         payload = encode_json(task.payload)
     except UnstorableValueError as error:
@@ -125,6 +130,23 @@ def _check_when_busy(task: NewTask) -> None:
     if task.key is None:
         raise RefusedTaskError(
             f"when_busy is {task.when_busy!r}, but the task has no key to be busy"
+        )
+
+
+def _check_retry(task: NewTask, retry: str | Retry) -> None:
+    try:
+        policy = retry_in(str(retry))
+    except ValueError as error:
+        raise RefusedTaskError(f"the retry policy {str(retry)!r} makes no sense: {error}") from None
+    strange = [name for name in policy.names if not (is_exit(name) or name == TIMED_OUT)]
+    if task.kind == COMMAND and strange:
+        raise RefusedTaskError(
+            f"a command never fails with {strange[0]!r}: its failures are exit codes (75), signals"
+            f" (SIGKILL) and {TIMED_OUT}"
+        )
+    if task.max_attempts == 1:
+        raise RefusedTaskError(
+            f"the retry policy {str(retry)!r} is said, but max_attempts 1 allows no retry"
         )
 
 

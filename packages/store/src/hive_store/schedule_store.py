@@ -87,8 +87,8 @@ class ScheduleStore:
         task = schedule.task
         if conditions_of(task) is not None:
             raise RefusedTaskError(
-                "the task of a schedule has no key, unique key or expiry: what its ticks do to one"
-                " another is the schedule's overlap"
+                "the task of a schedule has no key, unique key or expiry (what its ticks do to one"
+                " another is the schedule's overlap), and no retry policy"
             )
         rows = await self._line.fetch(
             "put_schedule",

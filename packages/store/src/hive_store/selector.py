@@ -33,6 +33,9 @@ class TaskSummary:
     worker_id: WorkerId | None
     worker_host: str | None
     error: str | None
+    parked_reason: str | None = None
+    """Why it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
+
     now: datetime
     """The database's time when this was read, to count ages from."""
 
@@ -104,5 +107,6 @@ def _summary(row: Row) -> TaskSummary:
         worker_id=WorkerId(worker_id) if worker_id else None,
         worker_host=row["worker_host"],
         error=row["error"],
+        parked_reason=row["parked_reason"],
         now=row["now"],
     )

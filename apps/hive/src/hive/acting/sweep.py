@@ -35,6 +35,13 @@ class Deed:
 
     move: Move
     ask: Ask
+    asks_more: bool = False
+    """Whether more than its state decides whether it can be done to a task."""
+
+    @property
+    def states(self) -> frozenset[TaskState]:
+        """In which a task that it was not done to can only be held by another transaction."""
+        return frozenset() if self.asks_more else states_open_to(self.move)
 
 
 @dataclass(slots=True)
@@ -112,7 +119,7 @@ class Sweep:
     def __init__(self, view: View, deed: Deed) -> None:
         self._view = view
         self._deed = deed
-        self._states = states_open_to(deed.move)
+        self._states = deed.states
         self._held: list[TaskId] = []
         self.tally = Tally()
 

@@ -19,7 +19,8 @@ with due as materialized (
 ),
 changed as (
   update hive.task t
-  set state = (case when t.has_turn is false then 'blocked' else 'queued' end)::hive.task_state
+  set state = (case when t.has_turn is false then 'blocked' else 'queued' end)::hive.task_state,
+      parked_at = null, parked_reason = null, parked_run_at = null
   from due
   where t.id = due.id
   returning t.id, t.key, t.state

@@ -29,7 +29,7 @@ changed as (
   set state = (case when t.key is null then 'queued' else 'blocked' end)::hive.task_state,
       has_turn = case when t.key is not null then false end, run_at = statement_timestamp(), finished_at = null, cancel_requested_at = null,
       max_attempts = greatest(t.max_attempts, t.failures + 1), losses = 0, outcome = null,
-      result = null, error = null
+      result = null, error = null, parked_at = null, parked_reason = null, parked_run_at = null
   from over
   where t.id = over.id
   returning t.id, t.key
