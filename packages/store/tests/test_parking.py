@@ -16,6 +16,7 @@ from hive_contracts.retrying import Retry
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store.deeds import Actor
+from hive_store.queen_store import Swept
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.timing import pass_time
@@ -83,7 +84,7 @@ async def test_a_stale_park_changes_nothing(ground: Ground, database: asyncpg.Co
 
 
 async def test_who_is_called_off_is_not_parked(ground: Ground) -> None:
-    [leased] = await ground.lease(1, key="k")
+    [leased] = await ground.lease(1)
     await ground.tasks.cancel([leased.task.id])
     [finished] = await ground.worker.finish([park(leased)])
     assert (finished.state, finished.outcome) == (TaskState.CANCELLED, OutcomeName.CANCELLED)
@@ -114,7 +115,7 @@ async def test_what_is_parked_without_an_end_waits_until_it_is_unparked(
     [leased] = await ground.lease(1)
     await ground.worker.finish([park(leased)])
     await pass_time(database, 10 * 365 * 86_400)
-    assert await ground.queen.sweep_due(batch_size=10) == (0, None)
+    assert await ground.queen.sweep_due(batch_size=10) == Swept(0, None)
     assert await ground.tasks.unpark([leased.task.id], by=ADA) == {leased.task.id: TaskState.QUEUED}
     assert await ground.tasks.unpark([leased.task.id], by=ADA) == {}
     assert (await events_of(database, leased.task.id))[-2:] == [

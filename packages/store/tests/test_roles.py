@@ -46,6 +46,7 @@ into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
     r"\b(insert into|update|delete from) hive\.|for update|(create|drop)_event_days"
+    r"|hive\.(park|unpark)\("
 )
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
+from hive_contracts.retrying import retry_in
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
 
@@ -27,7 +28,7 @@ def conditions_of(task: NewTask) -> str | None:
         return None
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
     if task.retry is not None:
-        given["retry"] = str(task.retry)
+        given["retry"] = str(retry_in(str(task.retry)))
     if isinstance(task.unique_for, timedelta):
         given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
     return encode_json({name: value for name, value in given.items() if value is not None})

@@ -8,6 +8,7 @@ from typing import Final
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TaskState
+from hive_store.endless import aware
 from hive_store.line import Line, Row
 
 __all__ = ["Selector", "TaskSummary"]
@@ -101,7 +102,7 @@ def _summary(row: Row) -> TaskSummary:
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         created_at=row["created_at"],
-        run_at=row["run_at"],
+        run_at=aware(row["run_at"]),
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         worker_id=WorkerId(worker_id) if worker_id else None,

@@ -14,6 +14,7 @@ from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.deeds import Actor
+from hive_store.endless import aware
 from hive_store.line import Line, Row
 from hive_store.refusing import checked_payload
 from hive_store.submitting import (
@@ -290,7 +291,7 @@ def _record(row: Row) -> TaskRecord:
         retry=row["retry"],
         timeout=row["timeout"],
         created_at=row["created_at"],
-        run_at=row["run_at"],
+        run_at=aware(row["run_at"]),
         expires_at=row["expires_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],

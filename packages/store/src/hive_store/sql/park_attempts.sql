@@ -1,7 +1,7 @@
 -- End attempts whose tasks ask to be set aside: they are parked, and the attempts do not count.
 --
 -- As `finish_tasks`, which the others take because it costs them less; see there how it is fenced, and
--- why it may be repeated. A task that may not run again once it has started (max_losses 0) may all the
+-- why it may be repeated; a lapse is told from a repeat by its reason. A task that may not run again once it has started (max_losses 0) may all the
 -- same if it asks for it.
 --
 -- $1 task_ids        bigint[]            each task once
@@ -90,11 +90,10 @@ union all
 select null, null, null, null, lease_id, null, queen_id, open from counted
 union all
 select array[t.id], case when t.outcome = 'cancelled' then 'cancelled' else 'scheduled' end, t.outcome::text,
-       coalesce(
-         (select a.attempt from hive.attempt a where a.task_id = t.id and a.lease_id = g.lease_id),
-         t.claims - t.given_back),
-       g.lease_id, false, null, null
-from given g join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
+       coalesce(a.attempt, t.claims - t.given_back), g.lease_id, false, null, null
+from given g
+  join hive.task t on t.id = g.id and t.ended_lease = g.lease_id
+  left join hive.attempt a on a.task_id = t.id and a.lease_id = g.lease_id
 where (select count(*) from ended) < cardinality($1::bigint[])  -- or there is nothing to look for
-  and t.outcome in ('released', 'cancelled')
+  and (t.outcome = 'cancelled' or (a.outcome = 'released' and a.error = g.reason))
   and (g.id, g.lease_id) not in (select id, lease_id from ended)
