@@ -251,11 +251,11 @@ def _attempt(
 
 
 def _error(past: EndedAttempt) -> str | None:
-    """Return what went wrong, and how long the task waited for its next attempt."""
+    """Return how long the task waited for its next attempt, and what went wrong."""
     if past.again_at is None:
         return past.error
     waits = show_seconds(max(0.0, (past.again_at - past.ended_at).total_seconds()))
-    return f"{past.error} (again after {waits})"
+    return f"again after {waits}: {past.error}"
 
 
 def _after(place: str, error: str | None) -> str:
