@@ -50,7 +50,7 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: the turn of its key."""
+    """What a task waited for has come: the ends of others, or the turn of its key."""
 
     PARKED = "parked"
     """It was set aside, by itself or by hand; the reason says why."""

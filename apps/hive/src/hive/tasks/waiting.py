@@ -46,9 +46,10 @@ def reason_to_wait(
     """Return what a task waits for; None if it runs, or has ended."""
     match record.state:
         case TaskState.BLOCKED:
-            return _for_its_key(record.key, situation)
+            return _for_others(record, situation)
         case TaskState.SCHEDULED:
-            return _until(record, situation.now)
+            also = f"; and for {_parents(situation)}" if record.is_gated else ""
+            return f"{_until(record, situation.now)}{also}"
         case TaskState.QUEUED:
             return _in_line(record.queue, situation, workers)
         case TaskState.DISPATCHED if record.worker_id is None:
@@ -78,6 +79,20 @@ def _parked(record: TaskRecord, reason: str) -> str:
     words = parked_in_words(reason, record.run_at)
     free = f"`hive unpark {record.id}` lets it go on"
     return f"{words}; {free}{'' if is_endless(record.run_at) else ' at once'}"
+
+
+def _for_others(record: TaskRecord, situation: Situation) -> str:
+    return _parents(situation) if record.is_gated else _for_its_key(record.key, situation)
+
+
+def _parents(situation: Situation) -> str:
+    if not situation.queens:
+        return "no queen lets go on what waits for other tasks; start one with `hive queen`"
+    if situation.parent_id is None:
+        return "what it comes after has ended, and it is about to go on"
+    others = situation.parents - 1
+    more = f" and {counted(others, 'other')}" if others else ""
+    return f"task {situation.parent_id} ({situation.parent_state}){more}, which it comes after"
 
 
 def _for_its_key(key: str | None, situation: Situation) -> str:

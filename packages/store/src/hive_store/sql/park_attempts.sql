@@ -77,6 +77,10 @@ kept as (
 freed as (
   insert into hive.key_wake (key) select distinct key from ended where key is not null and state = 'cancelled'
 ),
+awaited as (
+  insert into hive.dependency_wake (parent_id)
+  select unnest(hive.awaited(array(select id from ended where state = 'cancelled')))
+),
 told as (
   insert into hive.event (type, task_id, attempt, reason)
   select (case state when 'scheduled' then 'parked' else 'cancelled' end)::hive.event_type, id, attempt, error

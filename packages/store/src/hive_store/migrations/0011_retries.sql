@@ -4,6 +4,9 @@
 -- what else holds it (the turn of its key, for one) is looked at again when it goes on, as for any other.
 --
 -- The type of events is made anew for two labels, and the log written once more (0004 says why).
+--
+-- A reader of an older Hive does not know them.
+-- compatible_from: 11
 
 alter table hive.task
   add column retry text,
@@ -85,7 +88,7 @@ begin
   changed as (
     update hive.task t
     set state = (case when t.parked_run_at > statement_timestamp() then 'scheduled'
-                      when t.has_turn is false then 'blocked'
+                      when t.has_turn is false or t.is_gated then 'blocked'
                       else 'queued' end)::hive.task_state,
         run_at = greatest(t.parked_run_at, statement_timestamp()),
         parked_at = null, parked_reason = null, parked_run_at = null
