@@ -26,6 +26,7 @@ MIGRATIONS = [
     "0009_retention",
     "0010_dependencies",
     "0011_limits",
+    "0012_retries",
 ]
 
 

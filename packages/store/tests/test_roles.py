@@ -51,7 +51,7 @@ into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
     r"\b(insert into|update|delete from) hive\.|for update"
-    r"|(create|drop)_event_days"
+    r"|(create|drop)_event_days|hive\.(park|unpark)\("
     r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
 )
 

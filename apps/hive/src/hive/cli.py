@@ -27,6 +27,7 @@ from hive.commands import (
     limit,
     logs,
     migrate,
+    park,
     prune,
     queen,
     queue,
@@ -38,6 +39,7 @@ from hive.commands import (
     show,
     status,
     submit,
+    unpark,
     up,
     worker,
     workers,
@@ -97,6 +99,8 @@ app.command(epilog=events.EPILOG)(events.events)
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
+app.command(epilog=park.EPILOG)(park.park)
+app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")

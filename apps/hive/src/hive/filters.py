@@ -54,22 +54,26 @@ class Filter:
 def with_filter(
     command: Callable[Concatenate[Options, Filter, P], None],
 ) -> Callable[Concatenate[Options, P], None]:
-    """Give `command` the options of a filter, and hand it what they say as its second argument."""
+    """Give `command` the options of a filter, and hand it what they say as its second argument.
+
+    An option that the command has itself, by the same name, is no longer one of the filter.
+    """
+    first, _, *own = inspect.signature(command).parameters.values()
+    names = [name for name in FLAGS if name not in {one.name for one in own}]
 
     @functools.wraps(command)
     def parsed(options: Options, *args: P.args, **kwargs: P.kwargs) -> None:
-        given: dict[str, Any] = {name: kwargs.pop(name, None) for name in FLAGS}
+        given: dict[str, Any] = {name: kwargs.pop(name, None) for name in names}
         command(options, Filter(**given), *args, **kwargs)
 
-    first, _, *own = inspect.signature(command).parameters.values()
     flags = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[str | None, option],
+            annotation=Annotated[str | None, FLAGS[name]],
         )
-        for name, option in FLAGS.items()
+        for name in names
     ]
     arguments = [one for one in own if one.kind is not inspect.Parameter.KEYWORD_ONLY]
     others = [one for one in own if one.kind is inspect.Parameter.KEYWORD_ONLY]

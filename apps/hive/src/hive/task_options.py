@@ -22,6 +22,8 @@ __all__ = [
     "NoRerun",
     "Priority",
     "Queue",
+    "Retry",
+    "RetryOn",
     "RunAt",
     "Timeout",
     "Unique",
@@ -52,6 +54,22 @@ MaxLosses: TypeAlias = Annotated[
 ]
 NoRerun: TypeAlias = Annotated[
     bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
+]
+Retry: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--retry",
+        metavar="POLICY",
+        help="Waits after failures: 'exponential(1s, max 1h, jitter)', fixed(30s), or 1s,10s,5m.",
+    ),
+]
+RetryOn: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-on",
+        metavar="NAME,...",
+        help="Retry only these: exit codes, signals, types of exceptions, timed_out.",
+    ),
 ]
 Timeout: TypeAlias = Annotated[
     str | None,

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from types import CoroutineType, FrameType
 from typing import Any, NoReturn, TextIO
 
-from hive_calls.failures import describe
+from hive_calls.asking import Asking
+from hive_calls.failures import describe, names_of, storable
 from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
 from hive_calls.own_task import TaskInChild, now_runs
@@ -106,8 +107,15 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
         return _success(result, payload["function"], own.then)
     except _Stopped:
         raise
+    except Asking as asking:
+        return _asks(asking)
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
-        return _failure(describe(error))
+        return _failure(describe(error), names=names_of(error))
+
+
+def _asks(asking: Asking) -> str:
+    plain = asking.as_plain()
+    return encode_json({"asks": plain | {"reason": storable(plain["reason"])}})
 
 
 def _ask_for_parents() -> list[ParentResult]:
@@ -119,6 +127,8 @@ def _ask_for_parents() -> list[ParentResult]:
 
 
 def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
+    if isinstance(result, Asking):
+        return _asks(result)
     # Not worth another try, any of these: the function has run to its end.
     if isinstance(result, CoroutineType):
         result.close()
@@ -138,8 +148,8 @@ def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
     return reply
 
 
-def _failure(error: str, *, is_retryable: bool = True) -> str:
-    return encode_json({"error": error, "is_retryable": is_retryable})
+def _failure(error: str, *, is_retryable: bool = True, names: Sequence[str] = ()) -> str:
+    return encode_json({"error": error, "is_retryable": is_retryable, "names": names})
 
 
 def _writing_to(descriptor: int) -> TextIO:

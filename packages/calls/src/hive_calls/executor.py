@@ -29,7 +29,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import ClassVar
 
-from hive_calls.failures import describe
+from hive_calls.asking import Asking, outcome_of
+from hive_calls.failures import describe, names_of
 from hive_calls.functions import Function, UncallableError, find, is_async, refuse_module
 from hive_calls.own_task import now_runs
 from hive_calls.payload import KIND, CallPayload
@@ -129,8 +130,11 @@ class CallExecutor:
         reply = await self._pool.ask(request, attempt, doing=f"running {path}")
         if isinstance(reply, Failed | Released):
             return reply
+        if "asks" in reply:
+            return outcome_of(reply["asks"])
         if "error" in reply:
-            return Failed(reply["error"], is_retryable=reply["is_retryable"])
+            names = tuple(reply["names"])
+            return Failed(reply["error"], is_retryable=reply["is_retryable"], names=names)
         if "then" in reply:
             try:
                 attempt.submit_on_success(*decode_new_tasks(reply["then"]))
@@ -144,13 +148,20 @@ async def _run_in_loop(function: Function, payload: CallPayload, attempt: Attemp
     current = asyncio.current_task()
     cancels_before = current.cancelling() if current else 0
     try:
-        outcome = Succeeded(await function(*payload.args, **payload.kwargs))
+        result = await function(*payload.args, **payload.kwargs)
+        outcome = _asked(result) if isinstance(result, Asking) else Succeeded(result)
+    except Asking as asking:
+        outcome = _asked(asking)
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
-        outcome = Failed(describe(error))
+        outcome = Failed(describe(error), names=names_of(error))
     if current is not None and current.cancelling() > cancels_before:
         # Whatever the function made of it: the attempt was called off, and is over.
         raise asyncio.CancelledError
     return outcome
+
+
+def _asked(asking: Asking) -> Outcome:
+    return outcome_of(asking.as_plain())
 
 
 @contextmanager

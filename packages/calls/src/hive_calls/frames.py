@@ -11,7 +11,8 @@ at a time:
                                          ◀── {"ask": "parents"}, any number of times
       [{"id", "state", "result", ...}]   ──▶
                                          ◀── {"result": ..., "then": [tasks]}
-                                          or {"error": "...", "is_retryable": true}
+                                          or {"error": "...", "is_retryable": true, "names": [...]}
+                                          or {"asks": {"reason": "...", "seconds": 60, ...}}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no
 `asyncio` to start.

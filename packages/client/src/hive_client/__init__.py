@@ -7,6 +7,7 @@ from hive_client.submitter import Submitter
 from hive_client.sync_hive import SyncHive
 from hive_contracts.errors import TaskFailedError
 from hive_contracts.ids import TaskId
+from hive_contracts.retrying import Retry
 from hive_contracts.schedules import Cron, Every, Missed, Once, Overlap
 from hive_contracts.tasks import NewTask
 from hive_store import EndedTask
@@ -20,6 +21,7 @@ __all__ = [
     "NewTask",
     "Once",
     "Overlap",
+    "Retry",
     "Submitter",
     "SyncHive",
     "TaskFailedError",

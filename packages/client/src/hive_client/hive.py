@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
@@ -156,6 +156,36 @@ class Hive(Submitter):
         if self._bus is not None and running:
             self._bus.tell(CancelRequest(tuple(running)))
         self._tell(EventType.CANCELLED, [i for i in states if i not in running])
+        return states
+
+    async def park(
+        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+    ) -> list[TaskId]:
+        """Set waiting tasks aside; return those that were: what runs or has ended is not.
+
+        Args:
+            task_ids: the tasks.
+            until: when they go on by themselves (aware); None for only when they are unparked.
+            reason: why, for people who look at them.
+
+        Raises:
+            UsageError: an id is no whole number, or the moment has no time zone.
+        """
+        if until is not None and until.tzinfo is None:
+            raise UsageError(f"until needs a time zone: {until.isoformat()}")
+        wanted = checked_ids(task_ids)
+        parked = await self.tasks.park(wanted, until=until, reason=reason, by=myself())
+        self._tell(EventType.PARKED, parked)
+        return parked
+
+    async def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked, and the state each is in now.
+
+        Raises:
+            UsageError: an id is no whole number.
+        """
+        states = await self.tasks.unpark(checked_ids(task_ids), by=myself())
+        self._tell(EventType.UNPARKED, list(states))
         return states
 
     async def show(self, task_id: TaskId) -> TaskRecord:

@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn, TypedDict, cast
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.retrying import Retry
 from hive_contracts.tasks import NewTask
 
 __all__ = ["TaskOptions", "merged", "treated"]
@@ -56,6 +57,9 @@ class TaskOptions(TypedDict, total=False):
 
     expires_in: timedelta | None
     """The same, counted from now."""
+
+    retry: str | Retry | None
+    """When and after which failures it is tried again, as in "fixed(30s) only on TimeoutError"."""
 
     after: TaskId | Iterable[TaskId]
     """What submit returned for the tasks that it comes after: it waits until they have ended."""

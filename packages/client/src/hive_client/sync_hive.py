@@ -11,7 +11,8 @@ threads may use one `SyncHive` at once. It has no `within`: asyncpg's connection
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack, overload
 
 from hive_client.hive import Hive
@@ -149,6 +150,16 @@ class SyncHive(SyncSubmitter):
     def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now. See `Hive.cancel`."""
         return self._thread.run(self._hive.cancel, *task_ids)
+
+    def park(
+        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+    ) -> list[TaskId]:
+        """Set waiting tasks aside; return those that were. See `Hive.park`."""
+        return self._thread.run(partial(self._hive.park, until=until, reason=reason), *task_ids)
+
+    def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
+        return self._thread.run(self._hive.unpark, *task_ids)
 
     def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task; see `Hive.show`."""

@@ -55,6 +55,12 @@ class EventType(StrEnum):
     HELD_UP = "held_up"
     """A limit was reached when tasks would have been leased; the reason names it."""
 
+    PARKED = "parked"
+    """It was set aside, by itself or by hand; the reason says why."""
+
+    UNPARKED = "unparked"
+    """It was let go on, by hand."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:

@@ -19,7 +19,7 @@ its move touches no row.
     scheduled ──▶ queued ──▶ dispatched ──▶ running ──▶ succeeded | failed | cancelled
         ▲            ▲            │            │
         │            └─ release, lapse, lose ──┤
-        └────────────── retry, postpone ───────┘
+        └─────────── retry, postpone, park ────┘
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class TaskState(StrEnum):
     """It waits for tasks that it comes after, for the turn of its key, or for a limit."""
 
     SCHEDULED = "scheduled"
-    """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
+    """Not due yet: submitted for later, waiting out a back-off, postponed, or parked."""
 
     QUEUED = "queued"
     """Due, and nobody has it."""
@@ -106,6 +106,9 @@ class Move(StrEnum):
     POSTPONE = "postpone"
     """The worker cannot run it and another may: given back, uncounted, until a while has passed."""
 
+    PARK = "park"
+    """It is set aside, until a moment or until it is let go on. An attempt does not count."""
+
     LAPSE = "lapse"
     """The lease ran out before a start was written; the attempt does not count."""
 
@@ -128,16 +131,19 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.UNBLOCK: TaskState.QUEUED,
             # A limit's line is read by the claim itself, so that it goes in claim order.
             Move.CLAIM: TaskState.DISPATCHED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.SCHEDULED: {
             Move.FALL_DUE: TaskState.QUEUED,
             Move.LINE_UP: TaskState.BLOCKED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.QUEUED: {
             Move.CLAIM: TaskState.DISPATCHED,
             Move.HOLD_UP: TaskState.BLOCKED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.DISPATCHED: {
@@ -147,6 +153,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.RETRY: TaskState.SCHEDULED,
             Move.RELEASE: TaskState.QUEUED,
             Move.POSTPONE: TaskState.SCHEDULED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.LAPSE: TaskState.QUEUED,
             Move.CANCEL: TaskState.CANCELLED,
         },
@@ -156,6 +163,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.RETRY: TaskState.SCHEDULED,
             Move.RELEASE: TaskState.QUEUED,
             Move.POSTPONE: TaskState.SCHEDULED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.LOSE: TaskState.QUEUED,
             Move.EXHAUST: TaskState.FAILED,
             Move.CANCEL: TaskState.CANCELLED,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.retrying import retry_in
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
 from hive_store.circles import find_circle, in_words
@@ -22,6 +23,7 @@ CONDITIONS: Final = (
     "expires_at",
     "unique_key",
     "unique_for",
+    "retry",
     "after",
     "if_parent_fails",
 )
@@ -102,6 +104,8 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     if values == _NONE:
         return None
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
+    if task.retry is not None:
+        given["retry"] = str(retry_in(str(task.retry)))
     if isinstance(task.unique_for, timedelta):
         given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
     del given["after"]

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Final, TypeAlias
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
+from hive_contracts.retrying import TIMED_OUT, Retry, is_exit, retry_in
 from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
 
@@ -28,6 +29,7 @@ Form: TypeAlias = tuple[object, ...]
 
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
+COMMAND: Final = "command"
 LEAST_URGENT: Final = 32767
 MOST_TIMES: Final = 1_000_000
 MOST_PARENTS: Final = 100_000
@@ -48,6 +50,7 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "unique_key": ((str, NoneType), "text"),
     "unique_for": ((str, timedelta), "text or a timedelta"),
     "expires_at": ((datetime, NoneType), "a datetime"),
+    "retry": ((str, Retry, NoneType), "text or a Retry"),
     "name": ((str, NoneType), "text"),
     "after": ((tuple, list), "a list of task ids, or of names of tasks before it"),
     "if_parent_fails": ((str,), "text"),
@@ -106,6 +109,8 @@ def _check_values(task: NewTask) -> None:
         _check_unique_for(task)
     if task.when_busy != WhenBusy.WAIT:
         _check_when_busy(task)
+    if task.retry is not None:
+        _check_retry(task, task.retry)
     if task.after or task.if_parent_fails != IfParentFails.CANCEL:
         _check_parents(task)
 
@@ -173,6 +178,23 @@ def _check_when_busy(task: NewTask) -> None:
     if task.key is None:
         raise RefusedTaskError(
             f"when_busy is {task.when_busy!r}, but the task has no key to be busy"
+        )
+
+
+def _check_retry(task: NewTask, retry: str | Retry) -> None:
+    try:
+        policy = retry_in(str(retry))
+    except ValueError as error:
+        raise RefusedTaskError(f"the retry policy {str(retry)!r} makes no sense: {error}") from None
+    strange = [name for name in policy.names if not (is_exit(name) or name == TIMED_OUT)]
+    if task.kind == COMMAND and strange:
+        raise RefusedTaskError(
+            f"a command never fails with {strange[0]!r}: its failures are exit codes (75), signals"
+            f" (SIGKILL) and {TIMED_OUT}"
+        )
+    if task.max_attempts == 1:
+        raise RefusedTaskError(
+            f"the retry policy {str(retry)!r} is said, but max_attempts 1 allows no retry"
         )
 
 

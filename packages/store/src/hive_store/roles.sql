@@ -63,12 +63,15 @@ grant execute on function hive.refilled to :"submitter", :"worker", :"queen", :"
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
-              key, has_turn, unique_key, expires_at, is_gated)
+              key, has_turn, unique_key, expires_at, is_gated, retry)
   on hive.task to :"submitter";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
-              has_turn, is_gated, waits_for_limit)
+              has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)
   on hive.task to :"submitter";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
+grant execute on function hive.park(bigint[], timestamptz, text, text, text), hive.unpark(bigint[], text, text),
+                          hive.some_tasks(bigint[])
+  to :"submitter";
 grant insert, update on hive.unique_key, hive.dependency to :"submitter";
 grant insert on hive.dependency_wake to :"submitter";
 -- A schedule is a submit that goes on. Its ticks are the queens' to write, but for one asked for by hand.
@@ -77,7 +80,7 @@ grant insert, update on hive.tick to :"submitter";
 
 -- Workers: how the attempt goes. Never what the task is: kind, queue, payload, options.
 grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, run_at, failures,
-              given_back, losses, outcome, result, error)
+              given_back, losses, outcome, result, error, parked_at, parked_reason, parked_run_at)
   on hive.task to :"worker";
 grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
 grant insert on hive.attempt, hive.event, hive.output, hive.key_wake, hive.dependency_wake to :"worker";
@@ -87,7 +90,7 @@ grant insert, update on hive.worker to :"worker";
 -- long, and the tasks of schedules. Never a result.
 grant update (state, run_at, claims, lease_id, ended_lease, worker_id, started_at, finished_at, goes_alone,
               given_back, losses, outcome, error, has_turn, is_gated, waits_for_limit,
-              priority, submitted_priority, raised_at)
+              priority, submitted_priority, raised_at, parked_at, parked_reason, parked_run_at)
   on hive.task to :"queen";
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state)
   on hive.task to :"queen";

@@ -32,6 +32,7 @@ from hive_contracts.outcomes import (
     Failed,
     Outcome,
     OutcomeName,
+    Parked,
     Released,
     Succeeded,
     TimedOut,
@@ -39,6 +40,7 @@ from hive_contracts.outcomes import (
     move_for,
     name_of,
 )
+from hive_contracts.retrying import TIMED_OUT, Retry, retry_in
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
 from hive_contracts.tasks import NewTask, ParentResult, Task
@@ -259,30 +261,62 @@ class Runner:
                 then=then,
             )
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
+        error = _error_of(outcome)
+        policy = None if task.retry is None else _policy_of(task.retry)
+        if policy is not None and move is Move.RETRY and not policy.covers(_failure(outcome)):
+            move, error = Move.FAIL, f"{error} {_not_tried_again(policy)}"
         return Ending(
             task_id=task.id,
             lease_id=task.lease_id,
             move=move,
             outcome=name_of(outcome),
             result=result,
-            error=_error_of(outcome),
-            backoff_seconds=self._backoff_seconds(task, outcome, move),
+            error=error,
+            backoff_seconds=self._backoff_seconds(task, outcome, move, policy),
             run_seconds=None if move is Move.POSTPONE else run_seconds,
+            until=outcome.until if isinstance(outcome, Parked) else None,
         )
 
-    def _backoff_seconds(self, task: Task, outcome: Outcome, move: Move) -> float | None:
+    def _backoff_seconds(
+        self, task: Task, outcome: Outcome, move: Move, policy: Retry | None
+    ) -> float | None:
         """Return how long the task waits for its next attempt; None if nothing says so."""
-        if isinstance(outcome, Released) and outcome.again_after is not None:
+        if isinstance(outcome, Released | Parked) and outcome.again_after is not None:
             return outcome.again_after.total_seconds()
         if move is not Move.RETRY:
             return None
+        if policy is not None:
+            delay = policy.delay(task.failures + 1, jitter=_jitter())
+            if delay is not None:
+                return delay.total_seconds()
         longest = timedelta(seconds=self._settings.retry_cap_seconds)
         return self._backoff(task.failures + 1, longest=longest).total_seconds()
 
     def _backoff(self, tries: int, *, longest: timedelta) -> timedelta:
         base = timedelta(seconds=self._settings.retry_base_seconds)
-        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        return backoff(tries, base=base, cap=longest, jitter=jitter)
+        return backoff(tries, base=base, cap=longest, jitter=_jitter())
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - spreads load, guards nothing
+
+
+def _policy_of(text: str) -> Retry | None:
+    try:
+        return retry_in(text)
+    except ValueError as error:
+        # Postgres refuses most of what makes no sense; this one was written past Hive's submit.
+        logger(__name__).warning("a retry policy makes no sense", retry=text, error=str(error))
+        return None
+
+
+def _failure(outcome: Outcome) -> tuple[str, ...]:
+    """Return what a retry policy may call an ending that is a failure."""
+    return outcome.names if isinstance(outcome, Failed) else (TIMED_OUT,)
+
+
+def _not_tried_again(policy: Retry) -> str:
+    return f"(not tried again: it is retried only on {', '.join(policy.names)})"
 
 
 def _timer(attempt: RunningAttempt, limit: timedelta) -> asyncio.TimerHandle:
@@ -323,7 +357,7 @@ def _error_of(outcome: Outcome) -> str | None:
             return outcome.error
         case TimedOut():
             return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
-        case Released():
+        case Released() | Parked():
             return outcome.reason
         case _:
             assert_never(outcome)

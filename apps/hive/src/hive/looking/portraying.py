@@ -20,7 +20,7 @@ from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import ScheduleTick
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
-from hive_contracts.tasks import TaskRecord
+from hive_contracts.tasks import EndedAttempt, TaskRecord
 from hive_store.fleet_store import WorkerPlace
 from hive_store.onlooker import Situation
 
@@ -118,12 +118,16 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         if rows:
             shown = rows if is_full else map(_row, shortened(rows, _more(portrait)))
             parts += ["", head, *(f"  {row}" for row in shown)]
-    return [*parts, "", f"next: {next_steps(portrait.record.id, portrait.record.state)}"]
+    record = portrait.record
+    steps = next_steps(record.id, record.state, is_parked=record.parked_at is not None)
+    return [*parts, "", f"next: {steps}"]
 
 
-def next_steps(task_id: TaskId, state: TaskState) -> str:
+def next_steps(task_id: TaskId, state: TaskState, *, is_parked: bool = False) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
+        case TaskState.SCHEDULED if is_parked:
+            verbs = ["unpark", "cancel"]
         case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
             verbs = ["cancel"]
         case TaskState.DISPATCHED | TaskState.RUNNING:
@@ -226,7 +230,8 @@ def _limits(record: TaskRecord) -> str:
     losses = f"{record.losses} of {counted(record.max_losses, 'loss', 'losses')}"
     if not record.max_losses:
         losses = "never run again once it has started"
-    return ", ".join(part for part in (failures, losses, timeout or "no time-out") if part)
+    retry = f"retries: {record.retry}" if record.retry else ""
+    return ", ".join(part for part in (failures, losses, timeout or "no time-out", retry) if part)
 
 
 def _attempts(portrait: Portrait) -> list[str]:
@@ -236,7 +241,7 @@ def _attempts(portrait: Portrait) -> list[str]:
             past.attempt,
             past.outcome,
             (past.started_at, past.ended_at),
-            _after(_place(past.worker_id, portrait), past.error),
+            _after(_place(past.worker_id, portrait), _error(past)),
         )
         for past in record.history
     ]
@@ -259,6 +264,14 @@ def _attempt(
     began = show_moment(started_at) if started_at else "never began"
     took = show_seconds((ended_at - started_at).total_seconds()) if started_at and ended_at else "-"
     return f"{number}  {outcome:<10}  {began}  {took:>8}  {rest}"
+
+
+def _error(past: EndedAttempt) -> str | None:
+    """Return how long the task waited for its next attempt, and what went wrong."""
+    if past.again_at is None:
+        return past.error
+    waits = show_seconds(max(0.0, (past.again_at - past.ended_at).total_seconds()))
+    return f"again after {waits}: {past.error}"
 
 
 def _after(place: str, error: str | None) -> str:

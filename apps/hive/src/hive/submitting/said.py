@@ -45,6 +45,8 @@ class SaidTask:
     unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
+    retry: str | None = None
+    retry_on: str | None = None
     name: str | None = None
     after: str | Sequence[TaskId | str] | None = None
     """Ids in one text, or a list of ids and names."""
@@ -88,6 +90,7 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         unique_key=said.unique,
         unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
+        retry=_retry(said, spelled),
         name=said.name,
         after=_after(said.after, spelled),
         if_parent_fails=said.if_parent_fails,
@@ -155,6 +158,18 @@ def _unique_for(words: str | None, spelled: Callable[[str], str]) -> str | timed
     if words in list(UniqueFor):
         return UniqueFor(words)
     return read_duration(words, flag=spelled("unique_for"))
+
+
+def _retry(said: SaidTask, spelled: Callable[[str], str]) -> str | None:
+    """Return the retry policy that is said as such, and after which failures."""
+    if said.retry_on is None:
+        return said.retry
+    if said.retry is not None and "only on" in said.retry:
+        raise ConfigurationError(
+            f"{spelled('retry')} and {spelled('retry_on')} both say after which failures; let one"
+            " of them say it"
+        )
+    return f"{said.retry or ''} only on {said.retry_on}".strip()
 
 
 def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:

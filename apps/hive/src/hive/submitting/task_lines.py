@@ -41,6 +41,8 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "unique_for": (str, "waiting, unfinished or a duration, as in 10m"),
     "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
     "expires_in": (str, "a duration, as in 5m"),
+    "retry": (str, "a retry policy, as in exponential(1s, max 1h, jitter)"),
+    "retry_on": (str, "failures, as in 75, timed_out"),
     "name": (str, "a text"),
     "after": (list, "a list of ids of tasks, or of names of lines before it"),
     "if_parent_fails": (str, "cancel or run"),

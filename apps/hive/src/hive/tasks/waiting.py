@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from hive.durations import show_seconds
-from hive.moments import show_moment
+from hive.moments import is_endless, parked_in_words, show_moment
 from hive.pauses import since
 from hive.rates import show_rate
 from hive.tasks.reaching import View
@@ -67,6 +67,8 @@ def reason_to_wait(
 def _until(record: TaskRecord, now: datetime) -> str:
     if record.run_at == HELD_UNTIL:
         return f"it is held back until `hive map --reattach {record.group} --jobs N` lets it go"
+    if record.parked_reason is not None:
+        return _parked(record, record.parked_reason)
     left_seconds = (record.run_at - now).total_seconds()
     when = f"in {show_seconds(left_seconds)}" if left_seconds > 0 else "now"
     if record.history and record.history[-1].outcome == OutcomeName.RELEASED:
@@ -74,6 +76,12 @@ def _until(record: TaskRecord, now: datetime) -> str:
     failures = counted(record.failures, "failure")
     what = f"it is due again after {failures}" if record.failures else "it is due"
     return f"{what} {when}, at {show_moment(record.run_at)}"
+
+
+def _parked(record: TaskRecord, reason: str) -> str:
+    words = parked_in_words(reason, record.run_at)
+    free = f"`hive unpark {record.id}` lets it go on"
+    return f"{words}; {free}{'' if is_endless(record.run_at) else ' at once'}"
 
 
 def _for_others(record: TaskRecord, situation: Situation) -> str:

@@ -14,6 +14,8 @@ with moved_task as (
   set created_at = created_at - $1::interval,
       run_at = case when run_at >= $2::timestamptz then run_at else run_at - $1::interval end,
       expires_at = expires_at - $1::interval,
+      parked_at = parked_at - $1::interval,
+      parked_run_at = case when parked_run_at >= $2::timestamptz then parked_run_at else parked_run_at - $1::interval end,
       started_at = started_at - $1::interval,
       finished_at = finished_at - $1::interval,
       cancel_requested_at = cancel_requested_at - $1::interval,
@@ -32,7 +34,8 @@ moved_lease as (
 moved_attempt as (
   update hive.attempt
   set started_at = started_at - $1::interval,
-      ended_at = ended_at - $1::interval
+      ended_at = ended_at - $1::interval,
+      again_at = again_at - $1::interval
 ),
 moved_output as (
   update hive.output
