@@ -25,6 +25,8 @@ MIGRATIONS = [
     "0008_schedules",
     "0009_retention",
     "0010_dependencies",
+    "0011_silence",
+    "0012_stuck",
 ]
 
 

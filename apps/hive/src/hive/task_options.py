@@ -23,6 +23,7 @@ __all__ = [
     "Priority",
     "Queue",
     "RunAt",
+    "SilenceTimeout",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -56,6 +57,12 @@ NoRerun: TypeAlias = Annotated[
 Timeout: TypeAlias = Annotated[
     str | None,
     typer.Option("--timeout", metavar="DURATION", help="Stop an attempt after so long, as in 5m."),
+]
+SilenceTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--silence-timeout", metavar="DURATION", help="Stop an attempt that is silent for so long."
+    ),
 ]
 Key: TypeAlias = Annotated[
     str | None,

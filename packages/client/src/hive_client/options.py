@@ -36,6 +36,9 @@ class TaskOptions(TypedDict, total=False):
     timeout: timedelta | None
     """Longest that one attempt may run."""
 
+    silence_timeout: timedelta | None
+    """Longest that one attempt may neither write nor show another sign of life."""
+
     group: str | None
     """What tasks submitted together have in common, to list and cancel them as one."""
 
@@ -55,7 +58,7 @@ class TaskOptions(TypedDict, total=False):
     """If it still waits at this moment (aware), it is cancelled."""
 
     expires_in: timedelta | None
-    """The same, counted from now."""
+    """The same, counted from now: the longest that it may wait."""
 
     after: TaskId | Iterable[TaskId]
     """What submit returned for the tasks that it comes after: it waits until they have ended."""

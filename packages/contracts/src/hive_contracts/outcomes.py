@@ -13,6 +13,7 @@ __all__ = [
     "Outcome",
     "OutcomeName",
     "Released",
+    "Silent",
     "Succeeded",
     "TimedOut",
     "backoff",
@@ -63,6 +64,13 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """The attempt showed no sign of life for longer than it may; nothing of it runs any more."""
+
+    limit: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The task was called off; nothing of it runs any more."""
 
@@ -76,7 +84,7 @@ class Released:
     """How long nobody should try it; None if anybody may at once."""
 
 
-Outcome: TypeAlias = Succeeded | Failed | TimedOut | Cancelled | Released
+Outcome: TypeAlias = Succeeded | Failed | TimedOut | Silent | Cancelled | Released
 
 
 def name_of(outcome: Outcome) -> OutcomeName:
@@ -86,7 +94,7 @@ def name_of(outcome: Outcome) -> OutcomeName:
             return OutcomeName.SUCCEEDED
         case Failed():
             return OutcomeName.FAILED
-        case TimedOut():
+        case TimedOut() | Silent():
             return OutcomeName.TIMED_OUT
         case Cancelled():
             return OutcomeName.CANCELLED
@@ -109,7 +117,7 @@ def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
             return Move.SUCCEED
         case Failed(is_retryable=False):
             return Move.FAIL
-        case Failed() | TimedOut():
+        case Failed() | TimedOut() | Silent():
             return Move.RETRY if failures + 1 < max_attempts else Move.FAIL
         case Cancelled():
             return Move.CANCEL

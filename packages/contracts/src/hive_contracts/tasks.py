@@ -114,6 +114,9 @@ class NewTask:
     timeout: timedelta | None = None
     """Longest that one attempt may run; None for no limit."""
 
+    silence_timeout: timedelta | None = None
+    """Longest that one attempt may show no sign of life; None for no limit."""
+
     group: str | None = None
     """What tasks submitted together have in common, to ask for them and act on them as one."""
 
@@ -172,6 +175,9 @@ class Task(NamedTuple):
     enqueued_seconds: float
     """How long the task was due before it was leased, by the database's clock."""
 
+    silence_timeout: timedelta | None = None
+    """How long it may show no sign of life."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentResult:
@@ -226,6 +232,7 @@ class TaskRecord:
     losses: int
     max_losses: int
     timeout: timedelta | None
+    silence_timeout: timedelta | None = None
     created_at: datetime
     run_at: datetime
     expires_at: datetime | None = None

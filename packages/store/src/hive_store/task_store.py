@@ -263,6 +263,7 @@ def _record(row: Row) -> TaskRecord:
         losses=row["losses"],
         max_losses=row["max_losses"],
         timeout=row["timeout"],
+        silence_timeout=row["silence_timeout"],
         created_at=row["created_at"],
         run_at=row["run_at"],
         expires_at=row["expires_at"],
