@@ -27,6 +27,8 @@ MIGRATIONS = [
     "0010_dependencies",
     "0011_limits",
     "0012_retries",
+    "0013_silence",
+    "0014_stuck",
 ]
 
 

@@ -293,7 +293,7 @@ async def test_the_claims_of_one_task_are_looked_for_where_they_must_be(hot: Con
 async def test_the_first_page_of_a_list_reads_no_more_than_it_shows(hot: Connection) -> None:
     await hot.execute(ADD_FINISHED)
     nothing = [None] * 7
-    plan = await explain(hot, "select_tasks", *nothing, 21)
+    plan = await explain(hot, "select_tasks", *nothing, 21, None)
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= 21
 

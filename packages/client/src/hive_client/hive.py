@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
+from hive_client.cancelling import CalledOff, call_off_all
 from hive_client.local_hive import find_local_hive
 from hive_client.news import News
 from hive_client.submitter import Submitter
@@ -25,6 +26,7 @@ from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.events import CancelRequest, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
@@ -187,6 +189,16 @@ class Hive(Submitter):
         states = await self.tasks.unpark(checked_ids(task_ids), by=myself())
         self._tell(EventType.UNPARKED, list(states))
         return states
+
+    async def cancel_all(self, selection: Selection) -> CalledOff:
+        """Call off every unfinished task that fits, 1,000 in a transaction; return what came of it.
+
+        Tasks that are submitted meanwhile are not among them. `hive.audit` says who did it.
+
+        Raises:
+            UsageError: the selection says nothing, or names a state that cannot be cancelled.
+        """
+        return await call_off_all(self.tasks, selection, lambda batch: self.cancel(*batch))
 
     async def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task.

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack, overload
 
+from hive_client.cancelling import CalledOff
 from hive_client.hive import Hive
 from hive_client.loop_thread import LoopThread
 from hive_client.options import TaskOptions
@@ -22,6 +23,7 @@ from hive_client.submitter import CHUNK_TASKS, Submitter, chunks
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.selecting import Selection
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
 from hive_sealing import SealingSettings
@@ -160,6 +162,10 @@ class SyncHive(SyncSubmitter):
     def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
         return self._thread.run(self._hive.unpark, *task_ids)
+
+    def cancel_all(self, selection: Selection) -> CalledOff:
+        """Call off every unfinished task that fits; see `Hive.cancel_all`."""
+        return self._thread.run(self._hive.cancel_all, selection)
 
     def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task; see `Hive.show`."""

@@ -294,6 +294,7 @@ def _record(row: Row) -> TaskRecord:
         max_losses=row["max_losses"],
         retry=row["retry"],
         timeout=row["timeout"],
+        silence_timeout=row["silence_timeout"],
         created_at=row["created_at"],
         run_at=aware(row["run_at"]),
         expires_at=row["expires_at"],

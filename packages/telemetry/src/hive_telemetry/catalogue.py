@@ -98,6 +98,15 @@ METRICS: Final = (
         "hive_worker_last_heartbeat_timestamp_seconds",
         "When this worker last renewed its leases.",
     ),
+    _gauge(
+        "hive_stuck_handlers",
+        "What this worker was to stop and does not: abandoned functions, processes that no signal "
+        "ends, and its own event loop if that is blocked.",
+    ),
+    _counter(
+        "hive_handlers_abandoned_total",
+        "Attempts that ignored their cancellation, and whose slots were opened again.",
+    ),
     _counter("hive_leases_expired_total", "Leases that ran out and were reaped.", "queue"),
     _counter(
         "hive_stale_writes_total",

@@ -57,6 +57,8 @@ class Metrics:
         self._run = self._histogram("hive_task_run_seconds")
         self._slots = self._gauge("hive_worker_slots")
         self._heartbeat = self._gauge("hive_worker_last_heartbeat_timestamp_seconds")
+        self._stuck = self._gauge("hive_stuck_handlers")
+        self._abandoned = self._counter("hive_handlers_abandoned_total")
         self._expired = self._counter("hive_leases_expired_total")
         self._stale = self._counter("hive_stale_writes_total")
         self._stranded = self._counter("hive_stranded_tasks_total")
@@ -114,6 +116,14 @@ class Metrics:
     def show_slots(self, *, busy: int, free: int) -> None:
         """Show the slots of this worker process."""
         self._slots.show({("busy",): busy, ("free",): free})
+
+    def show_stuck(self, count: int) -> None:
+        """Show how much of what this worker was to stop does not."""
+        self._stuck.show({(): count})
+
+    def handlers_abandoned(self, count: int = 1) -> None:
+        """Count attempts whose slots were opened again."""
+        self._abandoned.add(count)
 
     def show_heartbeat(self, timestamp: float) -> None:
         """Show the Unix time at which this worker last renewed its leases."""

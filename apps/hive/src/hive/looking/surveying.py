@@ -168,4 +168,7 @@ def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str
 def _condition(worker: SeenWorker, silence: timedelta) -> str:
     if worker.unseen_seconds > silence.total_seconds():
         return f"silent {show_seconds(worker.unseen_seconds)}"
-    return "draining" if worker.is_draining else "at work"
+    state = "draining" if worker.is_draining else "at work"
+    if worker.stuck_seconds is None:
+        return state
+    return f"{state}, {worker.stuck} stuck {show_seconds(worker.stuck_seconds)}"

@@ -44,7 +44,8 @@ moved_output as (
 moved_worker as (
   update hive.worker
   set started_at = started_at - $1::interval,
-      seen_at = seen_at - $1::interval
+      seen_at = seen_at - $1::interval,
+      stuck_since = stuck_since - $1::interval
 ),
 moved_queen as (
   update hive.queen
