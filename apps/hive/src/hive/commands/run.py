@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
-from hive.task_options import Cwd, Env, ExpiresIn, Key, NoRerun, Priority, Queue, Timeout, WhenBusy
+from hive.task_options import (
+    Cwd,
+    Env,
+    ExpiresIn,
+    Key,
+    Limits,
+    LingerTimeout,
+    NoRerun,
+    Priority,
+    Queue,
+    StartupTimeout,
+    Timeout,
+    WhenBusy,
+)
 
 __all__ = ["EPILOG", "run"]
 
@@ -29,6 +42,9 @@ def run(
         bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
     ] = False,
     timeout: Timeout = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
+    limit: Limits = None,
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
@@ -53,8 +69,12 @@ def run(
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
+        terms = command_payload(
+            cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
+            linger_timeout=linger_timeout,
+        )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
+            kind="command", payload=words | terms, queue=queue,
             priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
             expires_in=expires_in,
         )  # fmt: skip
