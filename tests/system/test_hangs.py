@@ -7,6 +7,7 @@ this guardian may be alive.
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ GRACE_SECONDS: Final = 0.3
 LIMIT_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 60.0
 """More than any machine needs, and less than any of the programs below would take by themselves."""
+
+MUCH_BYTES: Final = 128 << 20
+MUCH_TIME: Final = timedelta(seconds=20)
+"""Enough for so much at a fiftieth of the speed that it has on a machine that does nothing else."""
 
 OVERDUE: Final = f"it ran longer than its time-out of {LIMIT_SECONDS:g} s"
 
@@ -247,6 +252,21 @@ def marked(spawner: GuardedSpawner) -> list[int]:
     return [pid for pid in procfs.pids() if any(m.startswith(prefix) for m in procfs.marks_of(pid))]
 
 
+async def ended(task: Task, spawner: GuardedSpawner) -> tuple[Ending, RunningAttempt]:
+    """Run `task` as a worker does, to the end of its attempt."""
+    notebook, holdings = Notebook(), Holdings()
+    holdings.take(task.lease_id, {task.id})
+    tools = Tools(spawner=spawner, settings=(CommandSettings(grace_seconds=GRACE_SECONDS),))
+    async with asyncio.timeout(PATIENCE_SECONDS), Executors.open(tools) as executors:
+        runner = Runner(executors, notebook, holdings, settings=WorkerSettings(), clock=BootClock())
+        # In a task of its own, because a time-out cancels the task that an attempt runs in.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runner.run(LeasedTask(task, is_cancelled=False)))
+    [(ending, attempt)] = notebook.endings
+    assert attempt is not None
+    return ending, attempt
+
+
 @pytest.mark.parametrize("hang", HANGS, ids=lambda hang: hang.name)
 async def test_it_ends_for_its_own_reason_and_leaves_nothing(
     hang: Hang, spawner: GuardedSpawner, tmp_path: Path
@@ -255,23 +275,35 @@ async def test_it_ends_for_its_own_reason_and_leaves_nothing(
     payload = {"argv": [sys.executable, "-ISc", code, str(tmp_path / "fifo")], **hang.payload}
     limit = None if hang.timeout_seconds is None else timedelta(seconds=hang.timeout_seconds)
     task = make_task("command", payload, timeout=limit)
-    notebook, holdings = Notebook(), Holdings()
-    holdings.take(task.lease_id, {task.id})
-    tools = Tools(spawner=spawner, settings=(CommandSettings(grace_seconds=GRACE_SECONDS),))
     begun = monotonic()
-    async with asyncio.timeout(PATIENCE_SECONDS), Executors.open(tools) as executors:
-        clock, settings = BootClock(), WorkerSettings()
-        runner = Runner(executors, notebook, holdings, settings=settings, clock=clock)
-        # In a task of its own, because a time-out cancels the task that an attempt runs in.
-        async with asyncio.TaskGroup() as group:
-            group.create_task(runner.run(LeasedTask(task, is_cancelled=False)))
+    ending, attempt = await ended(task, spawner)
     took_seconds = monotonic() - begun
-    [(ending, attempt)] = notebook.endings
     assert (ending.outcome, ending.error) == (hang.outcome, hang.error)
     result = json.loads(ending.result or "{}")
     assert {**result, **hang.result} == result
     assert 0 < result["run_seconds"] <= took_seconds
-    assert attempt is not None
     pieces = [] if attempt.output is None else attempt.output.take(is_final=True)
     assert b"".join(piece.data for piece in pieces if piece.stream == "stdout") == hang.output
+    assert marked(spawner) == []
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_one_that_prints_much_is_slowed_by_its_pipe_and_does_not_grow_the_worker(
+    spawner: GuardedSpawner,
+) -> None:
+    line = f"yes 0123456789 | head -c {MUCH_BYTES}; yes"
+    payload = {"argv": [line], "shell": True, "env": {"A_TOKEN": "no such secret"}}
+    before = resident_bytes()
+    ending, attempt = await ended(make_task("command", payload, timeout=MUCH_TIME), spawner)
+    assert resident_bytes() - before < MUCH_BYTES / 4
+    assert ending.error == f"it ran longer than its time-out of {MUCH_TIME.total_seconds():g} s"
+    assert json.loads(ending.result or "{}")["stdout_bytes"] > MUCH_BYTES
+    assert attempt.output is not None
+    kept = attempt.output.take(is_final=True)
+    assert attempt.output.is_truncated
+    assert sum(len(piece.data) for piece in kept) == WorkerSettings().output_cap_bytes
     assert marked(spawner) == []

@@ -5,7 +5,9 @@ What is covered (docs/processes.md has the table of fences):
 - The whole tree of processes ends with the attempt: when the program ends, is cancelled, runs out
   of time or misses a deadline (`deadlines`), when the worker dies or freezes (`guardian`), and also
   what has daemonised. One that shows no sign of life, or stays when it is done, is told apart.
-- Output is read as it comes, in bounded pieces; the attempt keeps a bounded part of it.
+- Output is read as it comes, in bounded pieces; the attempt keeps a bounded part of it. The
+  command's secrets are hidden in it before it leaves the worker (`redacting`), in every spelling
+  that `secrets` knows; a program that spells them in another way gives them away.
 - The environment is what the settings let through, what the payload adds, `HIVE_TASK_ID`,
   `HIVE_ATTEMPT`, and the guardian's marker. No core is dropped; the umask is the one that is said.
 - Memory, processor time, files, processes and niceness of each process are bounded if the task or
@@ -34,6 +36,8 @@ What is not:
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, Self
 
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
@@ -47,6 +51,7 @@ from hive_process.limits import Limits, read_limits, read_umask
 from hive_process.outlet import Outlet
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
+from hive_process.secrets import Secrets
 from hive_process.watching import WatchedCommand
 
 __all__ = ["CommandExecutor", "CommandPayload", "CommandSettings"]
@@ -89,17 +94,27 @@ class CommandExecutor:
         limits = read_limits(payload.limits).within(self._most)
         if (refusal := limits.refusal()) is not None:
             return Failed(refusal, is_retryable=False)
+        return await self._run(attempt, payload, self._launch(attempt, payload, limits))
+
+    async def _run(self, attempt: Attempt, payload: CommandPayload, launch: Launch) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
-        outlet = Outlet(attempt.write_output, deadlines)
+        secrets = self._secrets_of(payload, launch.env)
         with ExitStack() as stack:
+            outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
             try:
                 pipes = stack.enter_context(Pipes(outlet, payload.stdin))
             except OSError as error:
                 return Released(f"the worker could not make a pipe: {error.strerror}")
             await attempt.announce_start()
+            if payload.output_file is not None:
+                path = Path(payload.cwd or ".") / payload.output_file
+                try:
+                    outlet.keep_whole(path)
+                except OSError as error:
+                    why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
+                    return Failed(why, is_retryable=False)
             try:
-                launch = self._launch(attempt, payload, pipes, limits)
-                process = await self._spawner.spawn(launch)
+                process = await self._spawner.spawn(replace(launch, files=pipes.files))
             except OSError as error:
                 return refusal_of(error, payload)
             except ServiceUnavailableError as error:
@@ -117,9 +132,8 @@ class CommandExecutor:
                 if command.usage is not None:
                     attempt.keep_usage(command.usage)
 
-    def _launch(
-        self, attempt: Attempt, payload: CommandPayload, pipes: Pipes, limits: Limits
-    ) -> Launch:
+    def _launch(self, attempt: Attempt, payload: CommandPayload, limits: Limits) -> Launch:
+        """Return what to start, but for its pipes."""
         task = attempt.task
         umask = payload.umask or self._settings.umask
         names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
@@ -127,12 +141,15 @@ class CommandExecutor:
             argv=payload.words,
             env=self._env | payload.env | names,
             cwd=payload.cwd,
-            files=pipes.files,
             fences=limits.fences(
                 umask=None if umask is None else read_umask(umask),
                 oom_score_adj=self._settings.oom_score_adj,
             ),
         )
+
+    def _secrets_of(self, payload: CommandPayload, env: Mapping[str, str]) -> Secrets:
+        names = (*self._settings.secret_names, *payload.secret_env)
+        return Secrets.of(env, names=names, patterns=self._settings.secret_patterns)
 
     def _terms(self, payload: CommandPayload) -> Terms:
         return Terms(

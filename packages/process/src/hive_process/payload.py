@@ -6,6 +6,7 @@ from typing import Final
 
 from hive_contracts.errors import ConfigurationError
 from hive_process.limits import Limits, read_limits, read_umask
+from hive_process.secrets import SECRET_NAMES, prefix_of
 
 __all__ = ["CommandPayload", "CommandSettings"]
 
@@ -45,6 +46,12 @@ class CommandPayload:
     limits: dict[str, int | str] = field(default_factory=dict[str, int | str])
     """What it may use, in the words of `limits`: memory, cpu_seconds, files, processes, nice."""
 
+    secret_env: tuple[str, ...] = ()
+    """Variables in `env` whose values are hidden in its output, however they are called."""
+
+    output_file: str | None = None
+    """A file for the whole of its output, from its directory; None for none."""
+
     umask: str | None = None
     """Which permissions files that it makes do not get, as in 022; None for the worker's."""
 
@@ -60,9 +67,9 @@ class CommandPayload:
         for name in self.env:
             if not name or "=" in name:
                 raise ValueError(f"env has a name that no variable can have: {name!r}")
-        texts = (*self.argv, self.cwd or "", *self.env, *self.env.values())
+        texts = (*self.argv, self.cwd or "", *self.env, *self.env.values(), self.output_file or "")
         if any("\0" in text for text in texts):
-            raise ValueError("argv, cwd and env can hold no NUL")
+            raise ValueError("argv, cwd, env and output_file can hold no NUL")
         if not self.ok_codes or not all(0 <= code <= 255 for code in self.ok_codes):  # noqa: PLR2004
             raise ValueError(f"ok_codes are exit codes from 0 to 255, not {list(self.ok_codes)}")
 
@@ -75,6 +82,11 @@ class CommandPayload:
                 raise ValueError(f"{name} is a number of seconds from 0 up, not {seconds}")
         if self.ready_text == "" or self.result_text == "":
             raise ValueError("ready_text and result_text must be something to look for")
+        for name in self.secret_env:
+            if name not in self.env:
+                raise ValueError(f"secret_env names {name!r}, which env has not")
+        if self.output_file == "":
+            raise ValueError("output_file names no file")
         read_limits(self.limits)
         if self.umask is not None:
             read_umask(self.umask)
@@ -117,6 +129,12 @@ class CommandSettings:
     umask: str | None = None
     """Which permissions files of commands do not get, like 022; unset for the worker's own."""
 
+    secret_names: tuple[str, ...] = SECRET_NAMES
+    """Variables of commands whose values are hidden in output; `*` stands for anything."""
+
+    secret_patterns: tuple[str, ...] = ()
+    """Beginnings of further secrets to hide in output, each with a `*` behind it, like `ghp_*`."""
+
     oom_score_adj: int = 500
     """How much sooner than Hive commands are killed when memory is short, from 0 to 1000."""
 
@@ -142,6 +160,11 @@ class CommandSettings:
                 read_umask(self.umask)
         except ValueError as error:
             raise ConfigurationError(f"command.{error}") from None
+        try:
+            for pattern in self.secret_patterns:
+                prefix_of(pattern)
+        except ValueError as error:
+            raise ConfigurationError(f"command.secret_patterns: {error}") from None
 
     def most(self) -> Limits:
         """Return what `limits` says.

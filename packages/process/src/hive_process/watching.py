@@ -65,6 +65,8 @@ class WatchedCommand:
     def _take_usage(self, ended: Exit) -> dict[str, Any]:
         run_seconds = asyncio.get_running_loop().time() - self._begun_seconds
         self.usage = usage_of(ended, run_seconds=run_seconds, written=self._outlet.written)
+        if self._outlet.file_error is not None:
+            self.usage["output_file_error"] = self._outlet.file_error
         return self.usage
 
     async def _stop(self) -> Exit:
