@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,8 +20,9 @@ import pytest
 
 from hive_contracts.clocks import BootClock
 from hive_contracts.execution import Tools
+from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import ParentResult, Task
 from hive_process import procfs
 from hive_process.payload import CommandSettings
 from hive_process.spawner import GuardedSpawner
@@ -233,6 +234,9 @@ class Notebook:
 
     async def write_start(self, attempt: RunningAttempt) -> None:
         await asyncio.sleep(0)
+
+    async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
+        raise AssertionError(f"nobody asked for the parents of {task_id}")
 
     async def wait_for_room(self) -> None:
         raise AssertionError("there is always room")

@@ -4,7 +4,7 @@ import re
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 import pytest
@@ -14,6 +14,7 @@ from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
+from hive_store.conditions import Names
 from hive_store.refusing import FIELD_TYPES, MAX_PAYLOAD_BYTES
 from hive_store.submitting import BATCH_TASKS, batches_of
 
@@ -135,6 +136,39 @@ async def test_a_type_that_is_made_of_the_one_wanted_will_do(tasks: TaskStore) -
     assert (record.queue, record.priority) == ("side", 2)
 
 
+@pytest.mark.parametrize("number", [True, 1.0])
+async def test_a_number_that_merely_equals_the_one_before_is_refused(
+    tasks: TaskStore, number: object
+) -> None:
+    alike = [NewTask(kind="call", priority=1)] * 3
+    wrong = NewTask(kind="call", priority=cast("int", number))
+    with pytest.raises(RefusedTaskError, match="priority is a whole number"):
+        await tasks.submit([*alike, wrong, *alike])
+
+
+async def test_tasks_that_are_alike_but_for_their_payloads_are_stored_as_one_by_one(
+    tasks: TaskStore,
+) -> None:
+    run_at = datetime.now(UTC) + timedelta(hours=1)
+    late = NewTask(
+        kind="call", queue="late", priority=3, run_at=run_at, max_attempts=2, max_losses=1,
+        timeout=timedelta(minutes=1), group="night",
+    )  # fmt: skip
+    given = [
+        *(replace(late, payload=place) for place in range(BATCH_TASKS + 2)),
+        NewTask(kind="command", payload="between"),
+        *(replace(late, payload=place, priority=4) for place in range(3)),
+    ]
+    task_ids = await tasks.submit(given)
+    records = {record.id: record for record in await tasks.read_many(task_ids)}
+    for task_id, task in zip(task_ids, given, strict=True):
+        stored = records[task_id]
+        for name in ("kind", "payload", "queue", "priority", "max_losses", "timeout", "group"):
+            assert getattr(stored, name) == getattr(task, name)
+        if task.run_at is not None:
+            assert (stored.run_at, stored.max_attempts) == (task.run_at, task.max_attempts)
+
+
 def test_every_field_but_the_payload_is_held_to_a_type() -> None:
     assert [*FIELD_TYPES] == [field.name for field in fields(NewTask) if field.name != "payload"]
 
@@ -205,7 +239,7 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
     small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_PAYLOAD_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
-        return [len(batch.columns[1]) for batch in batches_of(new)]
+        return [len(batch.columns[1]) for batch in batches_of(new, Names())]
 
     assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
     assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]
@@ -215,7 +249,8 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
 
 def test_a_batch_is_made_when_it_is_asked_for_and_not_before() -> None:
     """So what is being sent is all that is held beside the tasks themselves."""
-    batches = batches_of([NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)])
+    new = [NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)]
+    batches = batches_of(new, Names())
     next(batches)
     with pytest.raises(RefusedTaskError, match="not -1"):
         next(batches)

@@ -9,7 +9,8 @@ What is covered (docs/processes.md has the table of fences):
   command's secrets are hidden in it before it leaves the worker (`redacting`), in every spelling
   that `secrets` knows; a program that spells them in another way gives them away.
 - The environment is what the settings let through, what the payload adds, `HIVE_TASK_ID`,
-  `HIVE_ATTEMPT`, and the guardian's marker. No core is dropped; the umask is the one that is said.
+  `HIVE_ATTEMPT`, `HIVE_PARENTS` if asked for, and the guardian's marker. No core is dropped; the
+  umask is the one that is said.
 - Memory, processor time, files, processes and niceness of each process are bounded if the task or
   the settings say so (`limits`), and commands are killed before Hive when memory is short.
 - A clean exit is a success, whatever of the tree still held the pipes: that is killed and counted.
@@ -35,7 +36,7 @@ What is not:
 
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -49,6 +50,7 @@ from hive_process.deadlines import Deadlines, Terms
 from hive_process.endings import refusal_of
 from hive_process.limits import Limits, read_limits, read_umask
 from hive_process.outlet import Outlet
+from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
 from hive_process.secrets import Secrets
@@ -99,12 +101,15 @@ class CommandExecutor:
     async def _run(self, attempt: Attempt, payload: CommandPayload, launch: Launch) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
             try:
                 pipes = stack.enter_context(Pipes(outlet, payload.stdin))
+                parents = await stack.enter_async_context(
+                    parents_in_a_file(attempt, is_wanted=payload.parents)
+                )
             except OSError as error:
-                return Released(f"the worker could not make a pipe: {error.strerror}")
+                return Released(f"the worker could not make a pipe or a file: {error.strerror}")
             await attempt.announce_start()
             if payload.output_file is not None:
                 path = Path(payload.cwd or ".") / payload.output_file
@@ -114,7 +119,9 @@ class CommandExecutor:
                     why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
                     return Failed(why, is_retryable=False)
             try:
-                process = await self._spawner.spawn(replace(launch, files=pipes.files))
+                process = await self._spawner.spawn(
+                    replace(launch, env={**launch.env, **parents}, files=pipes.files)
+                )
             except OSError as error:
                 return refusal_of(error, payload)
             except ServiceUnavailableError as error:
@@ -139,7 +146,7 @@ class CommandExecutor:
         names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
         return Launch(
             argv=payload.words,
-            env=self._env | payload.env | names,
+            env={**self._env, **payload.env, **names},
             cwd=payload.cwd,
             fences=limits.fences(
                 umask=None if umask is None else read_umask(umask),

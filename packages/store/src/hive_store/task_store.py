@@ -14,13 +14,7 @@ from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
-from hive_store.refusing import checked_payload
-from hive_store.submitting import (
-    HELD_UNTIL,
-    Connection,
-    send,
-    sent_by_caller,
-)
+from hive_store.submitting import HELD_UNTIL, Connection, sealed, send, sent_by_caller
 from hive_store.task_ids import possible_ids
 
 __all__ = ["EndedTask", "OutputPiece", "TaskStore"]
@@ -89,8 +83,8 @@ class TaskStore:
         on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
         """Add tasks, all or none; return their ids in the order given. See `hand_in`."""
-        handed_in = await self.hand_in(tasks, connection=connection, on_called_off=on_called_off)
-        return [submitted.id for submitted in handed_in]
+        rows = await self._add(tasks, connection, on_called_off)
+        return [task_id for row in rows for task_id in row["ids"]]
 
     async def hand_in(
         self,
@@ -111,8 +105,17 @@ class TaskStore:
             UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
+        rows = await self._add(tasks, connection, on_called_off)
+        return [submitted for row in rows for submitted in _submitted(row)]
+
+    async def _add(
+        self,
+        tasks: Sequence[NewTask],
+        connection: Connection | None,
+        on_called_off: Callable[[list[TaskId]], None] | None,
+    ) -> list[Row]:
         if self._sealer is not None:
-            tasks = [_sealed(task, self._sealer) for task in tasks]
+            tasks = [sealed(task, self._sealer) for task in tasks]
         if connection is not None:
             rows = await sent_by_caller(connection, tasks)
         else:
@@ -120,7 +123,7 @@ class TaskStore:
                 rows, called_off = await send(own, tasks)
             if called_off and on_called_off is not None:
                 on_called_off(called_off)
-        return [submitted for row in rows for submitted in _submitted(row)]
+        return rows
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
@@ -235,12 +238,6 @@ class TaskStore:
         return replace(ended, result=self._sealer.readable_result(ended.result, task_id=ended.id))
 
 
-def _sealed(task: NewTask, sealer: Sealer) -> NewTask:
-    # Looked at before, when it can be said what is wrong with it, and once more as it is stored.
-    checked_payload(task)
-    return sealer.sealed(task)
-
-
 def _submitted(row: Row) -> Iterator[Submitted]:
     are_new: Iterable[bool] = repeat(True) if row["are_new"] is None else row["are_new"]
     return map(Submitted, row["ids"], are_new)
@@ -256,6 +253,7 @@ def _record(row: Row) -> TaskRecord:
         key=row["key"],
         unique_key=row["unique_key"],
         has_turn=row["has_turn"],
+        is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
         state=TaskState(row["state"]),
