@@ -15,6 +15,7 @@ from hive.settings import Settings
 from hive.urls import Urls, resolve_urls
 from hive_bus.bus import Bus
 from hive_contracts.errors import ConfigurationError, HiveError, UsageError
+from hive_process.fences import inspect_fences
 from hive_services.inspection import (
     Finding,
     inspect_identity,
@@ -60,7 +61,7 @@ class Check:
 
 async def check_up(settings: Settings) -> list[Check]:
     """Look at everything; change nothing."""
-    checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings)]
+    checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings), *_fences()]
     try:
         urls = resolve_urls(settings)
     except ConfigurationError as error:
@@ -132,6 +133,13 @@ def _programs(settings: Settings) -> Iterable[Check]:
             found="  ".join(part for part in parts if part) or "missing",
             remedy=finding.remedy,
         )
+
+
+def _fences() -> Iterable[Check]:
+    """Say what holds commands here; only what a promise stands on has to be mended."""
+    for fence in inspect_fences():
+        is_fine = fence.holds or fence.remedy is None
+        yield Check(name=fence.name, is_fine=is_fine, found=fence.found, remedy=fence.remedy)
 
 
 def _process(process: up_state.ProcessState) -> Check:

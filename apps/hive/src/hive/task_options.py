@@ -17,12 +17,15 @@ __all__ = [
     "Group",
     "IfParentFails",
     "Key",
+    "Limits",
+    "LingerTimeout",
     "MaxAttempts",
     "MaxLosses",
     "NoRerun",
     "Priority",
     "Queue",
     "RunAt",
+    "StartupTimeout",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -107,6 +110,28 @@ Cwd: TypeAlias = Annotated[
 Env: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
+]
+Limits: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="Most it may use: memory=2G, cpu_seconds=60, files=256, processes=50, nice=10.",
+    ),
+]
+StartupTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--startup-timeout", metavar="DURATION", help="Stop it if it prints nothing for so long."
+    ),
+]
+LingerTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--linger-timeout",
+        metavar="DURATION",
+        help="Stop it if it stays so long with its output closed.",
+    ),
 ]
 FromLine: TypeAlias = Annotated[
     int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")

@@ -9,7 +9,7 @@ The entry point's name is the task's `kind`. The object must be a class that sat
 `ExecutorType`: `open` it once per worker process, then `run` it for every attempt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -76,6 +76,13 @@ class Attempt(Protocol):
         """Keep `data` as output of the attempt: the head and the tail, up to the attempt's cap.
 
         Returns at once; the bytes reach the store within about a second, or with the outcome.
+        """
+        ...
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what the attempt has used, for the case that it is called off and times out.
+
+        Whoever returns an outcome says it in the outcome's own result.
         """
         ...
 

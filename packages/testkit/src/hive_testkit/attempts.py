@@ -7,6 +7,7 @@ knows nothing of leases and stores; `lose_lease` plays a lease that is gone.
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -65,6 +66,9 @@ class RecordingAttempt:
         self.output_before_start = False
         """Whether any output came before the start was announced: an executor must not."""
 
+        self.usage: Mapping[str, object] | None = None
+        """What it has used, if the executor has said so."""
+
         self.parent_results: list[ParentResult] = []
         """What became of the tasks that this one comes after."""
 
@@ -122,6 +126,10 @@ class RecordingAttempt:
             self.chunks.append((stream, kept))
         for event in self._waiting:
             event.set()
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what the attempt has used."""
+        self.usage = usage
 
     def output(self, stream: Stream = Stream.STDOUT) -> bytes:
         """Return what was kept of `stream`, in order."""

@@ -1,7 +1,7 @@
 """One attempt while it runs: what its executor sees of it, and how it is called off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
@@ -27,6 +27,7 @@ class RunningAttempt:
         "slot",
         "task",
         "then",
+        "usage",
         "verdict",
     )
 
@@ -52,6 +53,9 @@ class RunningAttempt:
 
         self.verdict: Outcome | None = None
         """How it ends because it was called off; None while nobody has."""
+
+        self.usage: Mapping[str, object] | None = None
+        """What it has used, if its executor has said so."""
 
         self.then: tuple[NewTask, ...] = ()
         """What is to be submitted if it succeeds."""
@@ -87,6 +91,10 @@ class RunningAttempt:
         if self.output is None:
             self.output = Output(self.task, cap_bytes=self._output_cap_bytes)
         self.output.write(stream, data)
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what it has used: the result of an attempt that is called off and times out."""
+        self.usage = usage
 
     def call_off(self, verdict: Outcome) -> None:
         """Stop the attempt; it ends with `verdict`. The first to call it off decides."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hive.options import Json, Options, with_options
-from hive.task_options import Cwd, Env, FromLine, Group, NoRerun, Priority, Queue, Timeout
+from hive.task_options import Cwd, Env, FromLine, Group, Limits, NoRerun, Priority, Queue, Timeout
 
 if TYPE_CHECKING:
     from hive.mapping.command_lines import CommandLines
@@ -60,6 +60,7 @@ def map_lines(
     priority: Priority = 0,
     cwd: Cwd = None,
     env: Env = None,
+    limit: Limits = None,
     keep_order: KeepOrder = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no outputs.")] = False,
     json: Json = False,
@@ -92,9 +93,9 @@ def map_lines(
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=command_payload(cwd=cwd, env=env or []), queue=queue,
-            priority=priority, max_attempts=retries + 1, no_rerun=no_rerun, timeout=timeout,
-            group=order.group,
+            kind="command", payload=command_payload(cwd=cwd, env=env or [], limits=limit),
+            queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
+            timeout=timeout, group=order.group,
         )  # fmt: skip
         is_held = jobs is not None
         reader = CommandLines(command, task_of(said), is_held=is_held) if command else None

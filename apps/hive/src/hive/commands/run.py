@@ -12,9 +12,12 @@ from hive.task_options import (
     ExpiresIn,
     IfParentFails,
     Key,
+    Limits,
+    LingerTimeout,
     NoRerun,
     Priority,
     Queue,
+    StartupTimeout,
     Timeout,
     WhenBusy,
 )
@@ -41,6 +44,9 @@ def run(
         bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
     ] = False,
     timeout: Timeout = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
+    limit: Limits = None,
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
@@ -69,8 +75,12 @@ def run(
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
         if after is not None:
             words |= {"parents": True}
+        terms = command_payload(
+            cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
+            linger_timeout=linger_timeout,
+        )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
+            kind="command", payload=words | terms, queue=queue,
             priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
             expires_in=expires_in, after=after, if_parent_fails=if_parent_fails,
         )  # fmt: skip

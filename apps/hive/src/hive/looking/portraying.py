@@ -9,6 +9,7 @@ from typing import Any, Final
 from hive.durations import show_seconds
 from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
+from hive.looking.usage import used
 from hive.moments import show_moment
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
@@ -27,7 +28,7 @@ from hive_store.onlooker import Situation
 __all__ = ["Portrait", "as_lines", "as_plain", "next_steps", "portray"]
 
 LABEL_COLUMNS: Final = 10
-FOLDED: Final = frozenset({"state", "waits", "limits"})
+FOLDED: Final = frozenset({"state", "waits", "limits", "used"})
 """What goes on below if it is long; of all else the beginning is enough."""
 
 
@@ -173,6 +174,12 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     if record.expires_at is not None:
         yield "expires", show_moment(record.expires_at)
     yield "limits", _limits(record)
+    yield from _what_came(record)
+
+
+def _what_came(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    if (usage := used(record.result)) is not None:
+        yield "used", usage
     if record.result is not None:
         yield "result", sealed_or_plain(record.result)
     if record.error is not None:
