@@ -24,6 +24,7 @@ MIGRATIONS = [
     "0007_unique_keys",
     "0008_schedules",
     "0009_retention",
+    "0010_labels",
 ]
 
 

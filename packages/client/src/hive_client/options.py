@@ -1,5 +1,6 @@
 """How a task is to be treated: what every form of submit takes beside the work itself."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypedDict, cast
@@ -54,6 +55,9 @@ class TaskOptions(TypedDict, total=False):
 
     expires_in: timedelta | None
     """The same, counted from now."""
+
+    needs: Sequence[str]
+    """Labels that its worker must have, all of them, as in `("gpu", "zone=eu")`."""
 
 
 DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}

@@ -118,6 +118,9 @@ class NewTask:
     expires_at: datetime | None = None
     """Of no use after this moment (aware): if it still waits then, it is cancelled."""
 
+    needs: tuple[str, ...] = ()
+    """Labels that its worker must have, all of them; 16 at most."""
+
 
 class Task(NamedTuple):
     """A task as the worker that leased it holds it: what is needed to run one attempt.
@@ -179,6 +182,7 @@ class TaskRecord:
     """Whether it is the task of its key that may be queued or leased."""
 
     payload: Any
+    needs: tuple[str, ...] = ()
     priority: int
     state: TaskState
     attempt: int

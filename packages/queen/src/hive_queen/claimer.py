@@ -1,4 +1,4 @@
-"""Claim the tasks of one queue and send them out, as fast as there is room."""
+"""Claim the tasks of one queue, or a line of it, and send them out, as fast as there is room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId
+from hive_contracts.labels import place_of
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import Pace, RunTimes, pace_for
@@ -41,7 +42,7 @@ class Claimer:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self.name = f"claim {queue}"
+        self.name = _name_of(queue)
         self._queue = queue
         self._store = store
         self._permits = permits
@@ -54,6 +55,12 @@ class Claimer:
         self._watermarks = Watermarks()
         self._forgotten_at = clock.seconds()
         self._wake = asyncio.Event()
+        self._idle_since: float | None = clock.seconds()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long it has claimed nothing; 0 while it claims: it must not be cancelled then."""
+        return 0.0 if self._idle_since is None else self._clock.seconds() - self._idle_since
 
     def wake(self, *, is_behind: bool = False) -> None:
         """Claim at once; `is_behind` if tasks may have come in before the watermarks."""
@@ -73,7 +80,10 @@ class Claimer:
         await self._permits.wait_for_room(
             self._queue, ahead=pace.ahead, patience_seconds=self._settings.ahead_seconds
         )
-        if not await self._claim(pace):
+        idle_since, self._idle_since = self._idle_since, None
+        has_claimed = await self._claim(pace)
+        self._idle_since = self._clock.seconds() if has_claimed else idle_since
+        if not has_claimed:
             await self._wait_for_work()
         return None
 
@@ -134,6 +144,12 @@ class Claimer:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+
+def _name_of(line: str) -> str:
+    """Return what to call the claimer of a line: of those with needs there may be any number."""
+    queue, needs = place_of(line)
+    return f"claim {queue}, with needs" if needs else f"claim {queue}"
 
 
 def _sizes(parts: Sequence[ClaimedBundle]) -> dict[LeaseId, int]:

@@ -81,6 +81,7 @@ class Queen:
 
         claimers = Claimers(make_claimer)
         fleet.on_queue = claimers.serve
+        fleet.keep_lines = claimers.keep_lines
         reconciler = Reconciler(
             store,
             self.permits,

@@ -1,4 +1,4 @@
-"""What a new task waits for beside its time and its place in the queue.
+"""What a new task waits for beside its time and its place in the queue, and whom.
 
 Most tasks have no conditions, and pay nothing for them: they go in by a statement that knows none.
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
@@ -8,12 +8,13 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Final
 
+from hive_contracts.labels import joined
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
 
 __all__ = ["conditions_of"]
 
-CONDITIONS: Final = ("key", "expires_at", "unique_key", "unique_for")
+CONDITIONS: Final = ("key", "expires_at", "unique_key", "unique_for", "needs")
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
 _values_of: Final = attrgetter(*CONDITIONS)
@@ -28,4 +29,5 @@ def conditions_of(task: NewTask) -> str | None:
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
     if isinstance(task.unique_for, timedelta):
         given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
+    given["needs"] = joined(task.needs) or None
     return encode_json({name: value for name, value in given.items() if value is not None})

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_contracts.labels import needs_in
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
@@ -252,6 +253,7 @@ def _record(row: Row) -> TaskRecord:
         unique_key=row["unique_key"],
         has_turn=row["has_turn"],
         payload=decode_json(row["payload"]),
+        needs=needs_in(row["needs"]),
         priority=row["priority"],
         state=TaskState(row["state"]),
         attempt=row["attempt"],

@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
-from hive.task_options import Cwd, Env, ExpiresIn, Key, NoRerun, Priority, Queue, Timeout, WhenBusy
+from hive.task_options import (
+    Cwd,
+    Env,
+    ExpiresIn,
+    Key,
+    Needs,
+    NoRerun,
+    Priority,
+    Queue,
+    Timeout,
+    WhenBusy,
+)
 
 __all__ = ["EPILOG", "run"]
 
@@ -35,6 +46,7 @@ def run(
     key: Key = None,
     when_busy: WhenBusy = "wait",
     expires_in: ExpiresIn = None,
+    needs: Needs = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -56,7 +68,7 @@ def run(
         said = SaidTask(
             kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
             priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in,
+            expires_in=expires_in, needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -15,6 +15,7 @@ from hive.task_options import (
     Key,
     MaxAttempts,
     MaxLosses,
+    Needs,
     NoRerun,
     Priority,
     Queue,
@@ -82,6 +83,7 @@ def submit(
     unique_for: UniqueFor = None,
     expires_at: ExpiresAt = None,
     expires_in: ExpiresIn = None,
+    needs: Needs = None,
     jsonl: Jsonl = None,
     from_line: FromLine = None,
     ids: Ids = False,
@@ -100,8 +102,8 @@ def submit(
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
     max_attempts, max_losses, no_rerun, timeout, group, key, when_busy, unique, unique_for,
-    expires_at, expires_in; options stand in for what it leaves out. A file is looked over first,
-    and one bad line lets nothing in. A stream keeps what it accepted.
+    expires_at, expires_in, needs; options stand in for what it leaves out. A file is looked over
+    first, and one bad line lets nothing in. A stream keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
@@ -112,6 +114,7 @@ def submit(
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
         timeout=timeout, group=group, key=key, when_busy=when_busy, unique=unique,
         unique_for=unique_for, expires_at=expires_at, expires_in=expires_in,
+        needs=needs or (),
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)

@@ -152,6 +152,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "task", f"{record.id}"
     yield "kind", record.kind
     yield "queue", f"{record.queue}, priority {record.priority}"
+    if record.needs:
+        yield "needs", ", ".join(record.needs)
     if record.group is not None:
         yield "group", record.group
     if record.key is not None:

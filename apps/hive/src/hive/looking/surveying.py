@@ -10,10 +10,12 @@ from hive.keeping import keep_in_words
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
+from hive.tasks.waiting import nobody_has
 from hive.words import counted
 from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
+from hive_store.onlooker import UnmetNeeds
 
 if TYPE_CHECKING:
     from hive_store.schedule_store import ScheduleCounts
@@ -43,6 +45,9 @@ class Survey:
 
     workers: Sequence[SeenWorker]
     schedules: "ScheduleCounts"
+    unmet: Sequence[UnmetNeeds]
+    """What queued tasks need, and no living worker of their queue has."""
+
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
@@ -57,6 +62,7 @@ async def survey(view: View, settings: Settings) -> Survey:
         retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
         schedules=await view.schedules.counts(),
+        unmet=await view.onlooker.unmet_needs(living=settings.silence),
         silence=settings.silence,
     )
 
@@ -72,6 +78,7 @@ def as_lines(found: Survey) -> list[str]:
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
+    ends += [_unmet_line(unmet) for unmet in found.unmet]
     return [*queues, "", *ends, "", *workers]
 
 
@@ -90,6 +97,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
         "schedules": asdict(found.schedules),
+        "unmet_needs": [asdict(unmet) for unmet in found.unmet],
         "kept": {
             "terms": keep_in_words(found.retention),
             "oldest_finished_seconds": found.oldest_finished_seconds,
@@ -133,6 +141,12 @@ def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
     if counts.next_seconds is not None:
         parts.append(f"next tick in {show_seconds(max(0.0, counts.next_seconds))}")
     return [", ".join(parts)]
+
+
+def _unmet_line(unmet: UnmetNeeds) -> str:
+    """Say which tasks wait for a worker that is not there."""
+    tasks = counted(unmet.count, "task")
+    return f"{tasks} of queue {unmet.queue!r}: {nobody_has(unmet.queue, unmet.needs)}"
 
 
 def _kept_line(found: Survey) -> str:

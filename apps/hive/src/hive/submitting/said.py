@@ -3,7 +3,7 @@
 What is wrong is told by the name that was used: `--run-at` of an option, `run_at` of a field.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ class SaidTask:
     unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
+    needs: Sequence[str] = ()
 
 
 def as_option(name: str) -> str:
@@ -75,6 +76,7 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         unique_key=said.unique,
         unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
+        needs=tuple(said.needs),
     )
 
 

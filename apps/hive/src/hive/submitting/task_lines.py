@@ -40,6 +40,7 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "unique_for": (str, "waiting, unfinished or a duration, as in 10m"),
     "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
     "expires_in": (str, "a duration, as in 5m"),
+    "needs": (list, "a list of labels"),
 }
 """Of each field: the type that it must have, and how to say so."""
 

@@ -99,7 +99,7 @@ class InlineWorker:
             queue: of this queue alone; None for any, in the order of their names.
         """
         await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
-        for name in await self._queues() if queue is None else [queue]:
+        for name in await self._lines(queue):
             bundle = await claim_one(self._claims, name, watermarks=Watermarks())
             if bundle is not None:
                 granted = await self._store.accept([bundle.lease_id], lease=LEASE)
@@ -108,9 +108,13 @@ class InlineWorker:
                 return leased.task.id
         return None
 
-    async def _queues(self) -> list[str]:
+    async def _lines(self, queue: str | None) -> list[str]:
+        """Return where tasks may be queued. This worker is taken to have whatever they need."""
+        needing = await self._store.lines(None if queue is None else [queue], None)
+        if queue is not None:
+            return [queue, *needing]
         counts = await self._claims.count_open()
-        return sorted(each.queue for each in counts if each.state is TaskState.QUEUED)
+        return sorted({each.queue for each in counts if each.state is TaskState.QUEUED}) + needing
 
     async def _run(self, leased: LeasedTask) -> None:
         self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
