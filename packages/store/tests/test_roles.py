@@ -21,15 +21,24 @@ SENT_BY: Final = {
     "event_log.EventLog": READERS,
     "fleet_store.FleetStore": READERS,
     "line.Line": READERS,
+    "exporting._Export": READERS,
     "migrating": READERS,
     "onlooker.Onlooker": READERS,
     "selector.Selector": READERS,
+    "deeds": {"submitter", "queen"},
+    "making_way": {"submitter"},
+    "schedule_store.ScheduleStore": {"submitter"},
     "submitting": {"submitter"},
     "task_store.TaskStore": {"submitter"},
     "heartbeat_store.HeartbeatStore": {"worker"},
     "worker_store.WorkerStore": {"worker"},
+    "pruning.Pruner": {"queen"},
     "queen_store.QueenStore": {"queen"},
+    "tick_store.TickStore": {"queen"},
     "backing_up": {"owner"},
+    "importing": {"owner"},
+    "importing._Import": {"owner"},
+    "rehearsal_store.RehearsalStore": {"owner"},
     "restoring": {"owner"},
 }
 """Who uses each part of the store. A new part belongs in here, and what its role must be allowed
@@ -136,8 +145,8 @@ FORBIDDEN: Final = {
         "see_queen", "create_event_days", "drop_event_days", "forget_the_dead",
     },
     "queen": {
-        "submit_tasks", "cancel_tasks", "revive_tasks", "finish_tasks", "append_output",
-        "see_worker",
+        "submit_conditional_tasks", "put_schedule", "cancel_tasks", "revive_tasks", "finish_tasks",
+        "append_output", "see_worker",
     },
     "viewer": {name for name in names() if writes(name)},
 }  # fmt: skip
@@ -162,7 +171,7 @@ async def test_a_role_may_not_send_what_others_write(
         "alter table hive.task disable row level security",
         "alter table hive.task add column mine text",
         "truncate hive.event",
-        "delete from hive.task",
+        "delete from hive.event",
         "update hive.task set payload = '{}'",
         "update hive.event set reason = 'nothing happened'",
         "update hive.migration set number = 0",
@@ -177,6 +186,22 @@ async def test_no_role_alters_the_schema_or_rewrites_what_was_submitted_or_told(
     await owner.execute(f'set role "{roles.name_of(role)}"')
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await owner.execute(sql)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_no_role_deletes_a_task_that_has_not_ended(
+    roles: Roles, owner: Connection, role: str
+) -> None:
+    waiting, ended = await a_task(owner, "queued"), await a_task(owner, "succeeded")
+    await owner.execute(f'set role "{roles.name_of(role)}"')
+    if role == "queen":
+        await owner.execute("delete from hive.task")
+    else:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("delete from hive.task")
+    await owner.execute("reset role")
+    left = {row["id"] for row in await owner.fetch("select id from hive.task")}
+    assert left == ({waiting} if role == "queen" else {waiting, ended})
 
 
 LEASED = """

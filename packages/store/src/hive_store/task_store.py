@@ -77,6 +77,11 @@ class TaskStore:
         """What it speaks over."""
         return self._line
 
+    @property
+    def sealer(self) -> Sealer | None:
+        """What seals and reads here, if anything does."""
+        return self._sealer
+
     async def submit(
         self,
         tasks: Sequence[NewTask],
