@@ -278,6 +278,13 @@ class QueenStore:
             for row in await self._upkeep.fetch("count_open_tasks")
         ]
 
+    async def count_unmet(self, *, living: timedelta) -> dict[str, int]:
+        """Return by queue how many queued tasks need what no worker seen within `living` has."""
+        counts: dict[str, int] = {}
+        for row in await self._upkeep.fetch("find_unmet_needs", living.total_seconds()):
+            counts[row["queue"]] = counts.get(row["queue"], 0) + row["count"]
+        return counts
+
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._upkeep.fetch_value("count_orphans")

@@ -59,7 +59,7 @@ alter default privileges in schema hive
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
-              key, has_turn, unique_key, expires_at)
+              key, has_turn, unique_key, expires_at, needs)
   on hive.task to :"submitter";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
               has_turn)
