@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import re
+import shlex
 import signal
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import psutil
 
 from hive_client import Hive
@@ -18,6 +21,7 @@ from hive_testkit.waiting import until
 WITHIN = timedelta(seconds=120)
 PATIENCE_SECONDS = 120.0
 TRUE = {"argv": ["true"]}
+PAGE = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
 
 
 def console(cluster: Cluster) -> Console:
@@ -123,3 +127,26 @@ async def test_what_is_no_label_is_refused_in_words(cluster: Cluster) -> None:
         refused = await asyncio.to_thread(typed, *words)
         assert refused.returncode == 2, refused
         assert "label" in refused.stderr
+
+
+async def test_what_the_page_types_and_writes_runs_on_the_worker_that_it_starts(
+    cluster: Cluster, hive: Hive
+) -> None:
+    cluster.start("queen", "queen")
+    worker, submit, run = [
+        shlex.split(line) for line in re.findall(r"^\$ hive (.*)$", PAGE, re.MULTILINE)
+    ]
+    [insert] = re.findall(r"```sql\n(.*?);\n```", PAGE, re.DOTALL)
+    cluster.start("worker", *worker)
+    typed = console(cluster)
+    submitted = await asyncio.to_thread(typed, *submit)
+    connection = await asyncpg.connect(cluster.database_url)
+    try:
+        inserted = TaskId(await connection.fetchval(f"{insert} returning id"))
+    finally:
+        await connection.close()
+    ran = await asyncio.to_thread(typed, *run[: run.index("--")], "--", "echo", "trained")
+    assert ran.stdout == "trained\n"
+    assert (await hive.wait(inserted, within=WITHIN)).state is TaskState.SUCCEEDED
+    smi = await hive.wait(TaskId(int(submitted.stdout)), within=WITHIN)
+    assert smi.state in (TaskState.SUCCEEDED, TaskState.FAILED)  # by whether the program is there
