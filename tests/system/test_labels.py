@@ -22,6 +22,7 @@ WITHIN = timedelta(seconds=120)
 PATIENCE_SECONDS = 120.0
 TRUE = {"argv": ["true"]}
 PAGE = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+LABELS = PAGE.partition("## Weights")[0]
 
 
 def console(cluster: Cluster) -> Console:
@@ -134,9 +135,9 @@ async def test_what_the_page_types_and_writes_runs_on_the_worker_that_it_starts(
 ) -> None:
     cluster.start("queen", "queen")
     worker, submit, run = [
-        shlex.split(line) for line in re.findall(r"^\$ hive (.*)$", PAGE, re.MULTILINE)
+        shlex.split(line) for line in re.findall(r"^\$ hive (.*)$", LABELS, re.MULTILINE)
     ]
-    [insert] = re.findall(r"```sql\n(.*?);\n```", PAGE, re.DOTALL)
+    [insert] = re.findall(r"```sql\n(.*?);\n```", LABELS, re.DOTALL)
     cluster.start("worker", *worker)
     typed = console(cluster)
     submitted = await asyncio.to_thread(typed, *submit)

@@ -109,6 +109,8 @@ class Claimer:
         if sizes:
             self._run_times.claimed(self._queue, {kind for part in parts for kind in part.kinds})
             await self._send(sizes)
+        else:
+            self._permits.rest(self._queue)
         if is_short:
             self._watermarks.forget()
         return bool(sizes)
