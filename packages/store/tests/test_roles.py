@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import AsyncGenerator, Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
@@ -45,10 +46,12 @@ SENT_BY: Final = {
 into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
-    r"\b(insert into|update|delete from) hive\.|for update|(create|drop)_event_days"
+    r"\b(insert into|update|delete from) hive\.|for update"
+    r"|(create|drop)_event_days|hive\.hold_parents"
 )
 
 
+@cache
 def sent() -> dict[str, set[str]]:
     """Return by statement which parts of the store send it: read from the store's own code."""
     known, found = set(names()), {name: set[str]() for name in names()}

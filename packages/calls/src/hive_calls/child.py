@@ -22,8 +22,10 @@ from typing import Any, NoReturn, TextIO
 from hive_calls.failures import describe
 from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
+from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
-from hive_contracts.wire import decode_json, encode_json
+from hive_contracts.tasks import NewTask, ParentResult
+from hive_contracts.wire import decode_json, decode_parents, encode_json
 
 __all__ = ["main"]
 
@@ -98,15 +100,25 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
     os.environ["HIVE_TASK_ID"] = str(request["task_id"])
     os.environ["HIVE_ATTEMPT"] = str(request["attempt"])
     try:
+        own = TaskInChild(_ask_for_parents)
+        now_runs(own)
         result = function(*payload.get("args", ()), **payload.get("kwargs", {}))
-        return _success(result, payload["function"])
+        return _success(result, payload["function"], own.then)
     except _Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
         return _failure(describe(error))
 
 
-def _success(result: object, function: str) -> str:
+def _ask_for_parents() -> list[ParentResult]:
+    write_frame(CHANNEL, encode_json({"ask": "parents"}))
+    answer = read_frame(CHANNEL)
+    if answer is None:
+        raise ConnectionError("the worker has closed the socket")
+    return decode_parents(decode_json(answer))
+
+
+def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
     # Not worth another try, any of these: the function has run to its end.
     if isinstance(result, CoroutineType):
         result.close()
@@ -114,7 +126,7 @@ def _success(result: object, function: str) -> str:
             f"{function} returned a coroutine; define it with `async def`", is_retryable=False
         )
     try:
-        reply = encode_json({"result": result})
+        reply = encode_json({"result": result, "then": then} if then else {"result": result})
     except UnstorableValueError as error:
         return _failure(f"the result of {function} was lost: {error}", is_retryable=False)
     if (size_bytes := len(reply.encode())) > MAX_RESULT_BYTES:

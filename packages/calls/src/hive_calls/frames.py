@@ -8,7 +8,9 @@ at a time:
       {"look_up": "module:name"}         ──▶
                                          ◀── {"is_async": false}
       {"task_id", "attempt", "payload"}  ──▶
-                                         ◀── {"result": ...}
+                                         ◀── {"ask": "parents"}, any number of times
+      [{"id", "state", "result", ...}]   ──▶
+                                         ◀── {"result": ..., "then": [tasks]}
                                           or {"error": "...", "is_retryable": true}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no

@@ -6,9 +6,11 @@ import typer
 
 from hive.options import Options, with_options
 from hive.task_options import (
+    After,
     Cwd,
     Env,
     ExpiresIn,
+    IfParentFails,
     Key,
     Needs,
     NoRerun,
@@ -46,6 +48,8 @@ def run(
     key: Key = None,
     when_busy: WhenBusy = "wait",
     expires_in: ExpiresIn = None,
+    after: After = None,
+    if_parent_fails: IfParentFails = "cancel",
     needs: Needs = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
@@ -65,10 +69,13 @@ def run(
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
+        if after is not None:
+            words |= {"parents": True}
         said = SaidTask(
             kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
             priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in, needs=needs or (),
+            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails,
+            needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

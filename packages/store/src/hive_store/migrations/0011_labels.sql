@@ -2,7 +2,7 @@
 --
 -- Programs of an older schema know nothing of such lines, and would give these tasks to any worker.
 --
--- compatible_from: 10
+-- compatible_from: 11
 
 alter table hive.task add column needs text not null default '';
 comment on column hive.task.needs is 'The labels that its worker must have, all of them: each once, in order, with commas.';
