@@ -25,7 +25,8 @@ MIGRATIONS = [
     "0008_schedules",
     "0009_retention",
     "0010_dependencies",
-    "0011_limits",
+    "0011_labels",
+    "0012_limits",
 ]
 
 

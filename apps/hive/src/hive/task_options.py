@@ -21,6 +21,7 @@ __all__ = [
     "LingerTimeout",
     "MaxAttempts",
     "MaxLosses",
+    "Needs",
     "NoRerun",
     "Priority",
     "Queue",
@@ -37,6 +38,10 @@ Queue: TypeAlias = Annotated[
 ]
 Priority: TypeAlias = Annotated[
     int, typer.Option("--priority", metavar="N", help="0 is most urgent.")
+]
+Needs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--needs", metavar="LABEL", help="Only a worker with this label; repeatable."),
 ]
 Group: TypeAlias = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")

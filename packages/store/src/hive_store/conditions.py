@@ -1,4 +1,4 @@
-"""What a new task waits for beside its time and its place in the queue.
+"""What a new task waits for beside its time and its place in the queue, and whom.
 
 Most tasks have no conditions, and pay nothing for them: they go in by a statement that knows none.
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.labels import joined
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
 from hive_store.circles import find_circle, in_words
@@ -24,6 +25,7 @@ CONDITIONS: Final = (
     "unique_for",
     "after",
     "if_parent_fails",
+    "needs",
 )
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
@@ -104,6 +106,7 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
     if isinstance(task.unique_for, timedelta):
         given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
+    given["needs"] = joined(task.needs) or None
     del given["after"]
     given = {name: value for name, value in given.items() if value is not None}
     return encode_json(given | names.parents_of(task))

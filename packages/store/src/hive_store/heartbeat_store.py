@@ -26,8 +26,9 @@ class HeartbeatStore:
         slots: int,
         is_draining: bool,
         takes_bundles: bool = True,
+        labels: Sequence[str] = (),
     ) -> None:
-        """Say that the worker lives, what it serves, and whether queens may count on it."""
+        """Say that the worker lives, what it serves and has, and whether queens may count on it."""
         await self._line.fetch(
             "see_worker",
             self._worker_id,
@@ -38,6 +39,7 @@ class HeartbeatStore:
             slots,
             is_draining,
             takes_bundles,
+            list(labels),
         )
 
     async def check_schema(self) -> None:

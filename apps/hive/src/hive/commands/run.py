@@ -14,6 +14,7 @@ from hive.task_options import (
     Key,
     Limits,
     LingerTimeout,
+    Needs,
     NoRerun,
     Priority,
     Queue,
@@ -55,6 +56,7 @@ def run(
     expires_in: ExpiresIn = None,
     after: After = None,
     if_parent_fails: IfParentFails = "cancel",
+    needs: Needs = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -83,6 +85,7 @@ def run(
             kind="command", payload=words | terms, queue=queue,
             priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
             expires_in=expires_in, after=after, if_parent_fails=if_parent_fails,
+            needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -155,10 +155,7 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "task", f"{record.id}"
     yield "kind", record.kind
     yield "queue", f"{record.queue}, priority {_priority(record)}"
-    if record.group is not None:
-        yield "group", record.group
-    if record.key is not None:
-        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
+    yield from _belongings(record)
     if portrait.tick is not None:
         extra = ", asked for" if portrait.tick.is_extra else ""
         yield "schedule", f"{portrait.tick.schedule}, tick {portrait.tick.said}{extra}"
@@ -190,6 +187,15 @@ def _priority(record: TaskRecord) -> str:
     if record.submitted_priority is None:
         return str(record.priority)
     return f"{record.priority} (at first {record.submitted_priority}; raised by waiting)"
+
+
+def _belongings(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    if record.needs:
+        yield "needs", ", ".join(record.needs)
+    if record.group is not None:
+        yield "group", record.group
+    if record.key is not None:
+        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
 
 
 def _state(portrait: Portrait) -> str:

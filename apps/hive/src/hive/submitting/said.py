@@ -50,6 +50,7 @@ class SaidTask:
     """Ids in one text, or a list of ids and names."""
 
     if_parent_fails: str = IfParentFails.CANCEL
+    needs: Sequence[str] = ()
 
 
 def as_option(name: str) -> str:
@@ -91,6 +92,7 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         name=said.name,
         after=_after(said.after, spelled),
         if_parent_fails=said.if_parent_fails,
+        needs=tuple(said.needs),
     )
 
 

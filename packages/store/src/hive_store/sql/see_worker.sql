@@ -10,11 +10,12 @@
 -- $6 slots        integer
 -- $7 is_draining  boolean
 -- $8 takes_bundles boolean  false if it claims for itself: no queen counts on its slots
+-- $9 labels       text[]
 --
 -- returns: nothing
-insert into hive.worker (id, host, pid, version, queues, slots, is_draining, takes_bundles)
-values ($1::uuid, $2::text, $3::integer, $4::text, $5::text[], $6::integer, $7::boolean, $8::boolean)
+insert into hive.worker (id, host, pid, version, queues, slots, is_draining, takes_bundles, labels)
+values ($1::uuid, $2::text, $3::integer, $4::text, $5::text[], $6::integer, $7::boolean, $8::boolean, $9::text[])
 on conflict (id) do update
 set seen_at = clock_timestamp(), is_draining = excluded.is_draining, queues = excluded.queues,
-    slots = excluded.slots
+    slots = excluded.slots, labels = excluded.labels
 where worker.queues <> '{}'

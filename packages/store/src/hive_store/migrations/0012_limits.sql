@@ -4,7 +4,7 @@
 -- number, so that no crash can leak a place: what a dead worker held is free when its lease is reaped.
 --
 -- A queen of an older Hive would claim beyond limits, and of queues that are paused.
--- compatible_from: 11
+-- compatible_from: 12
 
 create table hive.queue (
   name text primary key,
@@ -52,8 +52,13 @@ alter table hive.event alter column type type hive.event_type using type::text::
 drop type hive.event_type_before;
 
 -- Their own line, in claim order: a claim reads its head, and never steps over the others.
-create index task_held_up on hive.task (waits_for_limit, queue, priority, run_at, id)
+create index task_held_up on hive.task (waits_for_limit, queue, needs, priority, run_at, id)
   where state = 'blocked' and waits_for_limit is not null;
+
+-- A line with needs is served also while all of it waits for limits.
+drop index hive.task_needing;
+create index task_needing on hive.task (queue, needs)
+  where needs <> '' and (state = 'queued' or (state = 'blocked' and waits_for_limit is not null));
 
 -- Who waits long becomes more urgent: from which moment that is counted, and what was asked for at first.
 alter table hive.task add column submitted_priority smallint, add column raised_at timestamptz;
