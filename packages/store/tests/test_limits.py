@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hive_contracts.errors import StoreUnavailableError, UsageError
 from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.labels import line_of
 from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
@@ -49,9 +50,11 @@ class Scene:
             Limit(scope=LimitScope(scope), target=target, **allowed)  # pyright: ignore[reportArgumentType]
         )
 
-    async def claim(self, most: int = 100, *, queen: QueenStore | None = None) -> LimitedClaim:
+    async def claim(
+        self, most: int = 100, *, queen: QueenStore | None = None, line: str = "default"
+    ) -> LimitedClaim:
         return await (queen or self.queen).limited.claim(
-            "default",
+            line,
             limit=most,
             lease=MINUTE,
             bundle_size=1,
@@ -60,9 +63,11 @@ class Scene:
             look_ahead=1000,
         )
 
-    async def begin(self, most: int = 100, *, queen: QueenStore | None = None) -> list[TaskId]:
+    async def begin(
+        self, most: int = 100, *, queen: QueenStore | None = None, line: str = "default"
+    ) -> list[TaskId]:
         """Claim and accept, in claim order; return what runs now."""
-        claim = await self.claim(most, queen=queen)
+        claim = await self.claim(most, queen=queen, line=line)
         leases = [bundle.lease_id for bundle in claim.bundles]
         granted = await self.worker.accept(leases, lease=MINUTE)
         begun = {each.task.lease_id: each.task.id for each in await self.worker.tasks_of(granted)}
@@ -125,6 +130,20 @@ async def test_who_is_held_up_is_told_once_and_by_what(scene: Scene, database: C
     assert [(sorted(row["task_ids"]), row["reason"]) for row in told] == [
         (agents[1:], "kind:agent")
     ]
+
+
+async def test_a_line_with_needs_is_served_while_all_of_it_waits_for_a_limit(scene: Scene) -> None:
+    needing = await scene.submit(2, "agent", needs=("gpu",))
+    plain = await scene.submit(1, "agent")
+    await scene.limit("kind", "agent", max_running=1)
+    line = line_of("default", "gpu")
+    assert await scene.begin(line=line) == needing[:1]
+    assert await scene.begin() == []
+    assert await scene.begin(line=line) == []
+    assert await scene.states(needing[1], *plain) == [TaskState.BLOCKED] * 2
+    assert await scene.worker.lines(["default"], ["gpu"]) == [line]
+    await scene.end(needing[0])
+    assert await scene.begin(line=line) == needing[1:]
 
 
 async def test_a_queue_at_its_limit_keeps_its_tasks_queued(scene: Scene) -> None:

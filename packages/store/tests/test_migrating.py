@@ -29,6 +29,7 @@ MIGRATIONS = [
     "0012_retries",
     "0013_silence",
     "0014_stuck",
+    "0015_labels",
 ]
 
 

@@ -126,7 +126,7 @@ async def claim(connection: Connection, limit: int, *intervals: Any) -> list[asy
 
 
 def claim_arguments(limit: int, *intervals: Any) -> tuple[Any, ...]:
-    return (QUEEN, "default", limit, 15.0, BUNDLE, 1, *intervals)
+    return (QUEEN, "default", limit, 15.0, BUNDLE, 1, *intervals, "")
 
 
 async def lease_tasks(connection: Connection) -> tuple[UUID, list[int]]:
@@ -306,7 +306,7 @@ async def test_the_end_of_the_log_is_read_backwards_by_its_index(hot: Connection
 
 
 async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> None:
-    one_each = (QUEEN, "default", BUNDLE, 15.0, 1, 1, *EVERYTHING)
+    one_each = (QUEEN, "default", BUNDLE, 15.0, 1, 1, *EVERYTHING, "")
     claimed = await explain(hot, "claim_tasks", *one_each)
     rows = await hot.fetch(statement("claim_tasks"), *one_each)
     leases = [row["lease_id"] for row in rows]

@@ -17,8 +17,11 @@ __all__ = [
     "Group",
     "IfParentFails",
     "Key",
+    "Limits",
+    "LingerTimeout",
     "MaxAttempts",
     "MaxLosses",
+    "Needs",
     "NoRerun",
     "Priority",
     "Queue",
@@ -26,6 +29,7 @@ __all__ = [
     "RetryOn",
     "RunAt",
     "SilenceTimeout",
+    "StartupTimeout",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -37,6 +41,10 @@ Queue: TypeAlias = Annotated[
 ]
 Priority: TypeAlias = Annotated[
     int, typer.Option("--priority", metavar="N", help="0 is most urgent.")
+]
+Needs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--needs", metavar="LABEL", help="Only a worker with this label; repeatable."),
 ]
 Group: TypeAlias = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")
@@ -132,6 +140,28 @@ Cwd: TypeAlias = Annotated[
 Env: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
+]
+Limits: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="Most it may use: memory=2G, cpu_seconds=60, files=256, processes=50, nice=10.",
+    ),
+]
+StartupTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--startup-timeout", metavar="DURATION", help="Stop it if it prints nothing for so long."
+    ),
+]
+LingerTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--linger-timeout",
+        metavar="DURATION",
+        help="Stop it if it stays so long with its output closed.",
+    ),
 ]
 FromLine: TypeAlias = Annotated[
     int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")

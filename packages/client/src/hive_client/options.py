@@ -1,6 +1,6 @@
 """How a task is to be treated: what every form of submit takes beside the work itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, TypedDict, cast
@@ -69,6 +69,9 @@ class TaskOptions(TypedDict, total=False):
 
     if_parent_fails: str
     """If one of those does not succeed: "cancel" it, the default, or "run" it all the same."""
+
+    needs: Sequence[str]
+    """Labels that its worker must have, all of them, as in `("gpu", "zone=eu")`."""
 
 
 DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}

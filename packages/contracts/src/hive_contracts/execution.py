@@ -9,7 +9,7 @@ The entry point's name is the task's `kind`. The object must be a class that sat
 `ExecutorType`: `open` it once per worker process, then `run` it for every attempt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -89,6 +89,13 @@ class Attempt(Protocol):
 
     def show_life(self) -> None:
         """Say that the attempt has not come to a standstill, as output says it too."""
+        ...
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what the attempt has used, for the case that it is called off and times out.
+
+        Whoever returns an outcome says it in the outcome's own result.
+        """
         ...
 
 

@@ -65,6 +65,11 @@ class TimedOut:
     """The attempt ran longer than it may; nothing of it runs any more."""
 
     limit: timedelta
+    reason: str | None = None
+    """Which limit it was, in words a stranger can use; None for the task's own time-out."""
+
+    result: object = None
+    """What there is to keep of it (a command's usage); stored beside the error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,9 @@ class NewTask:
     if_parent_fails: str = IfParentFails.CANCEL
     """What is to happen if one of those does not succeed: one of `IfParentFails`."""
 
+    needs: tuple[str, ...] = ()
+    """Labels that its worker must have, all of them; 16 at most."""
+
 
 class Task(NamedTuple):
     """A task as the worker that leased it holds it: what is needed to run one attempt.
@@ -241,6 +244,7 @@ class TaskRecord:
     """Whether it waits for tasks that it comes after."""
 
     payload: Any
+    needs: tuple[str, ...] = ()
     priority: int
     submitted_priority: int | None = None
     """What it was at first, if waiting has made the task more urgent since."""

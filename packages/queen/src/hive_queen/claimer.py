@@ -1,4 +1,4 @@
-"""Claim the tasks of one queue and send them out, as fast as there is room."""
+"""Claim the tasks of one queue, or a line of it, and send them out, as fast as there is room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId
+from hive_contracts.labels import place_of
 from hive_queen.controls import Controls
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
@@ -46,7 +47,7 @@ class Claimer:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self.name = f"claim {queue}"
+        self.name = _name_of(queue)
         self._queue = queue
         self._store = store
         self._permits = permits
@@ -63,11 +64,17 @@ class Claimer:
         self._look_ahead = 0
         self._is_held_up = False
         self._pause_seconds = settings.poll_seconds
+        self._idle_since: float | None = clock.seconds()
 
     def wake_if_held_up(self) -> None:
         """Claim at once if a limit had no room: some of it may have come back."""
         if self._is_held_up:
             self._wake.set()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long it has claimed nothing; 0 while it claims: it must not be cancelled then."""
+        return 0.0 if self._idle_since is None else self._clock.seconds() - self._idle_since
 
     def wake(self, *, is_behind: bool = False) -> None:
         """Claim at once; `is_behind` if tasks may have come in before the watermarks."""
@@ -87,7 +94,10 @@ class Claimer:
         await self._permits.wait_for_room(
             self._queue, ahead=pace.ahead, patience_seconds=self._settings.ahead_seconds
         )
-        if not await self._claim(pace):
+        idle_since, self._idle_since = self._idle_since, None
+        has_claimed = await self._claim(pace)
+        self._idle_since = self._clock.seconds() if has_claimed else idle_since
+        if not has_claimed:
             await self._wait_for_work()
         return None
 
@@ -106,6 +116,8 @@ class Claimer:
         if sizes:
             self._run_times.claimed(self._queue, {kind for part in parts for kind in part.kinds})
             await self._send(sizes)
+        else:
+            self._permits.rest(self._queue)
         if is_short:
             self._watermarks.forget()
         return bool(sizes) or self._look_ahead > 0
@@ -116,7 +128,7 @@ class Claimer:
         workers = self._fleet.workers_of(self._queue)
         self._look_ahead, look_ahead = 0, self._look_ahead
         self._is_held_up, self._pause_seconds = False, self._settings.poll_seconds
-        if not self._controls.limits(self._queue):
+        if not self._controls.limits(place_of(self._queue)[0]):
             return await self._store.claim(
                 self._queue,
                 limit=limit,
@@ -172,6 +184,12 @@ class Claimer:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+
+def _name_of(line: str) -> str:
+    """Return what to call the claimer of a line: of those with needs there may be any number."""
+    queue, needs = place_of(line)
+    return f"claim {queue}, with needs" if needs else f"claim {queue}"
 
 
 def _sizes(parts: Sequence[ClaimedBundle]) -> dict[LeaseId, int]:

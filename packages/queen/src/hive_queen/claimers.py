@@ -1,9 +1,10 @@
-"""One claimer for each queue that any worker serves, from the moment one does."""
+"""One claimer for each queue, and for each line of one, that any worker serves."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Never
+from typing import Final, Never
 
+from hive_contracts.labels import needs_of
 from hive_queen.claimer import Claimer
 from hive_queen.controls import Controls
 from hive_queen.granter import Granter
@@ -12,6 +13,9 @@ from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 
 __all__ = ["Bell", "Claimers"]
+
+LINGER_SECONDS: Final = 60.0
+"""How long a line with needs has a claimer that has nothing to claim."""
 
 
 class Claimers:
@@ -22,14 +26,27 @@ class Claimers:
     def __init__(self, make: Callable[[str], Claimer]) -> None:
         self._make = make
         self._by_queue: dict[str, Claimer] = {}
-        self._new: asyncio.Queue[Claimer] = asyncio.Queue()
+        self._new: asyncio.Queue[tuple[str, Claimer]] = asyncio.Queue()
+        self._running: dict[str, asyncio.Task[None]] = {}
 
     def serve(self, queue: str) -> None:
         """See to it that `queue` has a claimer."""
         if queue not in self._by_queue:
             claimer = self._make(queue)
             self._by_queue[queue] = claimer
-            self._new.put_nowait(claimer)
+            self._new.put_nowait((queue, claimer))
+
+    def keep_lines(self) -> list[str]:
+        """Let go of lines with needs in which nothing was claimed of late; return the others.
+
+        There may be any number of such lines, and each claimer looks whenever a permit comes back.
+        """
+        lines = [line for line in self._running if needs_of(line)]
+        for line in lines:
+            if self._by_queue[line].idle_seconds > LINGER_SECONDS:
+                self._running.pop(line).cancel()
+                del self._by_queue[line]
+        return [line for line in lines if line in self._running]
 
     def wake(self, *, is_behind: bool = False) -> None:
         """Wake every claimer; `is_behind` if tasks came back with an earlier place."""
@@ -45,8 +62,8 @@ class Claimers:
         """Run a claimer for each queue; when one falls, all fall."""
         async with asyncio.TaskGroup() as group:
             while True:
-                claimer = await self._new.get()
-                group.create_task(claimer.run(), name=claimer.name)
+                queue, claimer = await self._new.get()
+                self._running[queue] = group.create_task(claimer.run(), name=claimer.name)
 
 
 class Bell:

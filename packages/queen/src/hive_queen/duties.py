@@ -92,6 +92,7 @@ class Duties:
                 oldest[row.queue] = row.oldest_run_at.timestamp()
         self._metrics.show_tasks(counts)
         self._metrics.show_oldest_ready(oldest)
+        self._metrics.show_unmet(await self._store.count_unmet(living=self._settings.living))
         self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
         self._metrics.show_paused([queue.name for queue in await self._store.controls.paused()])
@@ -131,6 +132,7 @@ class Duties:
         self._metrics.show_oldest_ready({})
         self._metrics.show_paused([])
         self._metrics.show_limits([])
+        self._metrics.show_unmet({})
         self._metrics.show_oldest_transaction_age(None)
         self._done_at.pop("gauges", None)
         self._counted_to = None

@@ -63,7 +63,7 @@ class Queen:
         clock: Clock,
     ) -> None:
         self._store = store
-        self.permits = Permits(clock)
+        self.permits = Permits(clock, weights=settings.weight_by_queue)
         run_times = RunTimes()
         fleet = Fleet(store, self.permits, settings=settings, metrics=metrics, version=version)
         outbox = Outbox(sender, store, self.permits, settings=settings)
@@ -84,6 +84,7 @@ class Queen:
 
         claimers = Claimers(make_claimer)
         fleet.on_queue = claimers.serve
+        fleet.keep_lines = claimers.keep_lines
         reconciler = Reconciler(
             store,
             self.permits,

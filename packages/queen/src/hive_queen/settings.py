@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["QueenSettings"]
+__all__ = ["MOST_WEIGHT", "QueenSettings"]
+
+MOST_WEIGHT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,9 @@ class QueenSettings:
     event_days: int = 7
     """For how many days the event log is kept."""
 
+    weights: tuple[str, ...] = ()
+    """Shares of the slots by queue, as in images=3, while several want them; 1 if not named."""
+
     retry_batch: int = 1000
     """Most tasks that one sweep moves."""
 
@@ -46,6 +52,29 @@ class QueenSettings:
     def living(self) -> timedelta:
         """Whoever was not seen within this time is silent: half a lease, one heartbeat at least."""
         return timedelta(seconds=self.lease_seconds / 2)
+
+    @property
+    def weight_by_queue(self) -> dict[str, int]:
+        """The weights, by queue.
+
+        Raises:
+            ConfigurationError: one is malformed, or a queue has two.
+        """
+        weights: dict[str, int] = {}
+        for said in self.weights:
+            queue, _, number = said.rpartition("=")
+            if not (queue and number.isascii() and number.isdigit()):
+                raise ConfigurationError(
+                    f"queen.weights has {said!r}; a weight is said as images=3"
+                )
+            if not 1 <= int(number) <= MOST_WEIGHT:
+                raise ConfigurationError(
+                    f"the weight of queue {queue!r} is from 1 to {MOST_WEIGHT}, not {number}"
+                )
+            if queue in weights:
+                raise ConfigurationError(f"queen.weights names queue {queue!r} twice")
+            weights[queue] = int(number)
+        return weights
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict one another."""
@@ -61,6 +90,7 @@ class QueenSettings:
             raise ConfigurationError(
                 f"raise_after_seconds is 0 (never) or more, not {self.raise_after_seconds:g}"
             )
+        _ = self.weight_by_queue
         if self.event_days < 1:
             raise ConfigurationError(
                 f"the event log is kept for a day at least, not {self.event_days}"

@@ -1,4 +1,4 @@
-"""What a new task waits for beside its time and its place in the queue, and limits that few have.
+"""What a new task waits for beside its time and its place, whom it needs, and limits that few have.
 
 Most tasks have none of it, and pay nothing for it: they go in by a statement that knows none.
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.labels import joined
 from hive_contracts.retrying import retry_in
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
@@ -27,6 +28,7 @@ CONDITIONS: Final = (
     "after",
     "if_parent_fails",
     "silence_timeout",
+    "needs",
 )
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
@@ -110,6 +112,7 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     for name in ("unique_for", "silence_timeout"):
         if isinstance(length := given[name], timedelta):
             given[name] = f"{length.total_seconds()} seconds"
+    given["needs"] = joined(task.needs) or None
     del given["after"]
     given = {name: value for name, value in given.items() if value is not None}
     return encode_json(given | names.parents_of(task))

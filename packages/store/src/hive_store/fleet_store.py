@@ -19,6 +19,7 @@ class SeenWorker:
     pid: int
     version: str
     queues: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     slots: int
     held: int
     """How many tasks it has in hand: running, or waiting for a slot."""
@@ -89,6 +90,7 @@ class FleetStore:
                 pid=row["pid"],
                 version=row["version"],
                 queues=tuple(row["queues"]),
+                labels=tuple(row["labels"]),
                 slots=row["slots"],
                 held=row["held"],
                 is_draining=row["is_draining"],

@@ -27,8 +27,9 @@ class HeartbeatStore:
         is_draining: bool,
         takes_bundles: bool = True,
         stuck: int = 0,
+        labels: Sequence[str] = (),
     ) -> None:
-        """Say that the worker lives, what it serves, and whether queens may count on it.
+        """Say that the worker lives, what it serves and has, and whether queens may count on it.
 
         `stuck` is how much of what it was to stop does not.
         """
@@ -43,6 +44,7 @@ class HeartbeatStore:
             is_draining,
             takes_bundles,
             stuck,
+            list(labels),
         )
 
     async def check_schema(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hive_contracts.ids import LeaseId, QueenId
+from hive_contracts.labels import place_of
 from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.line import Line
 
@@ -51,7 +52,7 @@ class LimitedClaims:
         """Lease up to `limit` tasks as far as their limits have room, and move the watermarks on.
 
         Args:
-            queue: the line of tasks.
+            queue: the line of tasks: a queue, or the name of a line with needs.
             limit: most tasks to take.
             lease: how long the leases last unless they are accepted.
             bundle_size: most tasks in a bundle.
@@ -62,6 +63,7 @@ class LimitedClaims:
         Raises:
             StoreUnavailableError: also if somebody's open transaction has changed a limit.
         """
+        queue, needs = place_of(queue)
         parts = watermarks.intervals()
         rows = await self._claims.fetch(
             "claim_limited_tasks",
@@ -75,6 +77,7 @@ class LimitedClaims:
             parts.after_run_ats,
             parts.after_ids,
             parts.last_priorities,
+            needs,
             max(limit, look_ahead),
         )
         bundles = [

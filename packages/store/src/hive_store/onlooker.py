@@ -1,17 +1,18 @@
 """What people ask of tasks beside their records. Ages are told by the database's clock."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from hive_contracts.errors import UnknownTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.labels import needs_in
 from hive_contracts.limits import Limit, LimitScope, PausedQueue
 from hive_contracts.states import TaskState
 from hive_store.line import Line, Row
 from hive_store.task_ids import possible_ids
 
-__all__ = ["MOST_AHEAD", "Onlooker", "Situation"]
+__all__ = ["MOST_AHEAD", "Onlooker", "Situation", "UnmetNeeds"]
 
 MOST_AHEAD: Final = 10_000
 LIVING_SECONDS: Final = 10.0
@@ -67,6 +68,15 @@ class Situation:
     """How many queens were seen of late."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmetNeeds:
+    """Queued tasks that no living worker of their queue can run, for want of labels."""
+
+    queue: str
+    needs: tuple[str, ...]
+    count: int
+
+
 class Onlooker:
     """Looks at tasks over a line, and changes nothing."""
 
@@ -113,6 +123,13 @@ class Onlooker:
         """Return the queues that are paused, by name."""
         rows = await self._line.fetch("list_paused_queues")
         return [pause for row in rows if (pause := _paused(row)) is not None]
+
+    async def unmet_needs(self, *, living: timedelta) -> list[UnmetNeeds]:
+        """Return what queued tasks need and no worker has; who was seen within `living` lives."""
+        return [
+            UnmetNeeds(queue=row["queue"], needs=needs_in(row["needs"]), count=row["count"])
+            for row in await self._line.fetch("find_unmet_needs", living.total_seconds())
+        ]
 
     async def longest_waits(self) -> dict[str, float]:
         """Return for how many seconds the longest waiting task of each queue has been due."""

@@ -1,6 +1,6 @@
 """What a queen asks of Postgres: claim, take back, sweep, reap, recount, and the term."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,6 +9,7 @@ import asyncpg
 
 from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, QueenId, TaskId
+from hive_contracts.labels import line_of, place_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
@@ -84,6 +85,8 @@ class OwnLease:
 
     id: LeaseId
     queue: str
+    """The line of its tasks: the queue's name, unless they need labels (`line_of`)."""
+
     open: int
     size: int
     is_unaccepted: bool
@@ -100,10 +103,10 @@ class Capacity:
     """Slots of all workers; those of one that serves several queues are counted once."""
 
     workers: dict[str, int]
-    """By queue: how many workers serve it."""
+    """By queue, or line of one: how many workers serve it."""
 
     slots: dict[str, int]
-    """By queue: how many slots these workers have in all."""
+    """By queue, or line of one: how many slots these workers have in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,10 @@ class QueenStore:
     ) -> list[ClaimedBundle]:
         """Lease up to `limit` queued tasks in bundles, behind the watermarks, and move these on.
 
-        A lease whose tasks have several priorities comes back in several parts.
+        A lease whose tasks have several priorities comes back in several parts. For tasks that need
+        labels, `queue` is the name of their line (`line_of`).
         """
+        queue, needs = place_of(queue)
         parts = watermarks.intervals()
         rows = await self._claims.fetch(
             "claim_tasks",
@@ -174,6 +179,7 @@ class QueenStore:
             parts.after_run_ats,
             parts.after_ids,
             parts.last_priorities,
+            needs,
         )
         bundles = [
             ClaimedBundle(
@@ -229,7 +235,7 @@ class QueenStore:
         return [
             OwnLease(
                 id=LeaseId(row["id"]),
-                queue=row["queue"],
+                queue=line_of(row["queue"], row["needs"]),
                 open=row["open"],
                 size=row["size"],
                 is_unaccepted=row["is_unaccepted"],
@@ -311,14 +317,26 @@ class QueenStore:
         """See that this Hive may still work with the database's schema; raises as `Line` does."""
         await self._upkeep.check_schema()
 
-    async def capacity(self, *, living: timedelta) -> Capacity:
-        """Return who was seen within `living`, and what they can run."""
-        rows = await self._upkeep.fetch("count_capacity", living.total_seconds())
+    async def capacity(self, *, living: timedelta, lines: Iterable[str] = ()) -> Capacity:
+        """Return who was seen within `living`, and what they can run.
+
+        Args:
+            living: whoever was seen within this time lives.
+            lines: of tasks that need labels; counted beside those in which some are queued.
+        """
+        places = [place_of(line) for line in lines]
+        rows = await self._upkeep.fetch(
+            "count_capacity",
+            living.total_seconds(),
+            [queue for queue, _ in places],
+            [needs for _, needs in places],
+        )
+        names = [line_of(row["queue"], row["needs"]) for row in rows]
         return Capacity(
             queens=max(1, rows[0]["queens"]) if rows else 1,
             total_slots=rows[0]["total_slots"] if rows else 0,
-            workers={row["queue"]: row["workers"] for row in rows},
-            slots={row["queue"]: row["slots"] for row in rows},
+            workers={name: row["workers"] for name, row in zip(names, rows, strict=True)},
+            slots={name: row["slots"] for name, row in zip(names, rows, strict=True)},
         )
 
     async def hold_term(self, *, term: timedelta) -> int | None:
@@ -331,6 +349,13 @@ class QueenStore:
             OpenCount(row["queue"], TaskState(row["state"]), row["count"], row["oldest_run_at"])
             for row in await self._upkeep.fetch("count_open_tasks")
         ]
+
+    async def count_unmet(self, *, living: timedelta) -> dict[str, int]:
+        """Return by queue how many queued tasks need what no worker seen within `living` has."""
+        counts: dict[str, int] = {}
+        for row in await self._upkeep.fetch("find_unmet_needs", living.total_seconds()):
+            counts[row["queue"]] = counts.get(row["queue"], 0) + row["count"]
+        return counts
 
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""

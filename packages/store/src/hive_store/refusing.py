@@ -7,9 +7,10 @@ from functools import cache, lru_cache
 from numbers import Integral
 from operator import attrgetter, is_
 from types import NoneType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
+from hive_contracts.labels import LABEL_IN_WORDS, MOST_NEEDS, is_label
 from hive_contracts.retrying import TIMED_OUT, Retry, is_exit, retry_in
 from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
@@ -55,6 +56,7 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "name": ((str, NoneType), "text"),
     "after": ((tuple, list), "a list of task ids, or of names of tasks before it"),
     "if_parent_fails": ((str,), "text"),
+    "needs": ((tuple, list), "a tuple of labels"),
 }
 """What the fields of a new task must be, in types and in words."""
 
@@ -106,6 +108,8 @@ def _check_values(task: NewTask) -> None:
             f"a priority is from 0 (most urgent) to {LEAST_URGENT} (least), not {task.priority}"
         )
     _check_limits(task)
+    if task.needs:
+        _check_needs(task)
     if task.unique_for != UniqueFor.UNFINISHED:
         _check_unique_for(task)
     if task.when_busy != WhenBusy.WAIT:
@@ -154,6 +158,16 @@ def _misfit(*types: type) -> str | None:
 def _is_name(name: str) -> bool:
     # Remembered, as few names come again and again: that pays for the test of types.
     return NAME.fullmatch(name) is not None
+
+
+def _check_needs(task: NewTask) -> None:
+    for label in task.needs:
+        if not isinstance(cast("object", label), str) or not is_label(label):
+            raise RefusedTaskError(f"a label is {LABEL_IN_WORDS}, not {label!r}")
+    if len(set(task.needs)) > MOST_NEEDS:
+        raise RefusedTaskError(
+            f"a task needs {MOST_NEEDS} labels at most, not {len(set(task.needs))}"
+        )
 
 
 def _check_unique_for(task: NewTask) -> None:

@@ -63,7 +63,7 @@ grant execute on function hive.refilled to :"submitter", :"worker", :"queen", :"
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
-              key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout)
+              key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout, needs)
   on hive.task to :"submitter";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
               has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
+from hive_contracts.labels import line_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, ParentResult, Task
@@ -118,6 +119,20 @@ class WorkerStore:
         if unread := [accepted.lease_id for accepted in granted if accepted.task is None]:
             tasks += await self.read(unread)
         return tasks
+
+    async def lines(self, queues: Sequence[str] | None, labels: Sequence[str] | None) -> list[str]:
+        """Return the lines with needs in which something waits for a worker.
+
+        Args:
+            queues: of these alone; None for any.
+            labels: what the worker has; None if it is to be taken to have whatever is needed.
+        """
+        rows = await self._finishes.fetch(
+            "list_lines",
+            None if queues is None else list(queues),
+            None if labels is None else list(labels),
+        )
+        return [line_of(row["queue"], row["needs"]) for row in rows]
 
     async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> set[TaskId]:
         """Write that attempts have started; return those that are still held."""

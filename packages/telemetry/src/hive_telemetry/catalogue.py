@@ -66,6 +66,12 @@ METRICS: Final = (
         "Its age is how far the queue is behind.",
         "queue",
     ),
+    _gauge(
+        "hive_tasks_unmet",
+        "Queued tasks that need labels which no living worker of their queue has, as one queen "
+        "last counted them.",
+        "queue",
+    ),
     _counter(
         "hive_tasks_finished_total",
         "Tasks that ended, by the outcome of their last attempt. Those called off before anybody "

@@ -7,6 +7,7 @@ knows nothing of leases and stores; `lose_lease` plays a lease that is gone.
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -68,6 +69,10 @@ class RecordingAttempt:
         self.may_be_abandoned = False
         self.signs_of_life = 0
         """How often it was shown, beside output."""
+
+        self.usage: Mapping[str, object] | None = None
+        """What it has used, if the executor has said so."""
+
         self.parent_results: list[ParentResult] = []
         """What became of the tasks that this one comes after."""
 
@@ -133,6 +138,10 @@ class RecordingAttempt:
     def show_life(self) -> None:
         """Count a sign of life."""
         self.signs_of_life += 1
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what the attempt has used."""
+        self.usage = usage
 
     def output(self, stream: Stream = Stream.STDOUT) -> bytes:
         """Return what was kept of `stream`, in order."""

@@ -1,7 +1,7 @@
 """One attempt while it runs: what its executor sees of it, and how it is called off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
@@ -32,6 +32,7 @@ class RunningAttempt:
         "stopping_since",
         "task",
         "then",
+        "usage",
         "verdict",
     )
 
@@ -72,6 +73,10 @@ class RunningAttempt:
 
         self.may_be_abandoned = False
         """Whether it is a coroutine alone, which its slot need not wait for."""
+
+        self.usage: Mapping[str, object] | None = None
+        """What it has used, if its executor has said so."""
+
         self.then: tuple[NewTask, ...] = ()
         """What is to be submitted if it succeeds."""
 
@@ -115,6 +120,10 @@ class RunningAttempt:
     def show_life(self) -> None:
         """Say that it has not come to a standstill. Any thread may say so."""
         self.has_shown_life = True
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what it has used: the result of an attempt that is called off and times out."""
+        self.usage = usage
 
     def call_off(self, verdict: Outcome) -> None:
         """Stop the attempt; it ends with `verdict`. The first to call it off decides."""

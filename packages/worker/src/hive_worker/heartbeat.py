@@ -186,6 +186,7 @@ class Heartbeat:
             pid=os.getpid(),
             version=self._version,
             queues=self._settings.queues,
+            labels=self._settings.labels,
             slots=self._slots,
             is_draining=self._is_draining(),
             takes_bundles=self._takes_bundles,

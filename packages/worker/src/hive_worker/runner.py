@@ -212,7 +212,11 @@ class Runner:
         while slot is not None and slot.cancelling():
             slot.uncancel()
         # It may have succeeded in the very moment it was called off; that is then what happened.
-        return outcome if isinstance(outcome, Succeeded) else attempt.verdict
+        if isinstance(outcome, Succeeded):
+            return outcome
+        if isinstance(attempt.verdict, TimedOut):
+            return replace(attempt.verdict, result=attempt.usage)
+        return attempt.verdict
 
     async def _unsealed(self, attempt: RunningAttempt, sealer: Sealer) -> Outcome:
         """Return how a sealed attempt ended; what may not be opened here never reaches code."""
@@ -363,10 +367,12 @@ def _checked(outcome: object, *, kind: str) -> Outcome:
     return Failed(f"the executor of {kind!r} returned {outcome!r}, which is no outcome")
 
 
-def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed:
+def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed | TimedOut:
     refusal = f"its result was refused: {error}"
     if isinstance(outcome, Failed):
         return replace(outcome, error=f"{outcome.error} ({refusal})", result=None)
+    if isinstance(outcome, TimedOut):
+        return replace(outcome, reason=f"{_error_of(outcome)} ({refusal})", result=None)
     return Failed(refusal, is_retryable=False)
 
 
@@ -374,7 +380,7 @@ def _result_of(outcome: Outcome) -> str | None:
     match outcome:
         case Succeeded():
             return encode_json(outcome.result)
-        case Failed() if outcome.result is not None:
+        case Failed() | TimedOut() if outcome.result is not None:
             return encode_json(outcome.result)
         case _:
             return None
@@ -386,6 +392,8 @@ def _error_of(outcome: Outcome) -> str | None:
             return None
         case Failed():
             return outcome.error
+        case TimedOut(reason=str(reason)):
+            return reason
         case TimedOut():
             return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
         case Silent():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.labels import LABEL_IN_WORDS, MOST_LABELS, is_label
 from hive_contracts.tasks import DEFAULT_QUEUE
 
 __all__ = ["WorkerSettings"]
@@ -14,6 +15,9 @@ class WorkerSettings:
 
     queues: tuple[str, ...] = (DEFAULT_QUEUE,)
     """Which lines of tasks it serves."""
+
+    labels: tuple[str, ...] = ()
+    """What it has that others have not: a task that needs labels runs where all of them are."""
 
     slots: int = 4
     """How many tasks one worker process runs at once."""
@@ -65,6 +69,7 @@ class WorkerSettings:
         """Refuse settings that contradict one another."""
         if not self.queues:
             raise ConfigurationError("a worker serves at least one queue")
+        self._check_labels()
         for name, count in (("slots", self.slots), ("processes", self.processes)):
             if count < 1:
                 raise ConfigurationError(f"worker.{name} is {count}; a worker needs at least 1")
@@ -91,4 +96,15 @@ class WorkerSettings:
         if self.output_cap_bytes < 0 or self.max_unwritten < 1 or self.grace_seconds < 0:
             raise ConfigurationError(
                 "output_cap_bytes and grace_seconds are 0 or more, max_unwritten at least 1"
+            )
+
+    def _check_labels(self) -> None:
+        for label in self.labels:
+            if not is_label(label):
+                raise ConfigurationError(
+                    f"worker.labels has {label!r}, but a label is {LABEL_IN_WORDS}"
+                )
+        if len(self.labels) > MOST_LABELS:
+            raise ConfigurationError(
+                f"a worker has {MOST_LABELS} labels at most, not {len(self.labels)}"
             )

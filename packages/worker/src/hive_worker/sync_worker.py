@@ -124,13 +124,19 @@ class SyncWorker:
 
     async def _work_once(self) -> bool:
         """Claim a task, run it, and write what came of it; return whether there was one."""
-        for queue in self._settings.queues:
+        for queue in await self._lines():
             if self._stopping.is_set() or not self.proof.holds:
                 return False
             for leased in await self._claim(queue):
                 await self._run(leased)
                 return True
         return False
+
+    async def _lines(self) -> list[str]:
+        """Return what it serves: first the tasks that need its labels, then the others."""
+        queues, labels = self._settings.queues, self._settings.labels
+        needing = await self._store.lines(queues, labels) if labels else []
+        return [*needing, *queues]
 
     async def _run(self, leased: LeasedTask) -> None:
         self._bench.slots.busy = 1

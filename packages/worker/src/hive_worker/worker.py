@@ -1,6 +1,6 @@
 """The worker: receives bundles, accepts their leases, runs their tasks, records what came of it.
 
-receivers ──▶ acceptor ──▶ workbench (slots, runner, recorder, heartbeat)
+receivers, lines ──▶ acceptor ──▶ workbench (slots, runner, recorder, heartbeat)
 """
 
 import asyncio
@@ -16,9 +16,10 @@ from hive_contracts.clocks import BootClock
 from hive_contracts.events import CancelRequest
 from hive_contracts.execution import Tools
 from hive_contracts.ids import WorkerId
+from hive_contracts.labels import place_of
 from hive_contracts.loops import Loop
 from hive_contracts.sealing import Sealer
-from hive_dispatch.receiver import BundleReceiver
+from hive_dispatch.receiver import BundleReceiver, LeftBundles
 from hive_store import HOT_SETTINGS, WorkerStore, open_line
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
@@ -27,6 +28,7 @@ from hive_worker.acceptor import Acceptor
 from hive_worker.drain import Drain
 from hive_worker.executors import Executors
 from hive_worker.heartbeat import Heartbeat
+from hive_worker.lines import Accept, Lines
 from hive_worker.runner import Runner
 from hive_worker.settings import WorkerSettings
 from hive_worker.workbench import Surroundings, Workbench
@@ -69,19 +71,35 @@ class Worker:
             metrics=around.metrics,
             clock=around.clock,
         )
-        receivers = [
-            BundleReceiver(
+        left: dict[str, LeftBundles] = {queue: LeftBundles() for queue in settings.queues}
+        for queue, counts in left.items():
+            around.metrics.read_bundles(queue, counts)
+
+        def receiver_of(line: str, accept: Accept) -> BundleReceiver:
+            return BundleReceiver(
                 redis_url,
                 redis_prefix,
-                queue,
-                accept=acceptor.accept,
+                line,
+                accept=accept,
                 wait_for_room=self._wait_for_room,
                 max_bundles=BUNDLES_AT_ONCE,
+                left=left[place_of(line)[0]],
             )
-            for queue in settings.queues
+
+        receivers: list[BundleReceiver | Lines] = [
+            receiver_of(queue, acceptor.accept) for queue in settings.queues
         ]
-        for queue, receiver in zip(settings.queues, receivers, strict=True):
-            around.metrics.read_bundles(queue, receiver)
+        if settings.labels:
+            lines = Lines(
+                around.store,
+                queues=settings.queues,
+                labels=settings.labels,
+                accept=acceptor.accept,
+                receiver_of=receiver_of,
+                metrics=around.metrics,
+                clock=around.clock,
+            )
+            receivers.append(lines)
         self.drain = Drain(
             receivers,
             acceptor,

@@ -12,10 +12,14 @@ from hive.task_options import (
     ExpiresIn,
     IfParentFails,
     Key,
+    Limits,
+    LingerTimeout,
+    Needs,
     NoRerun,
     Priority,
     Queue,
     SilenceTimeout,
+    StartupTimeout,
     Timeout,
     WhenBusy,
 )
@@ -43,6 +47,9 @@ def run(
     ] = False,
     timeout: Timeout = None,
     silence_timeout: SilenceTimeout = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
+    limit: Limits = None,
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
@@ -51,6 +58,7 @@ def run(
     expires_in: ExpiresIn = None,
     after: After = None,
     if_parent_fails: IfParentFails = "cancel",
+    needs: Needs = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -71,11 +79,14 @@ def run(
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
         if after is not None:
             words |= {"parents": True}
+        terms = command_payload(
+            cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
+            linger_timeout=linger_timeout,
+        )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
-            priority=priority, timeout=timeout, silence_timeout=silence_timeout, no_rerun=no_rerun,
-            key=key, when_busy=when_busy, expires_in=expires_in, after=after,
-            if_parent_fails=if_parent_fails,
+            kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
+            silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
+            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -10,6 +10,7 @@ from hive.durations import show_seconds
 from hive.looking.limits import limit_that_struck, limits_in_words
 from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
+from hive.looking.usage import used
 from hive.moments import show_moment
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
@@ -28,7 +29,7 @@ from hive_store.onlooker import Situation
 __all__ = ["Portrait", "as_lines", "as_plain", "next_steps", "portray"]
 
 LABEL_COLUMNS: Final = 10
-FOLDED: Final = frozenset({"state", "waits", "limits"})
+FOLDED: Final = frozenset({"state", "waits", "limits", "used"})
 """What goes on below if it is long; of all else the beginning is enough."""
 
 
@@ -161,10 +162,7 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "task", f"{record.id}"
     yield "kind", record.kind
     yield "queue", f"{record.queue}, priority {_priority(record)}"
-    if record.group is not None:
-        yield "group", record.group
-    if record.key is not None:
-        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
+    yield from _belongings(record)
     if portrait.tick is not None:
         extra = ", asked for" if portrait.tick.is_extra else ""
         yield "schedule", f"{portrait.tick.schedule}, tick {portrait.tick.said}{extra}"
@@ -178,6 +176,12 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "payload", sealed_or_plain(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
     yield "limits", limits_in_words(record)
+    yield from _what_came(record)
+
+
+def _what_came(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    if (usage := used(record.result)) is not None:
+        yield "used", usage
     if record.result is not None:
         yield "result", sealed_or_plain(record.result)
     if record.error is not None:
@@ -188,6 +192,15 @@ def _priority(record: TaskRecord) -> str:
     if record.submitted_priority is None:
         return str(record.priority)
     return f"{record.priority} (at first {record.submitted_priority}; raised by waiting)"
+
+
+def _belongings(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    if record.needs:
+        yield "needs", ", ".join(record.needs)
+    if record.group is not None:
+        yield "group", record.group
+    if record.key is not None:
+        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
 
 
 def _state(portrait: Portrait) -> str:

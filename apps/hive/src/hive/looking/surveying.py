@@ -11,11 +11,13 @@ from hive.pauses import paused_line
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
+from hive.tasks.waiting import nobody_has
 from hive.words import counted
 from hive_contracts.limits import PausedQueue
 from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
+from hive_store.onlooker import UnmetNeeds
 
 if TYPE_CHECKING:
     from hive_store.schedule_store import ScheduleCounts
@@ -46,6 +48,9 @@ class Survey:
     workers: Sequence[SeenWorker]
     paused: Sequence[PausedQueue]
     schedules: "ScheduleCounts"
+    unmet: Sequence[UnmetNeeds]
+    """What queued tasks need, and no living worker of their queue has."""
+
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
@@ -61,6 +66,7 @@ async def survey(view: View, settings: Settings) -> Survey:
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
         paused=await view.onlooker.paused_queues(),
         schedules=await view.schedules.counts(),
+        unmet=await view.onlooker.unmet_needs(living=settings.silence),
         silence=settings.silence,
     )
 
@@ -77,6 +83,7 @@ def as_lines(found: Survey) -> list[str]:
     workers = _worker_lines(found.workers, found.silence)
     queues += [paused_line(queue) for queue in found.paused]
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
+    ends += [_unmet_line(unmet) for unmet in found.unmet]
     return [*queues, "", *ends, "", *workers]
 
 
@@ -96,6 +103,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
         },
         "paused": [asdict(queue) for queue in found.paused],
         "schedules": asdict(found.schedules),
+        "unmet_needs": [asdict(unmet) for unmet in found.unmet],
         "kept": {
             "terms": keep_in_words(found.retention),
             "oldest_finished_seconds": found.oldest_finished_seconds,
@@ -139,6 +147,12 @@ def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
     if counts.next_seconds is not None:
         parts.append(f"next tick in {show_seconds(max(0.0, counts.next_seconds))}")
     return [", ".join(parts)]
+
+
+def _unmet_line(unmet: UnmetNeeds) -> str:
+    """Say which tasks wait for a worker that is not there."""
+    tasks = counted(unmet.count, "task")
+    return f"{tasks} of queue {unmet.queue!r}: {nobody_has(unmet.queue, unmet.needs)}"
 
 
 def _kept_line(found: Survey) -> str:

@@ -24,6 +24,7 @@ from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
 from hive_contracts.clocks import BootClock
 from hive_contracts.ids import TaskId
+from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store.task_store import EndedTask
@@ -46,7 +47,7 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
         if ended is None:
             return DETACHED
         code = exit_code_of(ended, is_command=True)
-        if is_telling or not _has_exit_code(ended):
+        if is_telling or not _has_its_own_exit_code(ended):
             _tell_end(ended, clock.seconds() - begun_seconds)
         return code
 
@@ -97,8 +98,9 @@ async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) ->
         say(f"hive: {reason}")
 
 
-def _has_exit_code(ended: EndedTask) -> bool:
-    return isinstance(ended.result, dict) and ended.state is not TaskState.CANCELLED
+def _has_its_own_exit_code(ended: EndedTask) -> bool:
+    was_stopped = ended.state is TaskState.CANCELLED or ended.outcome is OutcomeName.TIMED_OUT
+    return isinstance(ended.result, dict) and not was_stopped
 
 
 def _tell_end(ended: EndedTask, seconds: float) -> None:

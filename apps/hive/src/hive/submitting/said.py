@@ -53,6 +53,7 @@ class SaidTask:
     """Ids in one text, or a list of ids and names."""
 
     if_parent_fails: str = IfParentFails.CANCEL
+    needs: Sequence[str] = ()
 
 
 def as_option(name: str) -> str:
@@ -95,22 +96,47 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         name=said.name,
         after=_after(said.after, spelled),
         if_parent_fails=said.if_parent_fails,
+        needs=tuple(said.needs),
     )
 
 
-def command_payload(*, cwd: str | None, env: list[str]) -> dict[str, Any]:
+def command_payload(
+    *,
+    cwd: str | None,
+    env: list[str],
+    limits: list[str] | None = None,
+    startup_timeout: str | None = None,
+    linger_timeout: str | None = None,
+) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
 
     Raises:
-        ConfigurationError: a variable has no value.
+        ConfigurationError: a variable or a limit has no value, or a duration is malformed.
     """
-    variables: dict[str, str] = {}
-    for assignment in env:
+    payload: dict[str, Any] = {
+        "cwd": str(Path(cwd or ".").absolute()),
+        "env": _assigned(env, "--env"),
+    }
+    if limits:
+        payload["limits"] = {
+            name: int(value) if value.isascii() and value.isdigit() else value
+            for name, value in _assigned(limits, "--limit").items()
+        }
+    for name, said in (("startup", startup_timeout), ("linger", linger_timeout)):
+        if said is not None:
+            length = read_duration(said, flag=f"--{name}-timeout")
+            payload[f"{name}_seconds"] = length.total_seconds()
+    return payload
+
+
+def _assigned(assignments: list[str], flag: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not name or not equals:
-            raise ConfigurationError(f"--env needs NAME=VALUE; it got {assignment!r}")
-        variables[name] = value
-    return {"cwd": str(Path(cwd or ".").absolute()), "env": variables}
+            raise ConfigurationError(f"{flag} needs NAME=VALUE; it got {assignment!r}")
+        found[name] = value
+    return found
 
 
 def _duration(said: SaidTask, name: str, spelled: Callable[[str], str]) -> timedelta | None:

@@ -47,6 +47,7 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "name": (str, "a text"),
     "after": (list, "a list of ids of tasks, or of names of lines before it"),
     "if_parent_fails": (str, "cancel or run"),
+    "needs": (list, "a list of labels"),
 }
 """Of each field: the type that it must have, and how to say so."""
 

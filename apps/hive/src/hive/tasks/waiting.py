@@ -20,7 +20,7 @@ from hive_store.fleet_store import SeenWorker
 from hive_store.onlooker import MOST_AHEAD, Situation
 from hive_store.submitting import HELD_UNTIL
 
-__all__ = ["PATIENCE_SECONDS", "reason_to_wait", "why_it_waits"]
+__all__ = ["PATIENCE_SECONDS", "nobody_has", "reason_to_wait", "why_it_waits"]
 
 PATIENCE_SECONDS: Final = 2.0
 """How long nothing may happen before a person is told why: silence would look like a fault."""
@@ -54,9 +54,9 @@ def reason_to_wait(
             also = f"; and for {_parents(situation)}" if record.is_gated else ""
             return f"{_until(record, situation.now)}{also}"
         case TaskState.QUEUED:
-            return _after_pause(situation, _in_line(record.queue, situation, workers))
+            return _after_pause(situation, _in_line(record, situation, workers))
         case TaskState.DISPATCHED if record.worker_id is None:
-            missing = _nobody(record.queue, _serving(record.queue, workers))
+            missing = _nobody(record, workers)
             return missing or "a queen has leased it; no worker has accepted the lease yet"
         case TaskState.DISPATCHED:
             return f"{_place(record)} has it; its start is not written"
@@ -109,13 +109,12 @@ def _for_its_key(key: str | None, situation: Situation) -> str:
     return f"task {situation.turn_of} has the turn of its key {key!r}; {line}"
 
 
-def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) -> str:
-    serving = _serving(queue, workers)
-    if missing := _nobody(queue, serving):
+def _in_line(record: TaskRecord, situation: Situation, workers: Sequence[SeenWorker]) -> str:
+    if missing := _nobody(record, workers):
         return missing
     if not situation.queens:
         return "no queen hands out work; start one with `hive queen`"
-    line = f"{_before(situation.ahead or 0)}; {_room(queue, serving)}"
+    line = f"{_before(situation.ahead or 0)}; {_room(record, _serving(record, workers))}"
     return line if situation.limit is None else f"{line}; {_allowed(situation.limit)}"
 
 
@@ -147,23 +146,43 @@ def _before(ahead: int) -> str:
     return "it is next in line"
 
 
-def _room(queue: str, serving: Sequence[SeenWorker]) -> str:
+def _room(record: TaskRecord, serving: Sequence[SeenWorker]) -> str:
+    verb = "has" if len(serving) == 1 else "have"
+    labels = f" and {verb} {', '.join(record.needs)}" if record.needs else ""
+    what = f"queue {record.queue!r}{labels}"
     slots = counted(sum(w.slots for w in serving), "slot")
     held = counted(sum(w.held for w in serving), "task")
     workers = counted(len(serving), "worker")
     if len(serving) == 1:
-        return f"{workers} with {slots} serves queue {queue!r} and holds {held}"
-    return f"{workers} with {slots} serve queue {queue!r} and hold {held}"
+        return f"{workers} with {slots} serves {what} and holds {held}"
+    return f"{workers} with {slots} serve {what} and hold {held}"
 
 
-def _serving(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
+def _serving(record: TaskRecord, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
+    return [w for w in _of_queue(record.queue, workers) if set(record.needs) <= set(w.labels)]
+
+
+def _of_queue(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
     return [w for w in workers if queue in w.queues and not w.is_draining]
 
 
-def _nobody(queue: str, serving: Sequence[SeenWorker]) -> str | None:
-    if serving:
+def _nobody(record: TaskRecord, workers: Sequence[SeenWorker]) -> str | None:
+    if _serving(record, workers):
         return None
+    if record.needs:
+        return nobody_has(record.queue, record.needs)
+    queue = record.queue
     return f"no worker serves queue {queue!r}; start one with `hive worker {queue}`"
+
+
+def nobody_has(queue: str, needs: Sequence[str]) -> str:
+    """Say that no worker of a queue has what a task needs, and what to type to start one."""
+    labels = "".join(f" --label {label}" for label in needs)
+    has = "has it" if len(needs) == 1 else "has all of it"
+    return (
+        f"needs {', '.join(needs)}; no living worker that serves queue {queue!r} {has};"
+        f" start one with `hive worker {queue}{labels}`"
+    )
 
 
 def _place(record: TaskRecord) -> str:

@@ -35,6 +35,7 @@ class CapturedTask:
     key: str | None
     unique_key: str | None
     expires_at: datetime | None
+    needs: tuple[str, ...]
     priority: int
     max_attempts: int
     max_losses: int
@@ -140,6 +141,7 @@ def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
         key=task.key,
         unique_key=task.unique_key,
         expires_at=task.expires_at,
+        needs=tuple(task.needs),
         priority=task.priority,
         max_attempts=task.max_attempts or default_max_attempts(task.kind),
         max_losses=task.max_losses,

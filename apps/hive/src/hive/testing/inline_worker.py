@@ -101,7 +101,7 @@ class InlineWorker:
         """
         await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
         await grant_all(self._claims, batch_size=DUE_AT_ONCE)
-        for name in await self._queues() if queue is None else [queue]:
+        for name in await self._lines(queue):
             bundle = await self._claims.claim_one(name, lease=LEASE, watermarks=Watermarks())
             if bundle is not None:
                 granted = await self._store.accept([bundle.lease_id], lease=LEASE)
@@ -110,11 +110,15 @@ class InlineWorker:
                 return leased.task.id
         return None
 
-    async def _queues(self) -> list[str]:
+    async def _lines(self, queue: str | None) -> list[str]:
+        """Return where tasks may be queued. This worker is taken to have whatever they need."""
+        needing = await self._store.lines(None if queue is None else [queue], None)
+        if queue is not None:
+            return [queue, *needing]
         counts = await self._claims.count_open()
         # A blocked task may wait for a limit, and is then claimed from that limit's line.
         due = (TaskState.QUEUED, TaskState.BLOCKED)
-        return sorted({each.queue for each in counts if each.state in due})
+        return sorted({each.queue for each in counts if each.state in due}) + needing
 
     async def _run(self, leased: LeasedTask) -> None:
         self._bench.holdings.take(leased.task.lease_id, {leased.task.id})

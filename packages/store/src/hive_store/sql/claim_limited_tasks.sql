@@ -20,7 +20,8 @@
 -- $8 after_run_ats     timestamptz[]
 -- $9 after_ids         bigint[]
 -- $10 last_priorities  smallint[]        ... and ends with this priority
--- $11 look_ahead       integer           how many tasks of each line to look at; $3 unless some were held up just before
+-- $11 needs            text              what the tasks need of their worker; '' for those that need nothing
+-- $12 look_ahead       integer           how many tasks of each line to look at; $3 unless some were held up just before
 --
 -- returns: one row per lease and priority, with the last queued task in it (null if none was queued), or one without a lease; each with how many tasks were held up, whether some limit has no room left, and in how many seconds a rate lets the next one start (null if none makes it wait)
 -- moves:   queued -> dispatched (claim), blocked -> dispatched (claim), queued -> blocked (hold_up)
@@ -39,9 +40,10 @@ waiting as materialized (
   from room r cross join lateral (
     select id, kind, key, priority, run_at, goes_alone, waits_for_limit, false as is_queued
     from hive.task
-    where waits_for_limit = r.name and waits_for_limit is not null and queue = $2::text and state = 'blocked'
+    where waits_for_limit = r.name and waits_for_limit is not null and queue = $2::text and needs = $11::text
+      and state = 'blocked'
     order by priority, run_at, id
-    limit (select case when most = 0 then 0 when $11::integer > $3::integer then $11::integer
+    limit (select case when most = 0 then 0 when $12::integer > $3::integer then $12::integer
                        else least(r.room, most) end from gate)
     for update skip locked
   ) t
@@ -54,14 +56,14 @@ queued as materialized (
   cross join lateral (
     select id, kind, key, priority, run_at, goes_alone, null::text as waits_for_limit, true as is_queued
     from hive.task
-    where queue = $2::text and state = 'queued'
+    where queue = $2::text and needs = $11::text and state = 'queued'
       and (priority, run_at, id) > (i.priority, i.run_at, i.id)
       and priority <= i.last_priority
     order by priority, run_at, id
-    limit (select case when most > 0 then $11::integer else 0 end from gate)
+    limit (select case when most > 0 then $12::integer else 0 end from gate)
     for update skip locked
   ) t
-  limit (select case when most > 0 then $11::integer else 0 end from gate)
+  limit (select case when most > 0 then $12::integer else 0 end from gate)
 ),
 candidate as materialized (
   select *, row_number() over (order by priority, run_at, id) as place
@@ -99,8 +101,8 @@ part as materialized (
   ) p
 ),
 granted as (
-  insert into hive.lease (id, queen_id, queue, task_ids, open, expires_at)
-  select lease_id, $1::uuid, $2::text, array_agg(m.id order by priority, m.place), count(*),
+  insert into hive.lease (id, queen_id, queue, needs, task_ids, open, expires_at)
+  select lease_id, $1::uuid, $2::text, $11::text, array_agg(m.id order by priority, m.place), count(*),
          clock_timestamp() + make_interval(secs => $4::double precision)
   from part cross join lateral unnest(task_ids) with ordinality m (id, place)
   group by lease_id

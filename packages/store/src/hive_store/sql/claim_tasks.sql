@@ -1,4 +1,4 @@
--- Lease up to $3 queued tasks of one queue to a queen, most urgent first, in bundles.
+-- Lease up to $3 queued tasks of one line of a queue to a queen, most urgent first, in bundles.
 --
 -- Claim order is (priority, run_at, id). The caller gives it as intervals of that order that may
 -- still hold tasks: everything in the first claim, later only what lies behind the watermark of each
@@ -32,6 +32,7 @@
 -- $8 after_run_ats     timestamptz[]
 -- $9 after_ids         bigint[]
 -- $10 last_priorities  smallint[]        ... and ends with this priority
+-- $11 needs            text              what the tasks need of their worker; '' for those that need nothing
 --
 -- returns: one row per lease and priority, with the last task in it
 -- moves:   queued -> dispatched (claim)
@@ -43,7 +44,7 @@ with candidate as materialized (
   cross join lateral (
     select id, kind, priority, run_at, goes_alone
     from hive.task
-    where queue = $2::text and state = 'queued'
+    where queue = $2::text and needs = $11::text and state = 'queued'
       and (priority, run_at, id) > (i.priority, i.run_at, i.id)
       and priority <= i.last_priority
     order by priority, run_at, id
@@ -72,8 +73,8 @@ part as materialized (
   ) p
 ),
 granted as (
-  insert into hive.lease (id, queen_id, queue, task_ids, open, expires_at)
-  select lease_id, $1::uuid, $2::text, array_agg(m.id order by priority, m.place), count(*),
+  insert into hive.lease (id, queen_id, queue, needs, task_ids, open, expires_at)
+  select lease_id, $1::uuid, $2::text, $11::text, array_agg(m.id order by priority, m.place), count(*),
          clock_timestamp() + make_interval(secs => $4::double precision)
   from part cross join lateral unnest(task_ids) with ordinality m (id, place)
   group by lease_id

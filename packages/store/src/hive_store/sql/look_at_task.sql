@@ -10,7 +10,7 @@ select statement_timestamp() as now, t.queue, t.state::text as state, t.claims a
        case when t.state = 'queued' then
          (select count(*)::integer from (
             select from hive.task o
-            where o.state = 'queued' and o.queue = t.queue
+            where o.state = 'queued' and o.queue = t.queue and o.needs = t.needs
               and (o.priority, o.run_at, o.id) < (t.priority, t.run_at, t.id)
             limit $2::integer) as line)
        end as ahead,
