@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hive_contracts.execution import Stream
-from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
+from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Succeeded
 from hive_contracts.spawning import Exit
 from hive_process.payload import CommandPayload
 
@@ -41,10 +41,23 @@ def outcome_of(ended: Exit, payload: CommandPayload, usage: dict[str, Any]) -> O
     if ended.fenced:
         return Released("the worker could not prove its lease in time, so the command was killed")
     if ended.signal is not None:
-        return Failed(f"killed by {name_of(ended.signal)}{_hint(ended.signal)}", result=usage)
+        name = name_of(ended.signal)
+        return Failed(f"killed by {name}{_hint(ended.signal)}", result=usage, names=(name,))
     if ended.code in payload.ok_codes:
         return Succeeded(usage)
-    return Failed(f"exit code {ended.code}", result=usage)
+    asked = None if ended.code is None else _asked(ended.code, payload)
+    if asked is not None:
+        return asked
+    return Failed(f"exit code {ended.code}", result=usage, names=(str(ended.code),))
+
+
+def _asked(code: int, payload: CommandPayload) -> Parked | None:
+    delay = payload.snooze_after(code)
+    if delay is not None:
+        return Parked(f"it asked to be run again later (exit code {code})", again_after=delay)
+    if code in payload.park_codes:
+        return Parked(f"it asked to be set aside (exit code {code})")
+    return None
 
 
 def refusal_of(error: OSError, payload: CommandPayload) -> Outcome:

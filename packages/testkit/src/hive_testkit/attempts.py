@@ -69,6 +69,10 @@ class RecordingAttempt:
         self.usage: Mapping[str, object] | None = None
         """What it has used, if the executor has said so."""
 
+        self.may_be_abandoned = False
+        self.signs_of_life = 0
+        """How often it was shown, beside output."""
+
         self.parent_results: list[ParentResult] = []
         """What became of the tasks that this one comes after."""
 
@@ -130,6 +134,14 @@ class RecordingAttempt:
     def keep_usage(self, usage: Mapping[str, object]) -> None:
         """Keep what the attempt has used."""
         self.usage = usage
+
+    def let_be_abandoned(self) -> None:
+        """Remember that it was said."""
+        self.may_be_abandoned = True
+
+    def show_life(self) -> None:
+        """Count a sign of life."""
+        self.signs_of_life += 1
 
     def output(self, stream: Stream = Stream.STDOUT) -> bytes:
         """Return what was kept of `stream`, in order."""

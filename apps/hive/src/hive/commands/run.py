@@ -17,6 +17,7 @@ from hive.task_options import (
     NoRerun,
     Priority,
     Queue,
+    SilenceTimeout,
     StartupTimeout,
     Timeout,
     WhenBusy,
@@ -44,6 +45,7 @@ def run(
         bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
     ] = False,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     startup_timeout: StartupTimeout = None,
     linger_timeout: LingerTimeout = None,
     limit: Limits = None,
@@ -81,8 +83,9 @@ def run(
         )  # fmt: skip
         said = SaidTask(
             kind="command", payload=words | terms, queue=queue,
-            priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails,
+            priority=priority, timeout=timeout, silence_timeout=silence_timeout, no_rerun=no_rerun,
+            key=key, when_busy=when_busy, expires_in=expires_in, after=after,
+            if_parent_fails=if_parent_fails,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

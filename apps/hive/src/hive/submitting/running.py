@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
+from hive.looking.limits import limit_that_struck
 from hive.printing import say
 from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
@@ -103,6 +104,6 @@ def _has_its_own_exit_code(ended: EndedTask) -> bool:
 
 
 def _tell_end(ended: EndedTask, seconds: float) -> None:
-    word = "timed out" if ended.outcome is OutcomeName.TIMED_OUT else str(ended.state)
+    word = limit_that_struck(ended.outcome, ended.error) or str(ended.state)
     reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
     say(f"hive: task {ended.id} {word} after {show_seconds(seconds)}{reason}")
