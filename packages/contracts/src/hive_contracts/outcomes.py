@@ -77,6 +77,8 @@ class Silent:
     """The attempt showed no sign of life for longer than it may; nothing of it runs any more."""
 
     limit: timedelta
+    result: object = None
+    """What there is to keep of it, as of one that timed out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class CommandPayload:
         if not self.ok_codes or not all(0 <= code <= HIGHEST_CODE for code in self.ok_codes):
             raise ValueError(f"ok_codes are exit codes from 0 to 255, not {list(self.ok_codes)}")
         self._check_asking()
+        self._check_terms()
 
     def snooze_after(self, code: int) -> timedelta | None:
         """Return after how long an exit code asks for another run; None if it does not."""
@@ -105,8 +106,6 @@ class CommandPayload:
         meanings = [*self.ok_codes, *map(int, self.snooze_codes), *self.park_codes]
         if len(set(meanings)) < len(meanings):
             raise ValueError("ok_codes, snooze_codes and park_codes name the same exit code twice")
-
-        self._check_terms()
 
     def _check_terms(self) -> None:
         for name in ("startup_seconds", "linger_seconds"):

@@ -214,7 +214,7 @@ class Runner:
         # It may have succeeded in the very moment it was called off; that is then what happened.
         if isinstance(outcome, Succeeded):
             return outcome
-        if isinstance(attempt.verdict, TimedOut):
+        if isinstance(attempt.verdict, TimedOut | Silent):
             return replace(attempt.verdict, result=attempt.usage)
         return attempt.verdict
 
@@ -367,12 +367,14 @@ def _checked(outcome: object, *, kind: str) -> Outcome:
     return Failed(f"the executor of {kind!r} returned {outcome!r}, which is no outcome")
 
 
-def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed | TimedOut:
+def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed | TimedOut | Silent:
     refusal = f"its result was refused: {error}"
     if isinstance(outcome, Failed):
         return replace(outcome, error=f"{outcome.error} ({refusal})", result=None)
     if isinstance(outcome, TimedOut):
         return replace(outcome, reason=f"{_error_of(outcome)} ({refusal})", result=None)
+    if isinstance(outcome, Silent):
+        return replace(outcome, result=None)
     return Failed(refusal, is_retryable=False)
 
 
@@ -380,7 +382,7 @@ def _result_of(outcome: Outcome) -> str | None:
     match outcome:
         case Succeeded():
             return encode_json(outcome.result)
-        case Failed() | TimedOut() if outcome.result is not None:
+        case Failed() | TimedOut() | Silent() if outcome.result is not None:
             return encode_json(outcome.result)
         case _:
             return None
