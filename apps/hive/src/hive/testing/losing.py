@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import uuid4
 
-from hive.testing.inline_worker import LEASE, claim_one
+from hive.testing.inline_worker import LEASE
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.labels import joined, line_of
@@ -42,7 +42,7 @@ async def _begin(queen: QueenStore, tasks: TaskStore, record: TaskRecord) -> Non
     watermarks = Watermarks()
     ahead: list[LeaseId] = []
     line = line_of(record.queue, joined(record.needs))
-    while bundle := await claim_one(queen, line, watermarks=watermarks):
+    while bundle := await queen.claim_one(line, lease=LEASE, watermarks=watermarks):
         if bundle.last_id == record.id:
             await worker.accept([bundle.lease_id], lease=LEASE)
             await worker.start([(record.id, bundle.lease_id)])

@@ -16,14 +16,14 @@ with recursive living as materialized (
 ),
 waiting (queue, needs) as (
   (select queue, needs from hive.task
-   where state = 'queued' and needs <> '' and exists (select from living where labels <> '{}')
+   where needs <> '' and (state = 'queued' or (state = 'blocked' and waits_for_limit is not null)) and exists (select from living where labels <> '{}')
    order by queue, needs
    limit 1)
   union all
   select n.queue, n.needs
   from waiting w cross join lateral (
     select t.queue, t.needs from hive.task t
-    where t.state = 'queued' and t.needs <> '' and (t.queue, t.needs) > (w.queue, w.needs)
+    where t.needs <> '' and (t.state = 'queued' or (t.state = 'blocked' and t.waits_for_limit is not null)) and (t.queue, t.needs) > (w.queue, w.needs)
     order by t.queue, t.needs
     limit 1
   ) n

@@ -4,19 +4,19 @@
 --
 -- returns: one row per queue and needs, with how many tasks wait there
 with recursive waiting (queue, needs) as (
-  (select queue, needs from hive.task where state = 'queued' and needs <> '' order by queue, needs limit 1)
+  (select queue, needs from hive.task where needs <> '' and (state = 'queued' or (state = 'blocked' and waits_for_limit is not null)) order by queue, needs limit 1)
   union all
   select n.queue, n.needs
   from waiting w cross join lateral (
     select t.queue, t.needs from hive.task t
-    where t.state = 'queued' and t.needs <> '' and (t.queue, t.needs) > (w.queue, w.needs)
+    where t.needs <> '' and (t.state = 'queued' or (t.state = 'blocked' and t.waits_for_limit is not null)) and (t.queue, t.needs) > (w.queue, w.needs)
     order by t.queue, t.needs
     limit 1
   ) n
 )
 select l.queue, l.needs,
        (select count(*)::integer from hive.task t
-        where t.state = 'queued' and t.needs <> '' and t.queue = l.queue and t.needs = l.needs) as count
+        where t.needs <> '' and (t.state = 'queued' or (t.state = 'blocked' and t.waits_for_limit is not null)) and t.queue = l.queue and t.needs = l.needs) as count
 from waiting l
 where not exists (
   select from hive.worker w

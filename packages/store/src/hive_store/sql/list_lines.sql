@@ -7,12 +7,12 @@
 --
 -- returns: one row per line
 with recursive waiting (queue, needs) as (
-  (select queue, needs from hive.task where state = 'queued' and needs <> '' order by queue, needs limit 1)
+  (select queue, needs from hive.task where needs <> '' and (state = 'queued' or (state = 'blocked' and waits_for_limit is not null)) order by queue, needs limit 1)
   union all
   select n.queue, n.needs
   from waiting w cross join lateral (
     select t.queue, t.needs from hive.task t
-    where t.state = 'queued' and t.needs <> '' and (t.queue, t.needs) > (w.queue, w.needs)
+    where t.needs <> '' and (t.state = 'queued' or (t.state = 'blocked' and t.waits_for_limit is not null)) and (t.queue, t.needs) > (w.queue, w.needs)
     order by t.queue, t.needs
     limit 1
   ) n

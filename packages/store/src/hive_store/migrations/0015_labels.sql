@@ -2,15 +2,19 @@
 --
 -- Programs of an older schema know nothing of such lines, and would give these tasks to any worker.
 --
--- compatible_from: 11
+-- compatible_from: 15
 
 alter table hive.task add column needs text not null default '';
 comment on column hive.task.needs is 'The labels that its worker must have, all of them: each once, in order, with commas.';
 
 drop index hive.task_claimable;
 create index task_claimable on hive.task (queue, needs, priority, run_at, id) where state = 'queued';
+drop index hive.task_held_up;
+create index task_held_up on hive.task (waits_for_limit, queue, needs, priority, run_at, id)
+  where state = 'blocked' and waits_for_limit is not null;
 -- For finding the lines with needs in which tasks wait, without a look at all the others.
-create index task_needing on hive.task (queue, needs) where state = 'queued' and needs <> '';
+create index task_needing on hive.task (queue, needs)
+  where needs <> '' and (state = 'queued' or (state = 'blocked' and waits_for_limit is not null));
 
 alter table hive.lease add column needs text not null default '';
 comment on column hive.lease.needs is 'What each of its tasks needs.';
