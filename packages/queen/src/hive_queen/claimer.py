@@ -95,9 +95,13 @@ class Claimer:
             self._queue, ahead=pace.ahead, patience_seconds=self._settings.ahead_seconds
         )
         idle_since, self._idle_since = self._idle_since, None
-        has_claimed = await self._claim(pace)
-        self._idle_since = self._clock.seconds() if has_claimed else idle_since
-        if not has_claimed:
+        try:
+            has_claimed = await self._claim(pace)
+        finally:
+            self._idle_since = idle_since
+        if has_claimed:
+            self._idle_since = self._clock.seconds()
+        else:
             await self._wait_for_work()
         return None
 
