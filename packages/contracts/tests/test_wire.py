@@ -29,6 +29,7 @@ from hive_contracts.events import (
 )
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.states import TaskState
+from hive_contracts.retrying import Retry
 from hive_contracts.tasks import NewTask, ParentResult, WhenBusy
 from hive_contracts.wire import (
     decode_bundle,
@@ -263,6 +264,7 @@ def test_every_field_of_a_task_survives_as_json() -> None:
         max_attempts=2, max_losses=0, timeout=timedelta(seconds=90), group="g", key="k",
         when_busy=WhenBusy.REPLACE, unique_key="u", unique_for=timedelta(hours=1),
         expires_at=moment, name="n", after=(TaskId(1), "m"), if_parent_fails="run",
+        retry=Retry.after(timedelta(seconds=1), timedelta(minutes=1)).only_on("75"),
     )  # fmt: skip
     plain = NewTask(kind="none")
     alike = [f.name for f in fields(task) if getattr(task, f.name) == getattr(plain, f.name)]
