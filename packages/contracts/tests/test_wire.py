@@ -28,8 +28,8 @@ from hive_contracts.events import (
     LeaseFrame,
 )
 from hive_contracts.ids import LeaseId, QueenId, TaskId
-from hive_contracts.states import TaskState
 from hive_contracts.retrying import Retry
+from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, ParentResult, WhenBusy
 from hive_contracts.wire import (
     decode_bundle,
