@@ -16,7 +16,9 @@ import pytest
 import pytest_asyncio
 
 from hive_client import Hive
+from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.states import TaskState
 from hive_store import migrate
 from hive_testkit.cluster import Cluster, running_cluster, until
@@ -120,6 +122,24 @@ async def test_a_viewer_sees_everything_and_changes_nothing(guarded: Guarded) ->
         assert refused.returncode != 0
         assert "permission denied" in refused.stderr
         assert refused.stderr.count("\n") == 1, refused.stderr
+
+
+async def test_an_operator_steers_and_a_submitter_does_not(guarded: Guarded) -> None:
+    async with Hive.connect(guarded.roles.url_of("operator")) as hive:
+        assert await hive.pause_queue("default", reason="a new model")
+        await hive.set_limit(Limit(scope=LimitScope.KIND, target="command", max_running=1))
+        assert [used.limit.target for used in await hive.limits()] == ["command"]
+        assert await hive.remove_limit(LimitScope.KIND, "command")
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.submit("command", {"argv": ["true"]})
+    async with Hive.connect(guarded.roles.url_of("submitter")) as hive:
+        task_id = await hive.submit("command", {"argv": ["true"]})
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.resume_queue("default")
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.move(task_id, queue="slow")
+    async with Hive.connect(guarded.roles.url_of("operator")) as hive:
+        assert await hive.move(task_id, queue="slow") == [task_id]
 
 
 async def test_a_process_under_the_wrong_role_says_so_and_ends(guarded: Guarded) -> None:

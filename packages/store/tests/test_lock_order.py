@@ -39,7 +39,7 @@ class Party:
         )
         if is_accepted:
             await self.worker.accept([b.lease_id for b in bundles], lease=MINUTE)
-        held = [(TaskId(b.last_id), b.lease_id) for b in bundles]
+        held = [(TaskId(b.last_id), b.lease_id) for b in bundles if b.last_id]
         return sorted(held, key=lambda pair: pair[1], reverse=True)
 
     async def write(self, verb: str, held: Sequence[tuple[TaskId, LeaseId]]) -> None:

@@ -25,7 +25,10 @@ MIGRATIONS = [
     "0008_schedules",
     "0009_retention",
     "0010_dependencies",
-    "0011_retries",
+    "0011_limits",
+    "0012_retries",
+    "0013_silence",
+    "0014_stuck",
 ]
 
 

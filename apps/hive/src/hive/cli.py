@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hive.commands import (
+    audit,
     backup,
     cancel,
     completion,
@@ -23,11 +24,13 @@ from hive.commands import (
     group,
     importing,
     join,
+    limit,
     logs,
     migrate,
     park,
     prune,
     queen,
+    queue,
     restore,
     retry,
     roles,
@@ -99,6 +102,9 @@ app.command(epilog=retry.EPILOG)(retry.retry)
 app.command(epilog=park.EPILOG)(park.park)
 app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
+app.add_typer(queue.app, name="queue")
+app.add_typer(limit.app, name="limit")
+app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)

@@ -1,4 +1,4 @@
-"""The options by which commands find tasks: state, queue, kind, group, and when they came.
+"""The options by which commands find tasks: state, queue, kind, group, key, and when they came.
 
     @with_options
     @with_filter
@@ -27,6 +27,7 @@ FLAGS: Final[dict[str, Any]] = {
     "queue": typer.Option("--queue", metavar="NAME", help="Of this queue.", autocompletion=queues),
     "kind": typer.Option("--kind", metavar="NAME", help="Of this kind.", autocompletion=kinds),
     "group": typer.Option("--group", metavar="NAME", help="Submitted together, as NAME."),
+    "key": typer.Option("--key", metavar="NAME", help="Of this key."),
     "since": typer.Option(
         "--since", metavar="WHEN", help="Submitted then or later: 10m (ago), or a moment."
     ),
@@ -42,6 +43,7 @@ class Filter:
     queue: str | None = None
     kind: str | None = None
     group: str | None = None
+    key: str | None = None
     since: str | None = None
     until: str | None = None
 
@@ -49,6 +51,11 @@ class Filter:
     def is_empty(self) -> bool:
         """Whether every task fits."""
         return all(value is None for value in astuple(self))
+
+    def __str__(self) -> str:
+        """Return the options as they were given."""
+        given = ((name, getattr(self, name)) for name in FLAGS)
+        return " ".join(f"--{name} {value}" for name, value in given if value is not None)
 
 
 def with_filter(

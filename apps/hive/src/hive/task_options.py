@@ -25,6 +25,7 @@ __all__ = [
     "Retry",
     "RetryOn",
     "RunAt",
+    "SilenceTimeout",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -74,6 +75,12 @@ RetryOn: TypeAlias = Annotated[
 Timeout: TypeAlias = Annotated[
     str | None,
     typer.Option("--timeout", metavar="DURATION", help="Stop an attempt after so long, as in 5m."),
+]
+SilenceTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--silence-timeout", metavar="DURATION", help="Stop an attempt that is silent for so long."
+    ),
 ]
 Key: TypeAlias = Annotated[
     str | None,

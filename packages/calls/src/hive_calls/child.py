@@ -23,6 +23,7 @@ from hive_calls.asking import Asking
 from hive_calls.failures import describe, names_of, storable
 from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
+from hive_calls.life import ChildsLife
 from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
 from hive_contracts.tasks import NewTask, ParentResult
@@ -79,9 +80,14 @@ def _serve() -> None:
     house = decode_json(setup)
     sys.path[:] = house["path"]
     pid = os.getpid()
+    life = ChildsLife(lambda: write_frame(CHANNEL, "") if os.getpid() == pid else None)
     while (request := read_frame(CHANNEL)) is not None:
         _mend_streams()
-        reply = _answer(decode_json(request), house["modules"])
+        asked = decode_json(request)
+        if asked.get("shows_life"):
+            life.begin()
+        reply = _answer(asked, house["modules"])
+        life.end()
         _flush(sys.stdout)
         _flush(sys.stderr)
         if os.getpid() != pid:

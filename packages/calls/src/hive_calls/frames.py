@@ -7,7 +7,9 @@ at a time:
       {"path": [...], "modules": [...]}  ──▶        once, before anything else
       {"look_up": "module:name"}         ──▶
                                          ◀── {"is_async": false}
-      {"task_id", "attempt", "payload"}  ──▶
+      {"task_id", "attempt",
+       "shows_life", "payload"}          ──▶
+                                         ◀── an empty message, as often as it shows life
                                          ◀── {"ask": "parents"}, any number of times
       [{"id", "state", "result", ...}]   ──▶
                                          ◀── {"result": ..., "then": [tasks]}

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from os import getcwd
@@ -15,7 +16,7 @@ from pathlib import Path
 from subprocess import run as imported_run
 from typing import Any
 
-from hive_calls import fetch_parents, read_parents, submit_on_success
+from hive_calls import fetch_parents, read_parents, show_life, submit_on_success
 from hive_calls.asking import Park, Snooze
 from hive_contracts.tasks import NewTask
 
@@ -256,6 +257,21 @@ class Greeter:
 
 
 greeter = Greeter()
+
+
+def lively(count: int) -> str:
+    for _ in range(count):
+        show_life()
+        time.sleep(0.15)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(show_life).result()
+    return "done"
+
+
+async def lively_in_the_loop() -> str:
+    show_life()
+    await asyncio.to_thread(show_life)
+    return "done"
 
 
 def total() -> int:

@@ -37,6 +37,9 @@ class TaskOptions(TypedDict, total=False):
     timeout: timedelta | None
     """Longest that one attempt may run."""
 
+    silence_timeout: timedelta | None
+    """Longest that one attempt may neither write nor show another sign of life."""
+
     group: str | None
     """What tasks submitted together have in common, to list and cancel them as one."""
 
@@ -56,7 +59,7 @@ class TaskOptions(TypedDict, total=False):
     """If it still waits at this moment (aware), it is cancelled."""
 
     expires_in: timedelta | None
-    """The same, counted from now."""
+    """The same, counted from now: the longest that it may wait."""
 
     retry: str | Retry | None
     """When and after which failures it is tried again, as in "fixed(30s) only on TimeoutError"."""

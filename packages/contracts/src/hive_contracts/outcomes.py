@@ -14,6 +14,7 @@ __all__ = [
     "OutcomeName",
     "Parked",
     "Released",
+    "Silent",
     "Succeeded",
     "TimedOut",
     "backoff",
@@ -67,6 +68,13 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """The attempt showed no sign of life for longer than it may; nothing of it runs any more."""
+
+    limit: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The task was called off; nothing of it runs any more."""
 
@@ -92,7 +100,7 @@ class Parked:
     """Until which moment (aware)."""
 
 
-Outcome: TypeAlias = Succeeded | Failed | TimedOut | Cancelled | Released | Parked
+Outcome: TypeAlias = Succeeded | Failed | TimedOut | Silent | Cancelled | Released | Parked
 
 
 def name_of(outcome: Outcome) -> OutcomeName:
@@ -102,7 +110,7 @@ def name_of(outcome: Outcome) -> OutcomeName:
             return OutcomeName.SUCCEEDED
         case Failed():
             return OutcomeName.FAILED
-        case TimedOut():
+        case TimedOut() | Silent():
             return OutcomeName.TIMED_OUT
         case Cancelled():
             return OutcomeName.CANCELLED
@@ -125,7 +133,7 @@ def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
             return Move.SUCCEED
         case Failed(is_retryable=False):
             return Move.FAIL
-        case Failed() | TimedOut():
+        case Failed() | TimedOut() | Silent():
             return Move.RETRY if failures + 1 < max_attempts else Move.FAIL
         case Cancelled():
             return Move.CANCEL

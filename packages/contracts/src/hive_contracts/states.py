@@ -45,7 +45,7 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     BLOCKED = "blocked"
-    """It waits for other tasks: for those that it comes after, or for the turn of its key."""
+    """It waits for tasks that it comes after, for the turn of its key, or for a limit."""
 
     SCHEDULED = "scheduled"
     """Not due yet: submitted for later, waiting out a back-off, postponed, or parked."""
@@ -75,6 +75,9 @@ class Move(StrEnum):
 
     LINE_UP = "line_up"
     """It is due, or revived, and waits for others: in the line of its key, or for their ends."""
+
+    HOLD_UP = "hold_up"
+    """A limit that holds for it is reached; it waits in the line of that limit."""
 
     UNBLOCK = "unblock"
     """What it waited for has come."""
@@ -126,6 +129,8 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
     {
         TaskState.BLOCKED: {
             Move.UNBLOCK: TaskState.QUEUED,
+            # A limit's line is read by the claim itself, so that it goes in claim order.
+            Move.CLAIM: TaskState.DISPATCHED,
             Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
@@ -137,6 +142,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
         },
         TaskState.QUEUED: {
             Move.CLAIM: TaskState.DISPATCHED,
+            Move.HOLD_UP: TaskState.BLOCKED,
             Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },

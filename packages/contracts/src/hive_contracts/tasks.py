@@ -123,6 +123,9 @@ class NewTask:
     timeout: timedelta | None = None
     """Longest that one attempt may run; None for no limit."""
 
+    silence_timeout: timedelta | None = None
+    """Longest that one attempt may show no sign of life; None for no limit."""
+
     group: str | None = None
     """What tasks submitted together have in common, to ask for them and act on them as one."""
 
@@ -187,6 +190,9 @@ class Task(NamedTuple):
     retry: str | None = None
     """Its retry policy, as text; None for what the worker's settings say."""
 
+    silence_timeout: timedelta | None = None
+    """How long it may show no sign of life."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentResult:
@@ -236,6 +242,9 @@ class TaskRecord:
 
     payload: Any
     priority: int
+    submitted_priority: int | None = None
+    """What it was at first, if waiting has made the task more urgent since."""
+
     state: TaskState
     attempt: int
     failures: int
@@ -246,6 +255,7 @@ class TaskRecord:
     """Its retry policy, as text."""
 
     timeout: timedelta | None
+    silence_timeout: timedelta | None = None
     created_at: datetime
     run_at: datetime
     expires_at: datetime | None = None

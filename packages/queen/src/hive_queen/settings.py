@@ -27,6 +27,9 @@ class QueenSettings:
     max_bundle: int = 500
     """Most tasks in one bundle."""
 
+    raise_after_seconds: float = 60.0
+    """How long a task waits until it is one priority more urgent, and again; 0 for never."""
+
     term_seconds: float = 5.0
     """How long the queen that has the singleton duties keeps them without saying so again."""
 
@@ -54,6 +57,10 @@ class QueenSettings:
             )
         if self.max_bundle < 1 or self.max_ahead < 0 or self.retry_batch < 1:
             raise ConfigurationError("max_bundle and retry_batch are at least 1, max_ahead 0")
+        if self.raise_after_seconds < 0:
+            raise ConfigurationError(
+                f"raise_after_seconds is 0 (never) or more, not {self.raise_after_seconds:g}"
+            )
         if self.event_days < 1:
             raise ConfigurationError(
                 f"the event log is kept for a day at least, not {self.event_days}"

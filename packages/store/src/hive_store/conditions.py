@@ -1,6 +1,6 @@
-"""What a new task waits for beside its time and its place in the queue.
+"""What a new task waits for beside its time and its place in the queue, and limits that few have.
 
-Most tasks have no conditions, and pay nothing for them: they go in by a statement that knows none.
+Most tasks have none of it, and pay nothing for it: they go in by a statement that knows none.
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
 """
 
@@ -26,6 +26,7 @@ CONDITIONS: Final = (
     "retry",
     "after",
     "if_parent_fails",
+    "silence_timeout",
 )
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
@@ -106,8 +107,9 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
     if task.retry is not None:
         given["retry"] = str(retry_in(str(task.retry)))
-    if isinstance(task.unique_for, timedelta):
-        given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
+    for name in ("unique_for", "silence_timeout"):
+        if isinstance(length := given[name], timedelta):
+            given[name] = f"{length.total_seconds()} seconds"
     del given["after"]
     given = {name: value for name, value in given.items() if value is not None}
     return encode_json(given | names.parents_of(task))

@@ -44,6 +44,7 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "max_attempts": ((Integral, NoneType), "a whole number"),
     "max_losses": ((Integral,), "a whole number"),
     "timeout": ((timedelta, NoneType), "a timedelta"),
+    "silence_timeout": ((timedelta, NoneType), "a timedelta"),
     "group": ((str, NoneType), "text"),
     "key": ((str, NoneType), "text"),
     "when_busy": ((str,), "text"),
@@ -221,11 +222,13 @@ def _check_limits(task: NewTask) -> None:
         raise RefusedTaskError(f"max_attempts is from 1 to {MOST_TIMES:,}, not {task.max_attempts}")
     if not 0 <= task.max_losses <= MOST_TIMES:
         raise RefusedTaskError(f"max_losses is from 0 to {MOST_TIMES:,}, not {task.max_losses}")
-    if task.timeout is not None and task.timeout <= timedelta(0):
-        raise RefusedTaskError(
-            f"a timeout is longer than nothing, not {task.timeout.total_seconds():g} s;"
-            " leave it out for no limit"
-        )
+    for what in ("timeout", "silence_timeout"):
+        limit: timedelta | None = getattr(task, what)
+        if limit is not None and limit <= timedelta(0):
+            raise RefusedTaskError(
+                f"a {what} is longer than nothing, not {limit.total_seconds():g} s;"
+                " leave it out for no limit"
+            )
     if task.run_at is not None:
         _check_moment("run_at", task.run_at)
     if task.expires_at is not None:

@@ -14,6 +14,7 @@ from hive_store.line import Line, Row
 __all__ = ["GroupProgress", "Selector", "TaskSummary"]
 
 PAGE: Final = 1000
+"""Most ids at a time."""
 RECENT_SECONDS: Final = 60.0
 
 
@@ -124,6 +125,7 @@ class Selector:
             selection.created_before,
             before,
             limit,
+            selection.key,
         )
         return [TaskId(row["id"]) for row in rows]
 

@@ -13,6 +13,7 @@ from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
+from hive_store.control_store import ControlStore
 from hive_store.deeds import Actor
 from hive_store.endless import aware
 from hive_store.line import Line, Row
@@ -239,6 +240,10 @@ class TaskStore:
         rows = await self._line.fetch("count_recent_ends", seconds)
         return {TaskState(row["state"]): row["count"] for row in rows}
 
+    def controls_of(self, actor: Actor) -> ControlStore:
+        """Return what can be done to queues and limits, in somebody's name."""
+        return ControlStore(self._line, actor)
+
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
@@ -280,6 +285,7 @@ def _record(row: Row) -> TaskRecord:
         is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
+        submitted_priority=row["submitted_priority"],
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         failures=row["failures"],
@@ -288,6 +294,7 @@ def _record(row: Row) -> TaskRecord:
         max_losses=row["max_losses"],
         retry=row["retry"],
         timeout=row["timeout"],
+        silence_timeout=row["silence_timeout"],
         created_at=row["created_at"],
         run_at=aware(row["run_at"]),
         expires_at=row["expires_at"],

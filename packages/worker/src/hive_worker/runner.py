@@ -12,10 +12,10 @@ lease, a drain. A second cancellation would interrupt an executor that is killin
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
@@ -26,6 +26,7 @@ from hive_contracts.errors import (
     UnstorableValueError,
     UsageError,
 )
+from hive_contracts.execution import Executor
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import (
     Cancelled,
@@ -34,6 +35,7 @@ from hive_contracts.outcomes import (
     OutcomeName,
     Parked,
     Released,
+    Silent,
     Succeeded,
     TimedOut,
     backoff,
@@ -106,6 +108,8 @@ class Runner:
         self._clock = clock
         self._sealer = sealer
         self.running: dict[TaskId, RunningAttempt] = {}
+        self.on_abandoned: Callable[[asyncio.Task[Any]], None] = lambda _slot: None
+        """Called with the slot in which an attempt runs on that was abandoned."""
 
     async def run(self, leased: LeasedTask) -> None:
         """Run an attempt to its end, whatever that is, and have it recorded."""
@@ -131,8 +135,13 @@ class Runner:
         try:
             outcome = await self._outcome(attempt)
         finally:
-            attempt.end()
-            del self.running[task.id]
+            is_abandoned = attempt.is_over
+            if not is_abandoned:
+                attempt.end()
+                del self.running[task.id]
+        if is_abandoned:
+            logger(__name__).info("what was abandoned has stopped", task=task.id)
+            return
         run_seconds = self._clock.seconds() - attempt.began_at
         self._records.record(self._ending(task, outcome, run_seconds, attempt.then), attempt, task)
 
@@ -155,6 +164,22 @@ class Runner:
             attempt = self.running.get(task_id)
             if attempt is not None:
                 attempt.call_off(verdict)
+
+    def abandon(self, attempt: RunningAttempt, *, after_seconds: float) -> None:
+        """End an attempt that was called off and does not stop, while it runs on.
+
+        Whatever it comes to, nothing of it is written any more.
+        """
+        if attempt.verdict is None or attempt.slot is None:
+            raise RuntimeError(f"task {attempt.task.id} was not called off, or is over")
+        task, slot = attempt.task, attempt.slot
+        attempt.end()
+        del self.running[task.id]
+        ending = self._ending(task, attempt.verdict, self._clock.seconds() - attempt.began_at)
+        reason = f"it did not stop within {after_seconds:g} s and was abandoned"
+        error = reason if ending.error is None else f"{ending.error}; {reason}"
+        self._records.record(ending._replace(error=error), attempt, task)
+        self.on_abandoned(slot)
 
     def call_off_lease(self, lease_id: LeaseId, verdict: Outcome) -> None:
         """Stop what runs under a lease."""
@@ -207,13 +232,7 @@ class Runner:
                 executor = await self._executors.of_kind(task.kind)
             if task.writes_start:
                 await attempt.announce_start()
-            timer = None if task.timeout is None else _timer(attempt, task.timeout)
-            try:
-                outcome = await executor.run(attempt)
-            finally:
-                if timer is not None:
-                    timer.cancel()
-            return _checked(outcome, kind=task.kind)
+            return await self._within_limits(executor, attempt)
         except StaleLeaseError:
             return GONE
         except UnknownKindError as error:
@@ -228,6 +247,18 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the border to code that is not ours
             logger(__name__).exception("an executor raised", kind=task.kind, task=task.id)
             return Failed(f"its executor raised {type(error).__name__}: {error}")
+
+    async def _within_limits(self, executor: Executor, attempt: RunningAttempt) -> Outcome:
+        task = attempt.task
+        if task.silence_timeout is not None:
+            attempt.heard_at = self._clock.seconds()
+        timer = None if task.timeout is None else _timer(attempt, task.timeout)
+        try:
+            outcome = await executor.run(attempt)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return _checked(outcome, kind=task.kind)
 
     def _ending(
         self,
@@ -357,6 +388,8 @@ def _error_of(outcome: Outcome) -> str | None:
             return outcome.error
         case TimedOut():
             return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
+        case Silent():
+            return f"it was silent for longer than its limit of {outcome.limit.total_seconds():g} s"
         case Released() | Parked():
             return outcome.reason
         case _:

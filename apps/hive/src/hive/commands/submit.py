@@ -23,6 +23,7 @@ from hive.task_options import (
     Retry,
     RetryOn,
     RunAt,
+    SilenceTimeout,
     Timeout,
     Unique,
     UniqueFor,
@@ -89,6 +90,7 @@ def submit(
     retry: Retry = None,
     retry_on: RetryOn = None,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     group: Group = None,
     key: Key = None,
     when_busy: WhenBusy = "wait",
@@ -117,7 +119,8 @@ def submit(
       make-tasks | hive submit command --jsonl -
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
-    max_attempts, max_losses, no_rerun, retry, retry_on, timeout, group, key, when_busy, unique,
+    max_attempts, max_losses, no_rerun, retry, retry_on, timeout, silence_timeout, group, key,
+    when_busy, unique,
     unique_for, expires_at, expires_in, name, after, if_parent_fails; options stand in for what it
     leaves out. "after" is a list of ids, or of names of lines before it. A file is looked over
     first, and one bad line lets nothing in. A stream keeps what it accepted.
@@ -133,9 +136,10 @@ def submit(
     said = SaidTask(
         kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, group=group, key=key, when_busy=when_busy, unique=unique,
-        unique_for=unique_for, expires_at=expires_at, expires_in=expires_in, retry=retry,
-        retry_on=retry_on, after=after, if_parent_fails=if_parent_fails,
+        timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
+        when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
+        expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
+        if_parent_fails=if_parent_fails,
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)

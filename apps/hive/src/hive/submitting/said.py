@@ -38,6 +38,7 @@ class SaidTask:
     max_losses: int | None = None
     no_rerun: bool = False
     timeout: str | None = None
+    silence_timeout: str | None = None
     group: str | None = None
     key: str | None = None
     when_busy: str = WhenBusy.WAIT
@@ -74,7 +75,6 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
     Raises:
         ConfigurationError: a moment or a duration is malformed, or two of them contradict.
     """
-    timeout = said.timeout
     return NewTask(
         kind=said.kind or "",
         payload=said.payload,
@@ -83,7 +83,8 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         run_at=_moment(said, "run_at", "delay", spelled),
         max_attempts=said.max_attempts,
         max_losses=_max_losses(said, spelled),
-        timeout=None if timeout is None else read_duration(timeout, flag=spelled("timeout")),
+        timeout=_duration(said, "timeout", spelled),
+        silence_timeout=_duration(said, "silence_timeout", spelled),
         group=said.group,
         key=said.key,
         when_busy=said.when_busy,
@@ -110,6 +111,11 @@ def command_payload(*, cwd: str | None, env: list[str]) -> dict[str, Any]:
             raise ConfigurationError(f"--env needs NAME=VALUE; it got {assignment!r}")
         variables[name] = value
     return {"cwd": str(Path(cwd or ".").absolute()), "env": variables}
+
+
+def _duration(said: SaidTask, name: str, spelled: Callable[[str], str]) -> timedelta | None:
+    length = getattr(said, name)
+    return None if length is None else read_duration(length, flag=spelled(name))
 
 
 def _moment(

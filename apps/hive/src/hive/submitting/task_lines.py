@@ -34,6 +34,7 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "max_losses": (int, "a whole number"),
     "no_rerun": (bool, "true or false"),
     "timeout": (str, "a duration, as in 10m"),
+    "silence_timeout": (str, "a duration, as in 5m"),
     "group": (str, "a text"),
     "key": (str, "a text"),
     "when_busy": (str, "wait, replace, reject or cancel"),

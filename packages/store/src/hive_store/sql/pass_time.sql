@@ -18,7 +18,8 @@ with moved_task as (
       parked_run_at = case when parked_run_at >= $2::timestamptz then parked_run_at else parked_run_at - $1::interval end,
       started_at = started_at - $1::interval,
       finished_at = finished_at - $1::interval,
-      cancel_requested_at = cancel_requested_at - $1::interval
+      cancel_requested_at = cancel_requested_at - $1::interval,
+      raised_at = raised_at - $1::interval
 ),
 moved_unique_key as (
   update hive.unique_key
@@ -43,7 +44,8 @@ moved_output as (
 moved_worker as (
   update hive.worker
   set started_at = started_at - $1::interval,
-      seen_at = seen_at - $1::interval
+      seen_at = seen_at - $1::interval,
+      stuck_since = stuck_since - $1::interval
 ),
 moved_queen as (
   update hive.queen
@@ -53,6 +55,14 @@ moved_queen as (
 moved_audit as (
   update hive.audit
   set at = at - $1::interval
+),
+moved_pause as (
+  update hive.queue
+  set paused_at = paused_at - $1::interval
+),
+moved_limit as (
+  update hive.usage_limit
+  set refilled_at = refilled_at - $1::interval
 ),
 moved_term as (
   update hive.term

@@ -6,7 +6,7 @@
 -- The type of events is made anew for two labels, and the log written once more (0004 says why).
 --
 -- A reader of an older Hive does not know them.
--- compatible_from: 11
+-- compatible_from: 12
 
 alter table hive.task
   add column retry text,
@@ -28,7 +28,7 @@ comment on column hive.attempt.again_at is 'When the task was due again after it
 alter type hive.event_type rename to event_type_before;
 create type hive.event_type as enum
   ('queued', 'dispatched', 'started', 'succeeded', 'failed', 'cancelled', 'retried', 'released',
-   'lost', 'cancel_requested', 'revived', 'unblocked', 'parked', 'unparked');
+   'lost', 'cancel_requested', 'revived', 'unblocked', 'held_up', 'parked', 'unparked');
 alter table hive.event alter column type type hive.event_type using type::text::hive.event_type;
 drop type hive.event_type_before;
 
@@ -51,7 +51,8 @@ begin
     set state = 'scheduled',
         parked_run_at = case when t.parked_at is not null then t.parked_run_at
                              when t.state = 'scheduled' then t.run_at end,
-        parked_at = clock_timestamp(), parked_reason = why, run_at = coalesce(until, 'infinity')
+        parked_at = clock_timestamp(), parked_reason = why, run_at = coalesce(until, 'infinity'),
+        waits_for_limit = null
     from waiting w
     where t.id = w.id
     returning t.id
