@@ -29,6 +29,9 @@ from hive_store.onlooker import Situation
 __all__ = ["Portrait", "as_lines", "as_plain", "next_steps", "portray"]
 
 LABEL_COLUMNS: Final = 10
+WORTH_TELLING: Final = timedelta(milliseconds=500)
+"""A wait that is shorter is none."""
+
 FOLDED: Final = frozenset({"state", "waits", "limits", "used"})
 """What goes on below if it is long; of all else the beginning is enough."""
 
@@ -281,10 +284,10 @@ def _attempt(
 
 def _error(past: EndedAttempt) -> str | None:
     """Return how long the task waited for its next attempt, and what went wrong."""
-    if past.again_at is None:
+    waits = None if past.again_at is None else past.again_at - past.ended_at
+    if waits is None or waits < WORTH_TELLING:
         return past.error
-    waits = show_seconds(max(0.0, (past.again_at - past.ended_at).total_seconds()))
-    return f"again after {waits}: {past.error}"
+    return f"again after {show_seconds(waits.total_seconds())}: {past.error}"
 
 
 def _after(place: str, error: str | None) -> str:
