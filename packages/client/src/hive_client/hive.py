@@ -17,9 +17,8 @@ from typing import Final
 
 from hive_bus.bus import Bus
 from hive_client.local_hive import find_local_hive
-from hive_client.news import News
+from hive_client.lookout import Lookout
 from hive_client.submitter import Submitter
-from hive_client.watching import Watch
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.events import CancelRequest, EventType
 from hive_contracts.ids import TaskId
@@ -36,10 +35,10 @@ DEFAULT_PREFIX: Final = "hive"
 class Hive(Submitter):
     """A Hive to give work to. Get one from `connect`."""
 
-    def __init__(self, tasks: TaskStore, bus: Bus | None, news: News) -> None:
+    def __init__(self, tasks: TaskStore, bus: Bus | None, lookout: Lookout) -> None:
         super().__init__(tasks, bus)
-        self.news = news
-        """What is heard of the ends of tasks."""
+        self.lookout = lookout
+        """Waits for the ends of tasks, for all who wait."""
 
     @classmethod
     @asynccontextmanager
@@ -74,15 +73,16 @@ class Hive(Submitter):
     @asynccontextmanager
     async def over(cls, tasks: TaskStore, bus: Bus | None) -> "AsyncGenerator[Hive]":
         """Give a Hive over a store and a bus that are open, and stay so."""
-        async with News.open(bus) as news:
-            yield cls(tasks, bus, news)
+        async with Lookout.open(tasks, bus) as lookout:
+            yield cls(tasks, bus, lookout)
 
     async def as_completed(
         self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
     ) -> AsyncGenerator[EndedTask]:
         """Give tasks as they end, each once, whatever their number.
 
-        Outlives servers that are away for a while. No more than 1,000 results are held at a time.
+        Outlives servers that are away for a while. No more than 1,000 results are held at a time;
+        however many wait in one client, one loop looks for all of them.
 
         Args:
             task_ids: the tasks, in any order; some or all may have ended.
@@ -94,16 +94,13 @@ class Hive(Submitter):
             TimeoutError: some had not ended `within` that time; they go on all the same.
         """
         give_up_at = _moment_after(within)
-        wanted = checked_ids(task_ids)
-        with self.news.about(wanted) as ear:
-            watch = Watch(self.tasks, self.news, ear, wanted)
+        with self.lookout.watch(checked_ids(task_ids)) as watch:
             while True:
                 async with asyncio.timeout_at(give_up_at):
-                    some = await watch.next_ended()
-                if not some:
+                    ended = await watch.next()
+                if ended is None:
                     return
-                for ended in some:
-                    yield ended
+                yield ended
 
     async def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
         """Return how a task ended, once it has. Raises as `as_completed` does."""
