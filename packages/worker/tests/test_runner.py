@@ -10,6 +10,7 @@ import pytest
 
 from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
 from hive_contracts.execution import Attempt, Tools
+from hive_contracts.limits import MAX_VALUE_BYTES
 from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Released, Succeeded
 from hive_contracts.states import Move
 from hive_contracts.tasks import Task
@@ -345,6 +346,23 @@ async def test_a_result_that_cannot_be_stored_fails_for_good_and_says_so(
     assert (ending.move, ending.result) == (Move.FAIL, None)
     assert ending.error is not None
     assert ending.error.startswith("its result was refused: ")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "😀"])
+async def test_a_result_is_kept_up_to_the_limit_and_refused_a_byte_over_it(
+    scene: Scene, letter: str
+) -> None:
+    count, rest = divmod(MAX_VALUE_BYTES - 2, len(letter.encode()))
+    rest += len(letter.encode())
+    for over, is_kept in ((-1, True), (0, True), (1, False)):
+        scene.stage.play = returning(Succeeded(letter * (count - 1) + "." * (rest + over)))
+        ending = await scene.run(task(max_attempts=3))
+        assert (ending.result is not None) is is_kept
+        assert ending.move is (Move.SUCCEED if is_kept else Move.FAIL)
+    assert ending.error == (
+        "its result was refused: it is 1,048,577 bytes; at most 1,048,576 (1 MiB) are kept."
+        " Write it to a file, and return the file's path"
+    )
 
 
 async def test_a_failure_with_a_result_that_cannot_be_stored_keeps_its_error(

@@ -20,9 +20,10 @@ from types import CoroutineType, FrameType
 from typing import Any, NoReturn, TextIO
 
 from hive_calls.failures import describe
-from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
+from hive_calls.frames import CHANNEL, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
 from hive_contracts.errors import UnstorableValueError
+from hive_contracts.limits import oversize
 from hive_contracts.wire import decode_json, encode_json
 
 __all__ = ["main"]
@@ -114,16 +115,15 @@ def _success(result: object, function: str) -> str:
             f"{function} returned a coroutine; define it with `async def`", is_retryable=False
         )
     try:
-        reply = encode_json({"result": result})
+        encoded = encode_json(result)
     except UnstorableValueError as error:
         return _failure(f"the result of {function} was lost: {error}", is_retryable=False)
-    if (size_bytes := len(reply.encode())) > MAX_RESULT_BYTES:
+    if excess := oversize(encoded):
         return _failure(
-            f"the result of {function} is {size_bytes:,} bytes long, and at most"
-            f" {MAX_RESULT_BYTES:,} are kept; write it to a file and return the file's name",
+            f"the result of {function} {excess}. Write it to a file, and return the file's path",
             is_retryable=False,
         )
-    return reply
+    return f'{{"result":{encoded}}}'
 
 
 def _failure(error: str, *, is_retryable: bool = True) -> str:

@@ -19,10 +19,11 @@ import os
 import struct
 from typing import Final
 
+from hive_contracts.limits import MAX_VALUE_BYTES
+
 __all__ = [
     "CHANNEL",
     "MAX_FRAME_BYTES",
-    "MAX_RESULT_BYTES",
     "frame",
     "frame_size",
     "read_frame",
@@ -33,10 +34,7 @@ CHANNEL: Final = 3
 """The child's descriptor of the socket."""
 
 HEADER_BYTES: Final = 4
-MAX_RESULT_BYTES: Final = 16 * 1024 * 1024
-"""The largest result that a child may return, as JSON."""
-
-MAX_FRAME_BYTES: Final = MAX_RESULT_BYTES + 1024
+MAX_FRAME_BYTES: Final = MAX_VALUE_BYTES + 1024
 """A longer message can only be noise that the function wrote to the socket."""
 
 _header: Final = struct.Struct(">I")

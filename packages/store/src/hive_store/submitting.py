@@ -22,6 +22,7 @@ from hive_contracts.errors import (
     UnstorableValueError,
     UsageError,
 )
+from hive_contracts.limits import oversize
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.wire import encode_json
 from hive_store.columns import none_if_null, one_if_alike
@@ -30,7 +31,6 @@ from hive_store.statements import statement
 
 __all__ = [
     "HELD_UNTIL",
-    "MAX_PAYLOAD_BYTES",
     "Connection",
     "batches_of",
     "checked_payload",
@@ -38,7 +38,6 @@ __all__ = [
     "sent_by_caller",
 ]
 
-MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 BATCH_TASKS: Final = 10_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
 """A batch is full with either; the task that is one too many for it is still taken."""
@@ -174,11 +173,9 @@ def checked_payload(task: NewTask) -> str:
         payload = encode_json(task.payload)
     except UnstorableValueError as error:
         raise RefusedTaskError(f"the payload of a {task.kind} task: {error}") from error
-    size = len(payload.encode())
-    if size > MAX_PAYLOAD_BYTES:
+    if excess := oversize(payload):
         raise RefusedTaskError(
-            f"the payload is {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} (1 MiB) are kept."
-            " Put it into a file, and the file's path into the payload"
+            f"the payload {excess}. Put it into a file, and the file's path into the payload"
         )
     return payload
 

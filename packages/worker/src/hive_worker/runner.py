@@ -26,6 +26,7 @@ from hive_contracts.errors import (
     UsageError,
 )
 from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.limits import oversize
 from hive_contracts.outcomes import (
     Cancelled,
     Failed,
@@ -258,11 +259,18 @@ def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed:
 def _result_of(outcome: Outcome) -> str | None:
     match outcome:
         case Succeeded():
-            return encode_json(outcome.result)
+            return _encoded(outcome.result)
         case Failed() if outcome.result is not None:
-            return encode_json(outcome.result)
+            return _encoded(outcome.result)
         case _:
             return None
+
+
+def _encoded(result: object) -> str:
+    encoded = encode_json(result)
+    if excess := oversize(encoded):
+        raise UnstorableValueError(f"it {excess}. Write it to a file, and return the file's path")
+    return encoded
 
 
 def _error_of(outcome: Outcome) -> str | None:
