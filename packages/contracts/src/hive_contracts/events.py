@@ -5,10 +5,11 @@ The log is the truth and is read by cursor; what comes over the bus is a hint th
 statement and not per task.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 
@@ -22,6 +23,8 @@ __all__ = [
     "LeaseChange",
     "LeaseFrame",
 ]
+
+CURSOR: Final = re.compile(r"([0-9]{1,19}):([0-9]{1,19})")
 
 
 @unique
@@ -61,6 +64,16 @@ class Cursor:
 
     xid: int = 0
     id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.xid}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Return the place that `text` (`XID:ID`) is; None if it is something else."""
+        found = CURSOR.fullmatch(text)
+        cursor = cls(int(found[1]), int(found[2])) if found else None
+        return cursor if cursor is not None and max(cursor.xid, cursor.id) < 2**63 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

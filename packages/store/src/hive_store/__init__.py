@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from hive_store.connecting import HOT_SETTINGS
     from hive_store.doorbell import Doorbell
+    from hive_store.event_filter import EventFilter
     from hive_store.event_log import EventLog
     from hive_store.fleet_store import FleetStore
     from hive_store.heartbeat_store import HeartbeatStore
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hive_store.queen_store import QueenStore
     from hive_store.selector import Selector, TaskSummary
     from hive_store.submitting import Connection
+    from hive_store.subscriber_store import SubscriberStore
     from hive_store.task_store import EndedTask, TaskStore
     from hive_store.worker_store import WorkerStore
 
@@ -26,12 +28,14 @@ __all__ = [
     "Connection",
     "Doorbell",
     "EndedTask",
+    "EventFilter",
     "EventLog",
     "FleetStore",
     "HeartbeatStore",
     "Line",
     "QueenStore",
     "Selector",
+    "SubscriberStore",
     "TaskStore",
     "TaskSummary",
     "WorkerStore",
@@ -44,12 +48,14 @@ MODULES: Final = {
     "Connection": "submitting",
     "Doorbell": "doorbell",
     "EndedTask": "task_store",
+    "EventFilter": "event_filter",
     "EventLog": "event_log",
     "FleetStore": "fleet_store",
     "HeartbeatStore": "heartbeat_store",
     "Line": "line",
     "QueenStore": "queen_store",
     "Selector": "selector",
+    "SubscriberStore": "subscriber_store",
     "TaskStore": "task_store",
     "TaskSummary": "selector",
     "WorkerStore": "worker_store",

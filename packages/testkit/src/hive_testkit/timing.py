@@ -21,6 +21,7 @@ MOMENTS: Final = {
     "worker": ("started_at", "seen_at"),
     "queen": ("started_at", "seen_at"),
     "term": ("expires_at",),
+    "subscriber": ("held_until",),
 }
 """Every column of the schema that holds a moment, but for the log's."""
 

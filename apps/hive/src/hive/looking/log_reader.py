@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from hive.looking.event_lines import as_json_line, as_line
 from hive.looking.sieve import Sieve
@@ -18,6 +18,9 @@ __all__ = ["LogReader"]
 
 PAGE: Final = 1000
 
+When: TypeAlias = datetime | timedelta
+"""A moment, or how long ago."""
+
 
 class LogReader:
     """One reader, and how far it has come."""
@@ -29,6 +32,8 @@ class LogReader:
         self.cursor = Cursor()
         """The last event that was read, wanted or not; the beginning of the log at first."""
 
+        self._is_exact = False
+
     async def check_task(self, task_id: TaskId) -> None:
         """Do nothing if there is such a task.
 
@@ -38,14 +43,29 @@ class LogReader:
         if not await self._view.tasks.states([task_id]):
             raise UnknownTaskError(task_id)
 
-    async def begin_at(self, when: datetime | timedelta) -> None:
-        """Go to where everything since a moment lies ahead."""
-        log = self._view.events
-        moment = moment_of(when, now=await self._view.onlooker.now(), flag="--since")
-        self._sieve = replace(self._sieve, moment=moment)
-        # Asked first: what comes in between is then ahead, too.
-        end = await log.end()
-        self.cursor = await log.place_of(moment) or end
+    async def begin(self, *, since: When | None, until: When | None) -> None:
+        """Take no event before `since`, nor from `until` on; go to where all others lie ahead."""
+        if since is None and until is None:
+            return
+        log, now = self._view.events, await self._view.onlooker.now()
+        begins, ends = (
+            None if when is None else moment_of(when, now=now, flag=flag)
+            for flag, when in (("--since", since), ("--until", until))
+        )
+        self._sieve = replace(self._sieve, since=begins, until=ends)
+        if begins is not None:
+            # Asked first: what comes in between is then ahead, too.
+            end = await log.end()
+            self.cursor = await log.place_of(begins) or end
+
+    async def go_to(self, cursor: Cursor) -> None:
+        """Go on behind a cursor.
+
+        Raises:
+            LostEventsError: the log does not hold all that came behind it.
+        """
+        self.cursor, self._is_exact = cursor, True
+        await self._view.events.check_kept(cursor)
 
     async def print_last(self, limit: int) -> None:
         """Print the last events that are wanted, and go to the end of the log."""
@@ -72,8 +92,12 @@ class LogReader:
 
         Raises:
             StoreUnavailableError: Postgres did not answer; nothing was printed.
+            LostEventsError: what came behind a cursor that was given is not kept any more.
         """
         page = await self._view.events.after(self.cursor, limit=PAGE)
+        if self._is_exact and page:
+            # Days may have been dropped since the last page.
+            await self._view.events.check_kept(self.cursor)
         self._print(await self._sieve.pick(self._view, page))
         if page and page[-1].cursor is not None:
             self.cursor = page[-1].cursor
