@@ -1,20 +1,28 @@
-"""Submit tasks and wait for their results from Python."""
+"""Submit tasks, wait for their results and follow what happens to them from Python."""
 
 from hive_client.hive import Hive
 from hive_client.options import TaskOptions
 from hive_client.references import call
 from hive_client.submitter import Submitter
+from hive_client.subscriber import Subscriber
 from hive_client.sync_hive import SyncHive
-from hive_contracts.errors import TaskFailedError
+from hive_contracts.errors import LostEventsError, LostNameError, TaskFailedError
+from hive_contracts.events import Cursor, Event, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
 from hive_store import EndedTask
 
 __all__ = [
+    "Cursor",
     "EndedTask",
+    "Event",
+    "EventType",
     "Hive",
+    "LostEventsError",
+    "LostNameError",
     "NewTask",
     "Submitter",
+    "Subscriber",
     "SyncHive",
     "TaskFailedError",
     "TaskId",

@@ -5,7 +5,8 @@ hint: the lookout looks into the store, where it finds what was never heard by l
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from hive_bus.bus import Bus
@@ -38,6 +39,7 @@ class News:
         self._bus = bus
         self._hear = hear
         self._miss = miss
+        self._stirred: set[asyncio.Event] = set()
         self._wanted = asyncio.Event()
         self._begun = asyncio.Event()
         if bus is None:
@@ -53,6 +55,16 @@ class News:
         self._wanted.set()
         await self._begun.wait()
 
+    @contextmanager
+    def stirring(self) -> Generator[asyncio.Event]:
+        """Give an event that is set whenever anything is heard, or may have been said."""
+        stirred = asyncio.Event()
+        self._stirred.add(stirred)
+        try:
+            yield stirred
+        finally:
+            self._stirred.remove(stirred)
+
     async def listen(self) -> None:
         """Pass on what is heard, from the first `begin` on, until cancelled."""
         await self._wanted.wait()
@@ -61,6 +73,8 @@ class News:
         async with self._bus.subscribe(EventFrame) as frames:
             self._begun.set()
             async for frame in frames:
+                for stirred in self._stirred:
+                    stirred.set()
                 if isinstance(frame, Gap):
                     self._miss()
                     continue

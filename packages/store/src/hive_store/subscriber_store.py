@@ -40,7 +40,6 @@ class SubscriberStore:
         pid: int,
         held: timedelta,
         begin: Cursor,
-        goes_there: bool,
     ) -> Cursor | None:
         """Take a name; return how far it has come, or None while another has it.
 
@@ -51,7 +50,6 @@ class SubscriberStore:
             pid: in which process.
             held: for how long.
             begin: where a new name begins.
-            goes_there: whether a known name goes there, too.
         """
         rows = await self._line.fetch(
             "hold_subscriber",
@@ -62,7 +60,6 @@ class SubscriberStore:
             held.total_seconds(),
             str(begin.xid),
             begin.id,
-            goes_there,
         )
         return Cursor(rows[0]["xid"], rows[0]["id"]) if rows else None
 

@@ -67,6 +67,11 @@ class TaskStore:
     def __init__(self, line: Line) -> None:
         self._line = line
 
+    @property
+    def line(self) -> Line:
+        """The connection, for other sides of the store that share it."""
+        return self._line
+
     async def submit(
         self, tasks: Sequence[NewTask], *, connection: Connection | None = None
     ) -> list[TaskId]:

@@ -7,7 +7,6 @@
 -- $5 held_seconds  double precision  for how long, without saying so again
 -- $6 xid           text              where to begin if the name is new: transaction id of a cursor
 -- $7 id            bigint
--- $8 goes_there    boolean           whether to go to that place also if the name is known
 --
 -- returns: the place of the subscriber; no row while another holder has it
 insert into hive.subscriber as s (name, xid, id, holder, host, pid, held_until)
@@ -17,8 +16,6 @@ on conflict (name) do update
 set holder = excluded.holder,
     host = excluded.host,
     pid = excluded.pid,
-    held_until = excluded.held_until,
-    xid = case when $8::boolean then excluded.xid else s.xid end,
-    id = case when $8::boolean then excluded.id else s.id end
+    held_until = excluded.held_until
 where s.holder = excluded.holder or s.held_until < statement_timestamp()
 returning xid::text::bigint as xid, id
