@@ -22,6 +22,7 @@ __all__ = [
     "Frame",
     "LeaseChange",
     "LeaseFrame",
+    "fields_of",
 ]
 
 CURSOR: Final = re.compile(r"([0-9]{1,19}):([0-9]{1,19})")
@@ -91,6 +92,18 @@ class Event:
 
     cursor: Cursor | None = None
     """Its place in the log; None on a live hint."""
+
+
+def fields_of(event: Event) -> dict[str, object]:
+    """Return an event of the log as programs outside see it: in JSON lines and in deliveries."""
+    return {
+        "cursor": str(event.cursor) if event.cursor else None,
+        "at": event.at,
+        "type": event.type,
+        "task_ids": event.task_ids,
+        "attempt": event.attempts[0] if event.attempts else None,
+        "reason": event.reason,
+    }
 
 
 @dataclass(frozen=True, slots=True)

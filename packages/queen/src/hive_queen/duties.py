@@ -5,6 +5,7 @@ queens do it at once, so a term that changes hands in the middle of one breaks n
 """
 
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, Never
@@ -15,6 +16,7 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore
+from hive_store.webhook_store import WebhookStore
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -26,6 +28,7 @@ TIDY_SECONDS: Final = 60.0
 PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
+DELIVERIES_AT_ONCE: Final = 10_000
 
 
 class Duties:
@@ -34,9 +37,16 @@ class Duties:
     name = "duties"
 
     def __init__(
-        self, store: QueenStore, *, settings: QueenSettings, metrics: Metrics, clock: Clock
+        self,
+        store: QueenStore,
+        webhooks: WebhookStore,
+        *,
+        settings: QueenSettings,
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -87,6 +97,16 @@ class Duties:
         self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
         await self._count_called_off()
+        await self._show_webhooks()
+
+    async def _show_webhooks(self) -> None:
+        webhooks = await self._webhooks.all()
+        self._metrics.show_webhooks(
+            Counter(webhook.state for webhook in webhooks),
+            max(
+                (w.pending_seconds for w in webhooks if w.pending_seconds is not None), default=None
+            ),
+        )
 
     async def _count_called_off(self) -> None:
         """Count what nobody else does: clients end these tasks, and clients have no metrics."""
@@ -101,7 +121,9 @@ class Duties:
 
     async def _tidy(self) -> None:
         # Where an attempt ran is known for as long as the events that tell of it.
-        await self._store.forget_the_dead(unseen=timedelta(days=self._settings.event_days))
+        kept = timedelta(days=self._settings.event_days)
+        await self._store.forget_the_dead(unseen=kept)
+        await self._webhooks.forget_deliveries(ended=kept, limit=DELIVERIES_AT_ONCE)
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)
@@ -111,5 +133,6 @@ class Duties:
         self._metrics.show_tasks({})
         self._metrics.show_oldest_ready({})
         self._metrics.show_oldest_transaction_age(None)
+        self._metrics.show_webhooks({}, None)
         self._done_at.pop("gauges", None)
         self._counted_to = None

@@ -30,7 +30,9 @@ from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
-from hive_store import HOT_SETTINGS, Doorbell, QueenStore, open_line
+from hive_queen.webhooks import Webhooks
+from hive_store import HOT_SETTINGS, Doorbell, Line, QueenStore, open_line
+from hive_store.webhook_store import WebhookStore
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
 from hive_telemetry.metrics import Metrics
@@ -48,6 +50,7 @@ class Queen:
         sender: BundleSender,
         doorbell: Doorbell,
         *,
+        upkeep: Line,
         settings: QueenSettings,
         metrics: Metrics,
         version: str,
@@ -94,7 +97,8 @@ class Queen:
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
-            Duties(store, settings=settings, metrics=metrics, clock=clock),
+            Duties(store, WebhookStore(upkeep), settings=settings, metrics=metrics, clock=clock),
+            Webhooks(upkeep, settings=settings, metrics=metrics),
         ]
 
     async def run(self) -> Never:
@@ -131,6 +135,7 @@ async def open_queen(
             bus,
             sender,
             doorbell,
+            upkeep=upkeep,
             settings=settings,
             metrics=metrics,
             version=version,

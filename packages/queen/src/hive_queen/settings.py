@@ -33,6 +33,9 @@ class QueenSettings:
     event_days: int = 7
     """For how many days the event log is kept."""
 
+    webhook_days: int = 3
+    """For how many days a webhook may fail before it is paused."""
+
     retry_batch: int = 1000
     """Most tasks that one sweep moves."""
 
@@ -54,6 +57,10 @@ class QueenSettings:
             )
         if self.max_bundle < 1 or self.max_ahead < 0 or self.retry_batch < 1:
             raise ConfigurationError("max_bundle and retry_batch are at least 1, max_ahead 0")
+        if self.webhook_days < 1:
+            raise ConfigurationError(
+                f"a webhook may fail for a day at least, not {self.webhook_days}"
+            )
         if self.event_days < 1:
             raise ConfigurationError(
                 f"the event log is kept for a day at least, not {self.event_days}"

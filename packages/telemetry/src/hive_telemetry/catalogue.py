@@ -136,6 +136,16 @@ METRICS: Final = (
         "hive_oldest_transaction_age_seconds",
         "Age of the oldest open transaction; the tail of the event log cannot be read past it.",
     ),
+    _gauge("hive_webhooks", "Webhooks by how they fare: active, failing, paused.", "state"),
+    _gauge(
+        "hive_webhook_oldest_pending_seconds",
+        "How long the oldest pending delivery of any webhook has been pending; absent if none is.",
+    ),
+    _counter(
+        "hive_webhook_deliveries_total",
+        "Tries of this queen to deliver, by what came of them: delivered or failed.",
+        "outcome",
+    ),
     _counter("hive_loop_retries_total", "Rounds of a loop that met something away.", "loop"),
 )
 """Every metric, in the order of the documentation."""

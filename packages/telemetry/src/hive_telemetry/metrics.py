@@ -67,6 +67,9 @@ class Metrics:
         self._bundles_lapsing = self._tally("hive_bundles_lapsing_total")
         self._default_rows = self._gauge("hive_event_log_default_rows")
         self._transaction_age = self._gauge("hive_oldest_transaction_age_seconds")
+        self._webhooks = self._gauge("hive_webhooks")
+        self._oldest_pending = self._gauge("hive_webhook_oldest_pending_seconds")
+        self._deliveries = self._counter("hive_webhook_deliveries_total")
         self._loop_retries = self._counter("hive_loop_retries_total")
 
     def attempts_ended(
@@ -141,6 +144,15 @@ class Metrics:
     def show_oldest_transaction_age(self, seconds: float | None) -> None:
         """Show the age of the oldest open transaction; None when none is open or it is unknown."""
         self._transaction_age.show({} if seconds is None else {(): seconds})
+
+    def show_webhooks(self, counts: Mapping[str, int], oldest_seconds: float | None) -> None:
+        """Show webhooks by state, and how long the oldest pending delivery has been pending."""
+        self._webhooks.show({(state,): count for state, count in counts.items()})
+        self._oldest_pending.show({} if oldest_seconds is None else {(): oldest_seconds})
+
+    def delivered(self, outcome: str) -> None:
+        """Count a try to deliver to a webhook: `delivered` or `failed`."""
+        self._deliveries.add(1, (outcome,))
 
     def loop_retried(self, loop: str, count: int = 1) -> None:
         """Count rounds of `loop` that met something away; 0 makes the loop show."""

@@ -22,6 +22,8 @@ MOMENTS: Final = {
     "queen": ("started_at", "seen_at"),
     "term": ("expires_at",),
     "subscriber": ("held_until",),
+    "webhook": ("created_at", "due_at", "failing_since", "paused_at", "held_until"),
+    "webhook_delivery": ("created_at", "ended_at"),
 }
 """Every column of the schema that holds a moment, but for the log's."""
 

@@ -6,7 +6,7 @@ from hive.moments import show_moment
 from hive.printing import as_json
 from hive.tables import columns, cut
 from hive.words import counted, some_of
-from hive_contracts.events import Event
+from hive_contracts.events import Event, fields_of
 
 __all__ = ["as_json_line", "as_line"]
 
@@ -23,16 +23,7 @@ def as_line(event: Event) -> str:
 
 def as_json_line(event: Event) -> str:
     """Return an event for programs, whole; `--cursor` with its cursor goes on behind it."""
-    return as_json(
-        {
-            "cursor": str(event.cursor) if event.cursor else None,
-            "at": event.at,
-            "type": event.type,
-            "task_ids": event.task_ids,
-            "attempt": event.attempts[0] if event.attempts else None,
-            "reason": event.reason,
-        }
-    )
+    return as_json(fields_of(event))
 
 
 def _tasks(event: Event) -> str:

@@ -1,4 +1,4 @@
--- Readers of the event log that are remembered by name, and what the log no longer holds.
+-- Readers of the event log: subscribers, webhooks, and what the log no longer holds for them.
 
 create table hive.event_horizon (
   only_one boolean primary key default true,
@@ -24,6 +24,50 @@ create table hive.subscriber (
 );
 comment on column hive.subscriber.xid is 'With id the place in the log up to which everything has been handled.';
 comment on column hive.subscriber.holder is 'Who reads under this name: one at a time, until held_until.';
+
+create table hive.webhook (
+  id bigint generated always as identity primary key,
+  url text not null,
+  secret text,
+  types text[] not null default '{}',
+  group_name text,
+  queue text,
+  kind text,
+  xid xid8 not null default pg_current_xact_id(),
+  event_id bigint not null,
+  created_at timestamptz not null default clock_timestamp(),
+  due_at timestamptz not null default '-infinity',
+  failures integer not null default 0,
+  failing_since timestamptz,
+  last_error text,
+  paused_at timestamptz,
+  pause_reason text,
+  holder uuid,
+  held_until timestamptz not null default '-infinity'
+);
+comment on column hive.webhook.types is 'Types of events that are wanted; empty for all.';
+comment on column hive.webhook.xid is 'With event_id the place in the log up to which deliveries have been made up.';
+comment on column hive.webhook.holder is 'The queen that delivers, one at a time, until held_until.';
+
+create table hive.webhook_delivery (
+  id uuid primary key,
+  webhook_id bigint not null references hive.webhook on delete cascade,
+  body text not null,
+  events integer not null,
+  tries integer not null default 0,
+  created_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  is_given_up boolean not null default false,
+  status integer,
+  error text
+);
+comment on column hive.webhook_delivery.body is 'What is sent, the same at every try.';
+comment on column hive.webhook_delivery.ended_at is 'When it was delivered or given up; null while it is pending.';
+
+-- Events are delivered in the order of the log: the next ones are made up when these have ended.
+create unique index a_webhook_has_one_pending_delivery on hive.webhook_delivery (webhook_id) where ended_at is null;
+create index webhook_delivery_history on hive.webhook_delivery (webhook_id, created_at);
+create index webhook_delivery_ended on hive.webhook_delivery (ended_at) where ended_at is not null;
 
 -- As before, and what is dropped is noted.
 create or replace function hive.drop_event_days(keep integer) returns integer language plpgsql as $$
