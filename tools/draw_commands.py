@@ -1,5 +1,6 @@
 """Write docs/commands.md from the command line itself (`make docs`)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,25 @@ terminal.
 def page() -> str:
     """Return the page, as Markdown."""
     root: Any = typer.main.get_command(app)  # typer leaves its own commands open
-    commands: dict[str, Any] = root.commands
+    commands = dict(_all_of(root))
     common = {f"--{name.replace('_', '-')}" for name in FLAGS} | {"--set", "--help"}
     parts = [HEAD, _index(commands), _common(commands["status"], common), _exit_codes()]
     parts += [_command(name, command, common) for name, command in sorted(commands.items())]
     return "\n".join(parts)
 
 
+def _all_of(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its whole name: those of a group one by one."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _all_of(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
 def _index(commands: dict[str, Any]) -> str:
     rows = [
-        f"| [{name}](#hive-{name}) | {_cell(_summary(command))} |"
+        f"| [{name}](#hive-{name.replace(' ', '-')}) | {_cell(_summary(command))} |"
         for name, command in commands.items()
     ]
     return "| command | what it does |\n| --- | --- |\n" + "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""The programs of README.md and docs/python.md run as they stand, against one `hive up`."""
+"""The programs of README.md and of docs/ run as they stand, against one `hive up`."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from hive_testkit.console import LONGEST_SECONDS, Console
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAM = re.compile(
     r"```python\n# (?P<name>\w+\.py)\n(?P<source>.*?)```(?:\n\n```text\n(?P<output>.*?)```)?",
@@ -31,7 +32,7 @@ class Program:
     output: str | None
 
 
-PROGRAMS = [Program(*found) for page in (README, PAGE) for found in PROGRAM.findall(page)]
+PROGRAMS = [Program(*found) for page in (README, PAGE, EVENTS) for found in PROGRAM.findall(page)]
 SCRIPTS = [program for program in PROGRAMS if program.output]
 
 
@@ -70,7 +71,7 @@ def run(program: Program, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_every_program_is_found_and_both_pages_have_the_same_module() -> None:
-    assert (README + PAGE).count("```python") == len(PROGRAMS)
+    assert (README + PAGE + EVENTS).count("```python") == len(PROGRAMS)
     module, same = [program for program in PROGRAMS if not program.output]
     assert module == same
     assert module.name == "my_module.py"

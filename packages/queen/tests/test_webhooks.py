@@ -9,13 +9,16 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from hive_contracts.errors import UsageError
 from hive_contracts.events import EventType
+from hive_contracts.ids import TaskId
 from hive_contracts.signing import signature
 from hive_queen.posting import check_url, deliver
 from hive_queen.settings import QueenSettings
@@ -105,7 +108,7 @@ class Scene:
     async def add(self, url: str, secret: str | None = SECRET, **wanted: Any) -> int:
         return await self.store.add(Target(url=url, secret=secret), EventFilter(**wanted))
 
-    async def submit(self, count: int, **options: Any) -> list[int]:
+    async def submit(self, count: int, **options: Any) -> list[TaskId]:
         """Submit tasks, each in an event of its own."""
         return [(await self.ground.submit(1, **options))[0] for _ in range(count)]
 
@@ -343,8 +346,6 @@ async def test_old_deliveries_are_forgotten_and_pending_ones_kept(
             await until(lambda: _is_idle(scene), within_seconds=LONGEST_SECONDS)
         await scene.add("http://127.0.0.1:1/")
         await pass_time(scene.database, 8 * 86400)
-        from datetime import timedelta
-
         assert await scene.store.forget_deliveries(ended=timedelta(days=7), limit=10) == 1
         assert await scene.store.deliveries(webhook_id, limit=10) == []
 
@@ -371,12 +372,10 @@ def test_an_address_with_a_password_is_refused() -> None:
         check_url("https://me:secret@example.com/")
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_no_way_to_send(tmp_path: Any) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_no_way_to_send() -> None:
     async with endpoint() as there:
         url = there.url.replace("http://", "https://")
         target = Target(url=url, secret=None)
-        from uuid import uuid4
-
         result = await deliver(target, Delivery(uuid4(), "{}"), now=1)
     assert result.status is None
     assert result.error

@@ -27,6 +27,7 @@ from hive_store.connecting import connect, say_farewell, server_version, transla
 from hive_store.event_log import OpenTransaction
 from hive_store.migrating import LATEST, read_schema
 from hive_store.schema import Schema
+from hive_store.webhook_store import WebhookStore, WebhookSummary
 
 __all__ = ["Check", "check_up"]
 
@@ -166,7 +167,9 @@ async def _load(urls: Urls) -> list[Check]:
     try:
         async with open_line(urls.database) as line:
             connections = _connections(await read_budget(line))
-            return [connections, *_transaction(await EventLog(line).oldest_transaction())]
+            oldest = await EventLog(line).oldest_transaction()
+            webhooks = await WebhookStore(line).all()
+            return [connections, *_transaction(oldest), *_webhooks(webhooks)]
     except HiveError as error:
         return [Check(name="event log", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
 
@@ -182,6 +185,19 @@ def _transaction(oldest: OpenTransaction | None) -> Iterable[Check]:
             remedy="it holds back the event log; end it, or"
             f" select pg_terminate_backend({oldest.pid})",
         )
+
+
+def _webhooks(webhooks: Iterable[WebhookSummary]) -> Iterable[Check]:
+    """Name each webhook that gets nothing at present."""
+    for webhook in webhooks:
+        if webhook.state != "active":
+            why = "; ".join(filter(None, (webhook.pause_reason, webhook.last_error)))
+            yield Check(
+                name=f"webhook {webhook.id}",
+                is_fine=False,
+                found=f"{webhook.state}: {webhook.url}: {why or 'by hand'}",
+                remedy=f"see to its receiver, then: hive webhook resume {webhook.id}",
+            )
 
 
 def _connections(budget: ConnectionBudget) -> Check:

@@ -30,6 +30,7 @@ from hive.commands import (
     status,
     submit,
     up,
+    webhook,
     worker,
     workers,
 )
@@ -81,6 +82,7 @@ app.command()(status.status)
 app.command()(show.show)
 app.command("list")(list_.list_tasks)
 app.command(epilog=events.EPILOG)(events.events)
+app.add_typer(webhook.app)
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)

@@ -101,12 +101,9 @@ class Duties:
 
     async def _show_webhooks(self) -> None:
         webhooks = await self._webhooks.all()
-        self._metrics.show_webhooks(
-            Counter(webhook.state for webhook in webhooks),
-            max(
-                (w.pending_seconds for w in webhooks if w.pending_seconds is not None), default=None
-            ),
-        )
+        pending = [w.pending_seconds for w in webhooks if w.pending_seconds is not None]
+        counts = Counter(webhook.state for webhook in webhooks)
+        self._metrics.show_webhooks(counts, max(pending, default=None))
 
     async def _count_called_off(self) -> None:
         """Count what nobody else does: clients end these tasks, and clients have no metrics."""

@@ -6,7 +6,6 @@ Certificates are verified. Nothing that is answered is kept but the status.
 """
 
 import asyncio
-import contextlib
 import re
 import ssl
 from collections.abc import Mapping
@@ -53,15 +52,11 @@ def check_url(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-        is_address = is_address and parts.port != 0
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_address = False
-        parts = SplitResult("", "", "", "", "")
-    if not is_address or not url.isascii() or not url.isprintable() or " " in url:
-        raise UsageError(
-            f"a webhook leads to an address like https://example.com/path, not {url!r}"
-        )
+        is_whole, parts = False, SplitResult("", "", "", "", "")
+    if not is_whole or not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(f"a webhook leads to an address like https://example.com/in, not {url!r}")
     if parts.username is not None or parts.password is not None:
         raise UsageError("a webhook's address has no user and no password: it is shown to people")
 
@@ -122,9 +117,8 @@ async def _post(url: SplitResult, headers: Mapping[str, str], body: bytes) -> in
         await writer.drain()
         return await _status(reader)
     finally:
+        # Not waited for: who keeps a connection open after the answer keeps nobody here.
         writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

@@ -1,12 +1,12 @@
 """Deliver events to webhooks: in the order of the log, at least once, each apart from the others.
 
-    log ──▶ make up a delivery and move the webhook's place (one statement) ──▶ POST ──▶ write how it went
-                                                                  ▲                        │
-                                                                  └── the same, later ◀────┘ if it failed
+    log ──▶ make up a delivery, move the webhook's place ──▶ POST ──▶ write how it went
+                          (one statement)                     ▲              │
+                                                              └── later ◀────┘ if it failed
 
 A webhook has one delivery on its way at most, so that a task's later event never arrives before an
-earlier one. Whichever queen takes a webhook delivers for some seconds and says so as it goes on; when
-she dies, another one sends what was pending again, under the same id. An endpoint that is slow or
+earlier one. Whichever queen takes a webhook delivers for some seconds and says so as she goes on;
+when she dies, another sends what was pending again, under the same id. An endpoint that is slow or
 dead costs its own place among those that are served at once, and is asked ever more rarely.
 """
 

@@ -1,7 +1,7 @@
 """Webhooks in Postgres: who is told of events, how far each has been told, and what is pending.
 
-Each webhook has a place in the log and one delivery at most that is pending. The delivery is made up
-and the place moved in one statement, so that nothing is left out and nothing is told under two ids.
+Each webhook has a place in the log and one pending delivery at most. The delivery is made up and
+the place moved in one statement, so that nothing is left out and nothing is told under two ids.
 Queens take webhooks for some seconds at a time; whatever they write names them.
 """
 
@@ -201,7 +201,7 @@ class WebhookStore:
         events: int,
         note: str | None = None,
     ) -> bool:
-        """Move a webhook's place, with what is to be delivered before it; return whether it is held.
+        """Move a webhook's place, and keep what is to be delivered; return whether it is held.
 
         Args:
             webhook_id: which.
