@@ -32,7 +32,7 @@ from hive_telemetry.metrics import Metrics
 __all__ = ["Webhooks"]
 
 MOST_AT_ONCE: Final = 16
-MOST_IN_A_ROW: Final = 20
+MOST_IN_A_ROW: Final = 100
 """Deliveries to one webhook before another may have its place."""
 
 PAGE_EVENTS: Final = 1000
@@ -103,7 +103,9 @@ class Webhooks:
         """Read on in the log, and make up a delivery of what is wanted; None if nothing came."""
         note = None
         try:
-            page = await self._log.after(webhook.place, limit=PAGE_EVENTS)
+            # What is read and does not fit into the delivery is read again for the next.
+            limit = MOST_EVENTS if webhook.wanted.is_empty else PAGE_EVENTS
+            page = await self._log.after(webhook.place, limit=limit)
             await self._log.check_kept(webhook.place)
         except LostEventsError as error:
             note, page = str(error), []

@@ -28,6 +28,11 @@ class EventFilter:
     queue: str | None = None
     kind: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether any event fits."""
+        return self == EventFilter()
+
     async def pick(self, selector: Selector, events: Sequence[Event]) -> list[Event]:
         """Return what fits, in its order; of an event that lists many tasks, those that do."""
         fitting = [event for event in events if not self.types or event.type in self.types]
