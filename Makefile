@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage bench docs lock ci clean
+.PHONY: help setup demo format check types layers test coverage chaos bench docs lock licences audit ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -45,6 +45,9 @@ coverage: setup ## Run the tests (of MEMBER=apps/hive alone), show what they rea
 	@for member in $(or $(MEMBER),apps/* packages/*); do test $$member = packages/testkit && continue; \
 	  printf '%-20s ' $$member; $(BIN)/coverage report --include="$$member/src/*" --fail-under=90 | tail -n 1 || exit 1; done
 
+chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), with TASKS (100000), and say what it kept
+	@PYTHONPATH=tests/chaos exec $(BIN)/python -m hive_chaos --seconds $(or $(SECONDS),1200) --seed $(or $(SEED),1) $(addprefix --tasks ,$(TASKS))
+
 bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench $(ROWS)
 
@@ -57,6 +60,12 @@ docs: setup ## Redraw what docs/ derives from code
 
 lock: setup ## Compile requirements.lock anew from what the members ask for
 	$(BIN)/python tools/requirements.py | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock -
+
+licences: setup ## Write licences.txt anew from what is locked and installed
+	$(BIN)/python tools/licences.py
+
+audit: setup ## Look for known vulnerabilities in what is locked; needs the network
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r requirements.lock
 
 ci: check types layers test ## Everything that must hold before a merge
 

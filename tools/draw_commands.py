@@ -1,6 +1,5 @@
 """Write docs/commands.md from the command line itself (`make docs`)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +25,21 @@ terminal.
 def page() -> str:
     """Return the page, as Markdown."""
     root: Any = typer.main.get_command(app)  # typer leaves its own commands open
-    commands = dict(_all_of(root))
+    commands = _flat(root.commands)
     common = {f"--{name.replace('_', '-')}" for name in FLAGS} | {"--set", "--help"}
     parts = [HEAD, _index(commands), _common(commands["status"], common), _exit_codes()]
     parts += [_command(name, command, common) for name, command in sorted(commands.items())]
     return "\n".join(parts)
 
 
-def _all_of(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every command with its whole name: those of a group one by one."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _all_of(command, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", command
+def _flat(commands: dict[str, Any]) -> dict[str, Any]:
+    """Return the commands, those of a group in its place under both their names."""
+    found: dict[str, Any] = {}
+    for name, command in commands.items():
+        below: dict[str, Any] = getattr(command, "commands", {})
+        own = {f"{name} {word}": each for word, each in below.items()}
+        found |= own or {name: command}
+    return found
 
 
 def _index(commands: dict[str, Any]) -> str:

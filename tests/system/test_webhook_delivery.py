@@ -8,6 +8,7 @@ from collections import defaultdict
 from hive_client import Hive
 from hive_contracts.ids import TaskId
 from hive_store import EventFilter, open_line
+from hive_store.deeds import myself
 from hive_store.webhook_store import Target, WebhookStore
 from hive_testkit.cluster import Cluster
 from hive_testkit.waiting import until
@@ -66,7 +67,7 @@ async def test_queens_killed_while_they_deliver_lose_nothing(cluster: Cluster, h
     host, port = server.sockets[0].getsockname()
     async with open_line(cluster.database_url) as line:
         target = Target(url=f"http://{host}:{port}/", secret=None)
-        await WebhookStore(line).add(target, EventFilter())
+        await WebhookStore(line).add(target, EventFilter(), actor=myself())
         cluster.start("worker", "worker")
         task_ids = await cluster.submit(hive, TASKS)
         async with asyncio.timeout(110):

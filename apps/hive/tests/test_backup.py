@@ -100,7 +100,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(hive: Console, tmp_path: Path) -> 
     assert hive("run", "--", "true").returncode == 0
     terminal = hive.on_terminal(["backup", str(tmp_path / "hive.backup")])
     try:
-        terminal.expect(r"saving table \d of \d: \w+, \d+\.\d MB")
+        terminal.expect(r"saving table \d+ of \d+: \w+, \d+\.\d MB")
         terminal.expect("saved")
         terminal.wait()
     finally:

@@ -225,7 +225,10 @@ def test_what_is_no_text_is_no_id_either(desk: Desk) -> None:
         (["seven"], "'seven' is no task's id; an id is a whole number"),
         (["-7"], "No such option"),
         (["9" * 5000], "is no task's id"),
-        (["--state", "failed"], "--state failed cannot be meant here; possible: scheduled, queued"),
+        (
+            ["--state", "failed"],
+            "--state failed cannot be meant here; possible: blocked, scheduled",
+        ),
         (["--state", "done"], "'done' is no state"),
         (["--group", "none"], "no task has group 'none'"),
     ],

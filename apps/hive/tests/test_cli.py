@@ -58,8 +58,10 @@ def test_who_only_looks_does_not_load_what_submits_waits_or_serves() -> None:
 
 
 def test_the_help_of_every_command_has_an_example_and_fits_80_columns() -> None:
-    commands: Any = typer.main.get_command(cli.app)  # typer leaves its own commands open
-    for name, command in commands.commands.items():
+    root: Any = typer.main.get_command(cli.app)  # typer leaves its own commands open
+    groups = [command for command in root.commands.values() if hasattr(command, "commands")]
+    commands = [*root.commands.items(), *(each for g in groups for each in g.commands.items())]
+    for name, command in commands:
         context = command.context_class(command, info_name=f"hive {name}", max_content_width=80)
         text = command.get_help(context)
         assert "Example" in text, name

@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from hive.demonstration.ledger import Ledger
-from hive.demonstration.leftovers import remove_abandoned_directories, wait_for_leftovers
+from hive.demonstration.leftovers import LOCK, PREFIX, wait_for_leftovers
 from hive.demonstration.progress import shown_progress
 from hive.demonstration.summary import Summary
 from hive_contracts.ids import TaskId
+from hive_services.scratch import remove_abandoned_directories
 from hive_testkit.console import Console
 
 END_SECONDS = 20
@@ -112,7 +113,7 @@ def test_killed_itself_it_leaves_no_process_and_the_next_one_removes_its_directo
     assert_gone(processes, place)
     assert len(list(place.iterdir())) == 1
     monkeypatch.setattr("tempfile.tempdir", str(place))
-    remove_abandoned_directories()
+    remove_abandoned_directories(PREFIX, lock=LOCK)
     assert list(place.iterdir()) == []
 
 

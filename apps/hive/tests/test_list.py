@@ -139,7 +139,7 @@ def test_an_empty_list_says_so_and_is_no_error(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--state", "quued"], "'quued' is no state; did you mean queued?; states: scheduled, que"),
+        (["--state", "quued"], "'quued' is no state; did you mean queued?; states: blocked, sche"),
         (["--since", "soon"], "--since is 'soon'; write how long ago, like 10m or 2d, or a moment"),
         (["--until", "2030-13-01"], "--until is '2030-13-01'"),
         (["--since", "9999999d"], "--since is 9,999,999 days, which is too long"),

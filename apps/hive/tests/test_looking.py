@@ -46,6 +46,18 @@ def test_status_fits_into_80_columns_whatever_the_queue_is_called(hive: Console)
 
 
 @pytest.mark.usefixtures("eighty_columns")
+def test_status_with_blocked_tasks_fits_into_80_columns(hive: Console) -> None:
+    queue = "nobody-serves-this-one"
+    for _ in range(2):
+        submitted(hive, {"argv": ["true"]}, "--queue", queue, "--key", "status-fits")
+    lines = hive("status").stdout.splitlines()
+    assert "BLOCKED" in lines[0]
+    assert max(map(len, lines)) <= 80
+    for line in hive("list", "--queue", queue, "--plain").stdout.splitlines():
+        hive("cancel", line.split()[0])
+
+
+@pytest.mark.usefixtures("eighty_columns")
 def test_show_tells_how_each_attempt_ended_and_where_it_ran(hive: Console) -> None:
     task = finished(hive, {"argv": ["sh", "-c", "exit $HIVE_ATTEMPT"]}, "--max-attempts", "2")
     shown = hive("show", task).stdout
@@ -73,13 +85,14 @@ def test_show_says_what_a_task_waits_for(hive: Console) -> None:
 
 
 def test_show_of_a_running_task_has_its_host_pid_and_last_output(hive: Console) -> None:
-    task = submitted(hive, {"argv": ["sh", "-c", "echo begun; sleep 4"]})
+    task = submitted(hive, {"argv": ["sh", "-c", "echo begun; sleep 100"]})
     with hive.start("logs", "-f", task, stdout=subprocess.PIPE) as logs:
         assert logs.stdout is not None
         assert logs.stdout.readline() == b"begun\n"
         found = json.loads(hive("show", task, "--json").stdout)
         shown = hive("show", task).stdout
         logs.kill()
+    hive("cancel", task)
     assert f"process {found['worker_pid']}; last output" in shown
     assert found["last_output_seconds_ago"] >= 0
 

@@ -152,14 +152,18 @@ def started(hive: Console, script: str) -> tuple[Any, str]:
     return terminal, task
 
 
-def test_ctrl_c_detaches_and_the_task_goes_on_and_can_be_watched_again(hive: Console) -> None:
-    terminal, task = started(hive, "sleep 4; echo done; exit 5")
+def test_ctrl_c_detaches_and_the_task_goes_on_and_can_be_watched_again(
+    hive: Console, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    terminal, task = started(hive, f"until [ -e {go} ]; do sleep 0.1; done; echo done; exit 5")
     terminal.sendintr()
     terminal.expect(f"goes on without you; watch it again with `hive logs -f {task}`")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 123
     assert state_of(hive, task) == "running"
+    go.touch()
     watched = hive("logs", "-f", task)
     assert watched.stdout == "begun\ndone\n"
     assert watched.stderr == f"hive: task {task} failed: exit code 5\n"

@@ -191,7 +191,7 @@ def test_without_redis_tasks_are_queued_all_the_same(
 ) -> None:
     redis = url.format(port=free_port())
     done = typed(*COMMAND, "--json", database=database_url, redis=redis)
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"id": 1})
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"id": 1, "is_new": True})
     found = mends(typed("doctor", "--json", database=database_url, redis=redis))["redis"]
     assert "***@" in found["found"]
     assert "HIVE_REDIS_URL" in found["remedy"]
@@ -235,7 +235,7 @@ def test_what_is_no_redis_or_not_yet_one_costs_a_submit_nothing(
     with listening(reply) as port:
         url = f"redis://:{SECRET}@127.0.0.1:{port}/0"
         done = typed(*COMMAND, "--json", database=database_url, redis=url)
-        assert (done.returncode, json.loads(done.stdout)) == (0, {"id": 1})
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"id": 1, "is_new": True})
         doctor = typed("doctor", "--json", database=database_url, redis=url)
     assert complaint in mends(doctor)["redis"]["found"]
 
@@ -309,7 +309,7 @@ def test_a_wrong_password_is_told_and_not_shown(
     tell(own_redis, "CONFIG SET requirepass right")
     redis = own_redis.url.replace("unix://", f"unix://:{SECRET}@")
     done = typed(*COMMAND, "--json", database=locked_postgres, redis=redis)
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"id": 1})
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"id": 1, "is_new": True})
     doctor = typed("doctor", "--json", database=locked_postgres, redis=redis)
     assert "invalid username-password pair" in mends(doctor)["redis"]["found"]
 

@@ -75,7 +75,8 @@ def test_a_secret_that_is_there_is_used_and_one_without_is_told(desk: Desk, tmp_
     secret.write_text("a secret of one's own\n")
     secret.chmod(0o600)
     added(desk, "--secret-file", str(secret))
-    assert desk.sql("select secret from hive.webhook")[0]["secret"] == "a secret of one's own"
+    [row] = desk.sql("select secret from hive.webhook_secret")
+    assert row["secret"] == "a secret of one's own"
     done = desk("webhook", "add", URL)
     assert "its deliveries are not signed" in done.stderr
 

@@ -78,3 +78,57 @@ def test_an_allowed_module_does_not_hand_out_what_it_imported(name: str):
 
 def test_what_an_allowed_module_took_from_another_allowed_one_may_be_called():
     assert find("sample_functions:getcwd", ("sample_functions", "posix"))() == str(Path.cwd())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sample_functions_too:add",
+        "sample_functions .os:system",
+        " sample_functions:add",
+        "sample_functions\n:add",
+        ".sample_functions:add",
+        "..os:system",
+        "os:system",
+        "builtins:eval",
+        "importlib:import_module",
+        "hive_calls.functions:find",
+        "sample_functions/../os:system",
+    ],
+)
+def test_a_name_that_only_looks_like_an_allowed_module_is_none(path: str):
+    with pytest.raises(UncallableError):
+        find(path, ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "Tool.double.__globals__",
+        "Tool.__init_subclass__",
+        "Tool.__dict__.get",
+        "Tool.__base__.__subclasses__",
+        "__builtins__.eval",
+        "__loader__.load_module",
+        "__spec__.loader.exec_module",
+        "__getattribute__",
+        "add.__class__",
+        "add.__call__",
+        "add..name",
+        ".add",
+        "",
+        "os",
+        "os.path.join",
+        "sys.modules",
+        "imported_run.__globals__",
+    ],
+)
+def test_no_chain_of_attributes_leads_out_of_an_allowed_module(names: str):
+    with pytest.raises(UncallableError):
+        find(f"sample_functions:{names}", ALLOWED)
+
+
+def test_an_allowed_package_does_not_allow_its_namesake_beside_it():
+    assert not is_module_allowed("sample_functionsx", ALLOWED)
+    assert not is_module_allowed("", ALLOWED)
+    assert not is_module_allowed("sample", ALLOWED)

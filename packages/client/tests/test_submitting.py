@@ -70,7 +70,7 @@ async def test_a_delay_is_counted_from_now_and_replaces_a_moment(hive: Hive) -> 
 async def test_options_that_contradict_are_refused(hive: Hive) -> None:
     with pytest.raises(RefusedTaskError, match="run_at and delay say the same thing twice"):
         await hive.submit("trial", run_at=datetime.now(UTC), delay=FEW_MINUTES)
-    with pytest.raises(RefusedTaskError, match=r"a delay of 9999999.* is too long"):
+    with pytest.raises(RefusedTaskError, match=r"delay is 9999999.* is too long"):
         await hive.submit("trial", delay=timedelta(days=9999999))
 
 

@@ -101,6 +101,29 @@ async def test_the_processes_of_living_guardians_are_left_alone(shell: Any):
     assert is_alive(process.pid)
 
 
+SWEEP_WITH_ANOTHER_CLOCK = """
+import os, subprocess, sys
+from hive_process import procfs
+marker = f"{procfs.guard_of(os.getpid())}:1"
+with subprocess.Popen(["sleep", "60"], env={**os.environ, "HIVE_GUARD": marker}) as guarded:
+    sweep = "from hive_process.sweep import sweep_abandoned; sweep_abandoned()"
+    ahead = ["unshare", "--time", "--boottime", "1000"]
+    swept = subprocess.run([*ahead, sys.executable, "-c", sweep])
+    print("no such clock" if swept.returncode else guarded.poll())
+    guarded.kill()
+"""
+
+
+def test_a_sweeper_whose_clock_since_boot_is_another_leaves_living_guardians_processes_alone():
+    """In pids of its own, so that it could only kill what is its own."""
+    own_pids = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    argv = [*own_pids, sys.executable, "-c", SWEEP_WITH_ANOTHER_CLOCK]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=30)
+    if done.returncode != 0 or "no such clock" in done.stdout:
+        pytest.skip(f"this machine lets nobody have another clock: {done.stderr.strip()}")
+    assert done.stdout == "None\n"
+
+
 SWEEP_WITHOUT_GUARDIAN = """
 import os, signal, sys
 from hive_process import procfs

@@ -19,7 +19,6 @@ from hive_queen.reaper import Reaper
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
 from hive_store import QueenStore, migrate, open_line
-from hive_store.webhook_store import WebhookStore
 from hive_telemetry.metrics import Metrics
 from hive_testkit.clocks import ManualClock
 from hive_testkit.ground import Ground, open_ground
@@ -32,7 +31,7 @@ SETTINGS = QueenSettings(retry_batch=3)
 class Scene:
     """A reaper, a sweeper and the duties of one queen."""
 
-    def __init__(self, store: QueenStore, bus: Bus, webhooks: WebhookStore) -> None:
+    def __init__(self, store: QueenStore, bus: Bus) -> None:
         self.store = store
         self.clock = ManualClock()
         self.metrics = Metrics()
@@ -46,9 +45,7 @@ class Scene:
             clock=self.clock,
         )
         self.sweeper = Sweeper(store, wake=self.wake, settings=SETTINGS, metrics=self.metrics)
-        self.duties = Duties(
-            store, webhooks, settings=SETTINGS, metrics=self.metrics, clock=self.clock
-        )
+        self.duties = Duties(store, settings=SETTINGS, metrics=self.metrics, clock=self.clock)
 
     def wake(self) -> None:
         self.wakes += 1
@@ -69,7 +66,7 @@ async def bus(redis_url: str) -> AsyncGenerator[Bus]:
 
 @pytest.fixture
 def scene(ground: Ground, bus: Bus) -> Scene:
-    return Scene(ground.queen, bus, WebhookStore(ground.tasks.line))
+    return Scene(ground.queen, bus)
 
 
 async def started(ground: Ground, count: int, **options: Any) -> list[TaskId]:
@@ -111,7 +108,7 @@ async def test_after_an_outage_the_living_may_renew_before_anything_is_reaped(
 ) -> None:
     await migrate(own_postgres.url)
     async with open_ground(own_postgres.url) as ground:
-        scene = Scene(ground.queen, bus, WebhookStore(ground.tasks.line))
+        scene = Scene(ground.queen, bus)
         [task_id] = await started(ground, 1)
         await scene.stay_in_touch(15)
         await own_postgres.stop()
@@ -231,9 +228,7 @@ async def test_only_the_queen_with_the_term_shows_the_gauges(
 ) -> None:
     await ground.submit(2)
     async with open_line(database_url) as line:
-        other = Scene(
-            QueenStore(QueenId(uuid4()), claims=line, upkeep=line), bus, WebhookStore(line)
-        )
+        other = Scene(QueenStore(QueenId(uuid4()), claims=line, upkeep=line), bus)
         await scene.duties.tick()
         assert await other.duties.tick() == SETTINGS.term_seconds / 2
         assert scene.metrics.value("hive_tasks", queue="default", state="queued") == 2

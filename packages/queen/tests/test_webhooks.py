@@ -24,7 +24,10 @@ from hive_queen.posting import check_url, deliver
 from hive_queen.settings import QueenSettings
 from hive_queen.webhooks import Webhooks
 from hive_store import HOT_SETTINGS, EventFilter, open_line
-from hive_store.webhook_store import Delivery, Target, WebhookStore
+from hive_store.deeds import Actor
+from hive_store.delivery_store import Delivery, DeliveryStore
+from hive_store.webhook_reports import WebhookReports
+from hive_store.webhook_store import Target, WebhookStore
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground
 from hive_testkit.timing import pass_time
@@ -34,6 +37,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Answering: TypeAlias = Callable[["Request"], Awaitable[bytes | None]]
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
+ACTOR = Actor("ann", "desk")
 LONGEST_SECONDS = 60
 
 
@@ -101,12 +105,16 @@ async def endpoint() -> AsyncGenerator[Endpoint]:
 @dataclass
 class Scene:
     store: WebhookStore
+    reports: WebhookReports
+    deliveries: DeliveryStore
     metrics: Metrics
     ground: Ground
     database: Connection
 
     async def add(self, url: str, secret: str | None = SECRET, **wanted: Any) -> int:
-        return await self.store.add(Target(url=url, secret=secret), EventFilter(**wanted))
+        return await self.store.add(
+            Target(url=url, secret=secret), EventFilter(**wanted), actor=ACTOR
+        )
 
     async def submit(self, count: int, **options: Any) -> list[TaskId]:
         """Submit tasks, each in an event of its own."""
@@ -120,7 +128,14 @@ class Scene:
 @pytest.fixture
 async def scene(database_url: str, ground: Ground, database: Connection) -> AsyncGenerator[Scene]:
     async with open_line(database_url) as line:
-        yield Scene(WebhookStore(line), Metrics(), ground, database)
+        yield Scene(
+            WebhookStore(line),
+            WebhookReports(line),
+            DeliveryStore(line),
+            Metrics(),
+            ground,
+            database,
+        )
 
 
 @asynccontextmanager
@@ -176,7 +191,7 @@ async def test_a_webhook_gets_what_it_wants_and_nothing_else(
 
 
 async def _is_idle(scene: Scene) -> bool:
-    return all(webhook.pending_seconds is None for webhook in await scene.store.all())
+    return all(webhook.pending_seconds is None for webhook in await scene.reports.all())
 
 
 async def test_what_fails_is_sent_again_under_its_id_and_nothing_overtakes_it(
@@ -205,14 +220,14 @@ async def test_what_fails_is_sent_again_under_its_id_and_nothing_overtakes_it(
     for request in there.requests:
         bodies[request.headers["webhook-id"]].add(request.body)
     assert {len(seen) for seen in bodies.values()} == {1}
-    [webhook] = await scene.store.all()
+    [webhook] = await scene.reports.all()
     assert (webhook.state, webhook.last_error) == ("active", None)
-    [*_, tried] = await scene.store.deliveries(webhook.id, limit=10)
+    [*_, tried] = await scene.reports.deliveries(webhook.id, limit=10)
     assert (tried.tries, tried.state, tried.status) == (6, "delivered", 204)
 
 
 async def _has_failed(scene: Scene) -> bool:
-    return any(webhook.failures for webhook in await scene.store.all())
+    return any(webhook.failures for webhook in await scene.reports.all())
 
 
 async def test_a_dead_endpoint_holds_up_no_other(scene: Scene, database_url: str) -> None:
@@ -290,21 +305,21 @@ async def test_a_webhook_that_has_failed_for_days_is_paused_and_resumed_by_hand(
             await until(lambda: _has_failed(scene), within_seconds=LONGEST_SECONDS)
             await pass_time(scene.database, 3 * 86400)
             await until(lambda: _is_paused(scene), within_seconds=LONGEST_SECONDS)
-            [webhook] = await scene.store.all()
+            [webhook] = await scene.reports.all()
             assert webhook.pause_reason == "it has failed for too long"
             assert webhook.last_error == "answered 503"
             there.answering = None
             there.requests.clear()
             later = await scene.submit(1)
-            assert await scene.store.resume(webhook_id, skips=True)
+            assert await scene.store.resume(webhook_id, skips=True, actor=ACTOR)
             await until(lambda: there.task_ids() == later, within_seconds=LONGEST_SECONDS)
-    states = [d.state for d in await scene.store.deliveries(webhook_id, limit=10)]
+    states = [d.state for d in await scene.reports.deliveries(webhook_id, limit=10)]
     assert states == ["delivered", "given up"]
     assert skipped[0] not in there.task_ids()
 
 
 async def _is_paused(scene: Scene) -> bool:
-    return any(webhook.state == "paused" for webhook in await scene.store.all())
+    return any(webhook.state == "paused" for webhook in await scene.reports.all())
 
 
 async def test_a_receiver_that_is_gone_is_asked_no_more(scene: Scene, database_url: str) -> None:
@@ -346,8 +361,8 @@ async def test_old_deliveries_are_forgotten_and_pending_ones_kept(
             await until(lambda: _is_idle(scene), within_seconds=LONGEST_SECONDS)
         await scene.add("http://127.0.0.1:1/")
         await pass_time(scene.database, 8 * 86400)
-        assert await scene.store.forget_deliveries(ended=timedelta(days=7), limit=10) == 1
-        assert await scene.store.deliveries(webhook_id, limit=10) == []
+        assert await scene.deliveries.forget(ended=timedelta(days=7), limit=10) == 1
+        assert await scene.reports.deliveries(webhook_id, limit=10) == []
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,12 @@ import pytest
 from hive_contracts.errors import ConfigurationError, SchemaMismatchError
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.schedules import Cron, Every, NewSchedule
 from hive_contracts.states import Move, TaskState
+from hive_contracts.tasks import NewTask
 from hive_store import EventLog, HeartbeatStore, TaskStore, migrate, open_line
 from hive_store.backing_up import CopyProgress, back_up
+from hive_store.deeds import Actor
 from hive_store.event_log import BEGINNING
 from hive_store.migrating import LATEST, read_schema
 from hive_store.restoring import Restored, restore
@@ -27,6 +30,7 @@ from hive_testkit.schemas import TOMORROW, migrations_of_tomorrow, migrations_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+AN_HOUR = timedelta(hours=1)
 AWKWARD = {"text": "tab\t, \\N, \\., line\nbreak, é, 日本", "number": 10**30, "none": None}
 CONTENTS = "select jsonb_agg(to_jsonb(r) - 'xid' order by to_jsonb(r) - 'xid') from hive.{} r"
 
@@ -378,3 +382,23 @@ async def test_a_full_disk_is_told_and_nothing_is_left(database_url: str, file: 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(file.parent.iterdir()) == []
+
+
+async def test_schedules_come_back_as_they_were_with_their_ticks_and_their_record(
+    database_url: str, virgin_url: str, file: Path
+) -> None:
+    actor = Actor("ada", "desk")
+    task = NewTask(kind="command", payload=AWKWARD)
+    async with open_ground(database_url) as ground:
+        for name, when in (("cron", Cron("@daily", "Asia/Tokyo")), ("every", Every(AN_HOUR))):
+            new = NewSchedule(name=name, when=when, task=task, spread=AN_HOUR)
+            await ground.schedules.put(new, replaces=False, actor=actor)
+        await ground.schedules.run("cron", actor=actor)
+        await ground.schedules.set_paused("every", is_paused=True, actor=actor)
+    await saved(database_url, file)
+    await restored(virgin_url, file)
+    tables = ("schedule", "tick", "audit")
+    assert await contents(virgin_url, *tables) == await contents(database_url, *tables)
+    async with open_ground(virgin_url) as ground:
+        new = NewSchedule(name="third", when=Cron("@daily"), task=task)
+        await ground.schedules.put(new, replaces=False, actor=actor)

@@ -68,6 +68,25 @@ async def test_a_revival_rings(bell: Doorbell, tasks: TaskStore) -> None:
     assert await bell.wait(seconds=5)
 
 
+async def test_schedules_that_people_change_are_told_apart_from_tasks_and_from_what_queens_write(
+    bell: Doorbell, database: Connection
+) -> None:
+    bell.schedules_changed.clear()
+    await database.execute("update hive.schedule set next_at = now()")
+    await database.execute("insert into hive.task (kind) values ('call')")
+    assert await bell.wait(seconds=5)
+    assert not bell.schedules_changed.is_set()
+    for change in (
+        "insert into hive.schedule (name, kind, cron) values ('x', 'call', '@daily')",
+        "update hive.schedule set paused_at = now()",
+    ):
+        await database.execute(change)
+        async with asyncio.timeout(5):
+            await bell.schedules_changed.wait()
+        bell.schedules_changed.clear()
+    assert not await bell.wait(seconds=0.05)
+
+
 async def test_it_can_be_rung_from_within(bell: Doorbell) -> None:
     bell.ring()
     assert await bell.wait(seconds=0)

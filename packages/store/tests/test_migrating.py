@@ -14,7 +14,18 @@ from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-MIGRATIONS = ["0001_core", "0002_groups", "0003_event_lists", "0004_event_readers"]
+MIGRATIONS = [
+    "0001_core",
+    "0002_groups",
+    "0003_event_lists",
+    "0004_blocked",
+    "0005_keys",
+    "0006_expiry",
+    "0007_unique_keys",
+    "0008_schedules",
+    "0009_retention",
+    "0010_event_readers",
+]
 
 
 @pytest.fixture

@@ -321,3 +321,39 @@ async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> N
             n.get("Rows Removed by Join Filter", 0) * n["Actual Loops"] for n in nodes(plan)
         )
         assert compared <= BUNDLE
+
+
+async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: Connection) -> None:
+    await hot.execute(
+        "insert into hive.task (kind, key, has_turn, state)"
+        f" select 'call', 'hot', false, 'blocked' from generate_series(1, {BURST});"
+        "insert into hive.key_wake select 'hot' from generate_series(1, 100)"
+    )
+    granted = await explain(hot, "grant_turns", 1000)
+    assert_reads_indexes(granted)
+    assert buffers(granted) < 2000
+    claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
+    assert_reads_indexes(claimed)
+    assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
+
+
+async def test_pruning_looks_at_a_page_of_tasks_and_deletes_by_their_ids(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    await hot.execute("update hive.task set finished_at = now() - interval '8 days'"
+                      " where id in (select id from hive.task where finished_at is not null"
+                      " order by id limit 300)")  # fmt: skip
+    terms = ([None], [None], [None], [7 * 86400.0], None, False)
+    plan = await explain(hot, "prune_tasks", 0, 1000, 2000, *terms)
+    for relation in ("task", "attempt", "output"):
+        kinds = {node["Node Type"] for node in scans(plan, relation)}
+        assert kinds <= {"Index Scan", "Index Only Scan"}, (relation, kinds)
+    # A page, and those that are due once to lock and once to delete.
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 1000 + 2 * 300
+    assert buffers(plan) < 20 * 1000
+
+
+async def test_the_oldest_finished_task_is_found_by_the_order_of_ids(hot: Connection) -> None:
+    await hot.execute(ADD_FINISHED)
+    plan = await explain(hot, "find_oldest_finished")
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= BURST + 1

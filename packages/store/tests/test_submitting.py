@@ -15,7 +15,8 @@ from hive_contracts.limits import MAX_VALUE_BYTES
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
-from hive_store.submitting import BATCH_TASKS, FIELD_TYPES, batches_of
+from hive_store.refusing import FIELD_TYPES
+from hive_store.submitting import BATCH_TASKS, batches_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -205,7 +206,7 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
     small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_VALUE_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
-        return [len(batch[1]) for batch in batches_of(new)]
+        return [len(batch.columns[1]) for batch in batches_of(new)]
 
     assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
     assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]

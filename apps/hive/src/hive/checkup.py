@@ -6,6 +6,7 @@ import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,13 +22,14 @@ from hive_services.inspection import (
     inspect_postgres,
     inspect_redis,
 )
-from hive_store import EventLog, open_line
+from hive_store import EventLog, ScheduleStore, open_line
 from hive_store.budget import ConnectionBudget, read_budget
 from hive_store.connecting import connect, say_farewell, server_version, translated
 from hive_store.event_log import OpenTransaction
 from hive_store.migrating import LATEST, read_schema
+from hive_store.schedule_store import TroubledSchedule
 from hive_store.schema import Schema
-from hive_store.webhook_store import WebhookStore, WebhookSummary
+from hive_store.webhook_reports import WebhookReports, WebhookSummary
 
 __all__ = ["Check", "check_up"]
 
@@ -35,6 +37,10 @@ OWNER: Final = "run as its owner, or choose another with --data-dir"
 
 LITTLE_ROOM_BYTES: Final = 256 << 20
 """With less than this an embedded Postgres may soon have no room for its log of changes."""
+
+SEEN_WITHIN: Final = timedelta(minutes=1)
+MOST_NAMED: Final = 5
+"""Schedules that come to nothing; who mends those sees the next ones."""
 
 LONG_TRANSACTION_SECONDS: Final = 60.0
 """A transaction that is open for so long is named: a report, or a forgotten console."""
@@ -167,9 +173,10 @@ async def _load(urls: Urls) -> list[Check]:
     try:
         async with open_line(urls.database) as line:
             connections = _connections(await read_budget(line))
-            oldest = await EventLog(line).oldest_transaction()
-            webhooks = await WebhookStore(line).all()
-            return [connections, *_transaction(oldest), *_webhooks(webhooks)]
+            transactions = _transaction(await EventLog(line).oldest_transaction())
+            troubled = await ScheduleStore(line).troubled(living=SEEN_WITHIN, limit=MOST_NAMED)
+            webhooks = await WebhookReports(line).all()
+            return [connections, *transactions, *map(_schedule, troubled), *_webhooks(webhooks)]
     except HiveError as error:
         return [Check(name="event log", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
 
@@ -198,6 +205,23 @@ def _webhooks(webhooks: Iterable[WebhookSummary]) -> Iterable[Check]:
                 found=f"{webhook.state}: {webhook.url}: {why or 'by hand'}",
                 remedy=f"see to its receiver, then: hive webhook resume {webhook.id}",
             )
+
+
+def _schedule(troubled: TroubledSchedule) -> Check:
+    name = troubled.name
+    if troubled.fault is not None:
+        return Check(
+            name="schedule",
+            is_fine=False,
+            found=f"{name}: {troubled.fault}",
+            remedy=f"add it anew with `hive schedule add {name} --replace ...`",
+        )
+    return Check(
+        name="schedule",
+        is_fine=False,
+        found=f"{name} submits to queue {troubled.queue}, which no worker serves",
+        remedy=f"hive worker --queue {troubled.queue}",
+    )
 
 
 def _connections(budget: ConnectionBudget) -> Check:

@@ -19,13 +19,18 @@ from hive.commands import (
     doctor,
     down,
     events,
+    export,
+    importing,
     join,
     logs,
     migrate,
+    prune,
     queen,
     restore,
     retry,
+    roles,
     run,
+    schedule,
     show,
     status,
     submit,
@@ -68,6 +73,8 @@ app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 app.command()(backup.backup)
 app.command()(restore.restore)
+app.command(epilog=export.EPILOG)(export.export)
+app.command("import", epilog=importing.EPILOG)(importing.import_file)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)
@@ -78,6 +85,7 @@ app.command(
     no_args_is_help=True,
 )(map_.map_lines)
 app.command()(submit.submit)
+app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)
 app.command("list")(list_.list_tasks)
@@ -88,7 +96,9 @@ app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
 app.command()(logs.logs)
 app.command()(demo.demo)
+app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)
+app.command()(roles.roles)
 app.command(epilog=completion.EPILOG)(completion.completion)
 
 

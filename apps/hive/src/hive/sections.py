@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hive.keeping import read_retention
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.retaining import Retention
 
 __all__ = [
     "DatabaseSettings",
     "LogSettings",
     "RedisSettings",
+    "RetentionSettings",
     "ServicesSettings",
 ]
 
@@ -53,6 +56,26 @@ class ServicesSettings:
                 f"services.listen is {self.listen!r}; it must be an IP address of this machine, by"
                 " which others reach it, such as 192.168.1.20 (`ip address` lists them)"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """How long finished tasks are kept, with their attempts and output; see operating.md."""
+
+    keep: str = "7d"
+    """From the end of the task: a duration, or `forever` (also `0`)."""
+
+    rules: tuple[str, ...] = ()
+    """Other times for some, like `queue=builds state=failed 30d`; the first that fits holds."""
+
+    def __post_init__(self) -> None:
+        """Refuse rules and times that cannot be read."""
+        read_retention(self.keep, self.rules)
+
+    @property
+    def retention(self) -> Retention:
+        """What they say."""
+        return read_retention(self.keep, self.rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

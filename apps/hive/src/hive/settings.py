@@ -18,6 +18,7 @@ from hive.sections import (
     DatabaseSettings,
     LogSettings,
     RedisSettings,
+    RetentionSettings,
     ServicesSettings,
 )
 from hive.sources import (
@@ -34,6 +35,7 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.user_folders import state_folder
 from hive_process.payload import CommandSettings
 from hive_queen.settings import QueenSettings
+from hive_sealing.settings import SealingSettings
 from hive_worker.settings import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings", "load", "nearest", "setting_types"]
@@ -51,6 +53,8 @@ SECTIONS: Mapping[str, type] = {
     "worker": WorkerSettings,
     "command": CommandSettings,
     "calls": CallSettings,
+    "retention": RetentionSettings,
+    "sealing": SealingSettings,
     "log": LogSettings,
 }
 """Every section, and the class that documents and checks it."""
@@ -67,6 +71,8 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     command: CommandSettings = field(default_factory=CommandSettings)
     calls: CallSettings = field(default_factory=CallSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    sealing: SealingSettings = field(default_factory=SealingSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
     given: Mapping[str, Given] = field(default_factory=dict[str, Given], repr=False)

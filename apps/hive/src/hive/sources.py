@@ -16,6 +16,7 @@ from hive_contracts.user_folders import config_folder
 
 __all__ = [
     "COMMAND_LINE",
+    "FILE_NAME",
     "SHORT_NAMES",
     "Given",
     "environment_name",

@@ -10,8 +10,11 @@ __all__ = [
     "Cwd",
     "Delay",
     "Env",
+    "ExpiresAt",
+    "ExpiresIn",
     "FromLine",
     "Group",
+    "Key",
     "MaxAttempts",
     "MaxLosses",
     "NoRerun",
@@ -19,6 +22,9 @@ __all__ = [
     "Queue",
     "RunAt",
     "Timeout",
+    "Unique",
+    "UniqueFor",
+    "WhenBusy",
 ]
 
 Queue: TypeAlias = Annotated[
@@ -48,6 +54,37 @@ NoRerun: TypeAlias = Annotated[
 Timeout: TypeAlias = Annotated[
     str | None,
     typer.Option("--timeout", metavar="DURATION", help="Stop an attempt after so long, as in 5m."),
+]
+Key: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--key", metavar="NAME", help="Never run beside another task of this key."),
+]
+WhenBusy: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--when-busy",
+        metavar="WHAT",
+        help="If the key is busy: wait, replace (those that wait), reject or cancel (all).",
+    ),
+]
+Unique: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--unique", metavar="NAME", help="Add none if there is one of this name."),
+]
+UniqueFor: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--unique-for",
+        metavar="WHAT",
+        help="Until that is no longer waiting, or unfinished (default), or a duration old.",
+    ),
+]
+ExpiresAt: TypeAlias = Annotated[
+    str | None, typer.Option("--expires-at", metavar="MOMENT", help="Cancel it if it waits then.")
+]
+ExpiresIn: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--expires-in", metavar="DURATION", help="Cancel it if it waits so long."),
 ]
 Cwd: TypeAlias = Annotated[
     str | None,

@@ -20,7 +20,10 @@ from hive_contracts.signing import SECRET_PREFIX
 from hive_contracts.wire import encode_json
 from hive_queen.posting import check_url, deliver
 from hive_store import EventFilter, open_line
-from hive_store.webhook_store import Delivery, Target, WebhookStore, WebhookSummary
+from hive_store.deeds import myself
+from hive_store.delivery_store import Delivery
+from hive_store.webhook_reports import WebhookReports, WebhookSummary
+from hive_store.webhook_store import Target, WebhookStore
 
 __all__ = [
     "add_webhook",
@@ -51,7 +54,7 @@ async def add_webhook(
     if secret is None:
         say("hive: its deliveries are not signed: nobody can tell them from others'")
     async with _store(settings) as store:
-        webhook_id = await store.add(Target(url=url, secret=secret), wanted)
+        webhook_id = await store.add(Target(url=url, secret=secret), wanted, actor=myself())
     if is_json:
         show_json({"id": webhook_id})
     else:
@@ -60,8 +63,8 @@ async def add_webhook(
 
 async def show_webhooks(settings: Settings, *, is_json: bool) -> None:
     """Print every webhook."""
-    async with _store(settings) as store:
-        webhooks = await store.all()
+    async with _reports(settings) as reports:
+        webhooks = await reports.all()
     if is_json:
         show_json([{**asdict(webhook), "state": webhook.state} for webhook in webhooks])
         return
@@ -94,9 +97,10 @@ async def show_deliveries(
     Raises:
         UsageError: there is no such webhook.
     """
-    async with _store(settings) as store:
-        _refuse_unknown(webhook_id, is_known=await store.target_of(webhook_id) is not None)
-        found = await store.deliveries(webhook_id, limit=limit)
+    async with _reports(settings) as reports:
+        known = {webhook.id for webhook in await reports.all()}
+        _refuse_unknown(webhook_id, is_known=webhook_id in known)
+        found = await reports.deliveries(webhook_id, limit=limit)
     if is_json:
         show_json([{**asdict(each), "state": each.state} for each in found])
         return
@@ -117,19 +121,21 @@ async def show_deliveries(
 async def remove_webhook(settings: Settings, webhook_id: int) -> None:
     """Remove a webhook. Raises UsageError if there is none."""
     async with _store(settings) as store:
-        _refuse_unknown(webhook_id, is_known=await store.remove(webhook_id))
+        _refuse_unknown(webhook_id, is_known=await store.remove(webhook_id, actor=myself()))
 
 
 async def pause_webhook(settings: Settings, webhook_id: int) -> None:
     """Deliver nothing more to a webhook. Raises UsageError if there is none."""
     async with _store(settings) as store:
-        _refuse_unknown(webhook_id, is_known=await store.pause(webhook_id))
+        _refuse_unknown(webhook_id, is_known=await store.pause(webhook_id, actor=myself()))
 
 
 async def resume_webhook(settings: Settings, webhook_id: int, *, skips: bool) -> None:
     """Deliver to a webhook again. Raises UsageError if there is none."""
     async with _store(settings) as store:
-        _refuse_unknown(webhook_id, is_known=await store.resume(webhook_id, skips=skips))
+        _refuse_unknown(
+            webhook_id, is_known=await store.resume(webhook_id, skips=skips, actor=myself())
+        )
 
 
 async def try_webhook(settings: Settings, webhook_id: int) -> bool:
@@ -152,9 +158,14 @@ async def try_webhook(settings: Settings, webhook_id: int) -> bool:
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncGenerator[WebhookStore]:
-    database, _ = find_urls(settings)
-    async with open_line(database) as line:
+    async with open_line(find_urls(settings)[0]) as line:
         yield WebhookStore(line)
+
+
+@asynccontextmanager
+async def _reports(settings: Settings) -> AsyncGenerator[WebhookReports]:
+    async with open_line(find_urls(settings)[0]) as line:
+        yield WebhookReports(line)
 
 
 def _secret_in(path: Path) -> str:

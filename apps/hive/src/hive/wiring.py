@@ -21,6 +21,7 @@ from hive_contracts.execution import Tools
 from hive_process.spawner import GuardedSpawner
 from hive_process.sweep import sweep_abandoned
 from hive_queen.queen import open_queen
+from hive_sealing import open_sealer
 from hive_telemetry.logs import LogFormat, configure, logger
 from hive_telemetry.metrics import Metrics
 from hive_telemetry.serving import serve
@@ -44,6 +45,7 @@ async def run_queen(settings: Settings) -> None:
             redis_url=urls.redis,
             redis_prefix=settings.redis.prefix,
             settings=settings.queen,
+            retention=settings.retention.retention,
             metrics=metrics,
             version=VERSION,
         ) as queen:
@@ -76,6 +78,7 @@ async def run_worker(settings: Settings, *, is_async: bool) -> None:
                 settings=settings.worker,
                 metrics=metrics,
                 version=VERSION,
+                sealer=open_sealer(settings.sealing),
             ) as worker,
         ):
             worker.proof.on_move = spawner.prove_until

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hive_contracts.addresses import without_password
+from hive_contracts.addresses import redis_tls_options, without_password
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
 __all__ = ["asking", "close", "open_client", "translated"]
@@ -35,6 +36,7 @@ hint, and no refusal of a hint may end a worker that has tasks to finish. So is 
 another protocol, and a host name that cannot be one (a `UnicodeError` of Python's).
 """
 
+TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 REASON_CHARACTERS: Final = 300
 
 
@@ -58,6 +60,7 @@ def open_client(url: str) -> Redis:
             lib_name=None,
             lib_version=None,
             **keepalive,
+            **redis_tls_options(url),
         )
     except ValueError as error:
         # The library's own words may quote a part of the password.
@@ -66,7 +69,19 @@ def open_client(url: str) -> Redis:
             " and in a password %3A, %2F, %3F, %23 and %40 for :, /, ?, # and @"
         ) from error
     _refuse_unknown_options(client.connection_pool, url)
+    _refuse_missing_files(url)
     return client
+
+
+def _refuse_missing_files(url: str) -> None:
+    # redis-py would say of it, at each connection anew, that some file is not there.
+    options = parse_qs(urlsplit(url).query)
+    for name in TLS_FILES:
+        for path in options.get(name, []):
+            if not Path(path).is_file():
+                raise ConfigurationError(
+                    f"there is no file {path}, which {without_password(url)!r} names as {name}"
+                )
 
 
 def _refuse_unknown_options(pool: Any, url: str) -> None:

@@ -16,7 +16,7 @@ LONGEST_DESCRIPTION: Final = 16 * 1024
 
 _HERE: Final = str(Path(__file__).parent)
 _OWN_FILES: Final = frozenset(
-    f"{_HERE}/{name}.py" for name in ("executor", "child", "functions", "failures")
+    f"{_HERE}/{name}.py" for name in ("executor", "child", "functions", "failures", "inline")
 )
 
 

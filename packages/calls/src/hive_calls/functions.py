@@ -11,13 +11,21 @@ worker once it is restarted.
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
 
 from hive_calls.failures import describe
 from hive_contracts.errors import UsageError
 
-__all__ = ["Function", "UncallableError", "find", "is_async", "is_module_allowed", "refuse_module"]
+__all__ = [
+    "Function",
+    "UncallableError",
+    "find",
+    "find_any",
+    "is_async",
+    "is_module_allowed",
+    "refuse_module",
+]
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -56,6 +64,31 @@ def find(path: str, allowed: Sequence[str]) -> Function:
         UncallableError: it is not there, is not allowed, or its module's import failed.
     """
     refuse_module(path, allowed)
+    found: object = None
+    for found in _way_to(path):
+        _refuse_foreign(found, path, allowed)
+    return _called(found, path)
+
+
+def find_any(path: str) -> Function:
+    """Return the function that `path` names, allowed or not: for who trusts whoever names it.
+
+    Raises:
+        UncallableError: it is not there, or its module's import failed.
+    """
+    *_, found = _way_to(path)
+    return _called(found, path)
+
+
+def is_async(function: Function) -> bool:
+    """Return whether calling `function` gives a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an object's own async `__call__`
+    )
+
+
+def _way_to(path: str) -> Generator[object]:
+    """Yield what each name of `path` leads to behind the module, before going on to the next."""
     module, _, names = path.partition(":")
     found = _import(module)
     parts = names.split(".")
@@ -65,17 +98,13 @@ def find(path: str, allowed: Sequence[str]) -> Function:
         found = getattr(found, part, None)
         if found is None:
             raise UncallableError(f"the module {module!r} has no {'.'.join(parts[: depth + 1])!r}")
-        _refuse_foreign(found, path, allowed)
+        yield found
+
+
+def _called(found: object, path: str) -> Function:
     if not callable(found):
         raise UncallableError(f"{path} is not a function: it is of type {type(found).__name__}")
     return found
-
-
-def is_async(function: Function) -> bool:
-    """Return whether calling `function` gives a coroutine."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object's own async `__call__`
-    )
 
 
 def _import(module: str) -> object:

@@ -9,18 +9,24 @@ from hive_client.sync_hive import SyncHive
 from hive_contracts.errors import LostEventsError, LostNameError, TaskFailedError
 from hive_contracts.events import Cursor, Event, EventType
 from hive_contracts.ids import TaskId
+from hive_contracts.schedules import Cron, Every, Missed, Once, Overlap
 from hive_contracts.tasks import NewTask
 from hive_store import EndedTask
 
 __all__ = [
+    "Cron",
     "Cursor",
     "EndedTask",
     "Event",
     "EventType",
+    "Every",
     "Hive",
     "LostEventsError",
     "LostNameError",
+    "Missed",
     "NewTask",
+    "Once",
+    "Overlap",
     "Submitter",
     "Subscriber",
     "SyncHive",

@@ -13,7 +13,8 @@ import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
 from hive_client.event_stream import EventStream, checked_cursor, event_filter
@@ -26,6 +27,7 @@ from hive_contracts.events import CancelRequest, Cursor, Event, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
+from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
 from hive_store import (
     EndedTask,
     EventFilter,
@@ -35,6 +37,9 @@ from hive_store import (
     open_line,
 )
 from hive_store.task_ids import checked_ids
+
+if TYPE_CHECKING:
+    from hive_client.schedules import Schedules
 
 __all__ = ["Hive"]
 
@@ -52,6 +57,14 @@ class Hive(Submitter):
         self.lookout = lookout
         """Waits for the ends of tasks, for all who wait."""
 
+    @cached_property
+    def schedules(self) -> "Schedules":
+        """What is submitted again and again."""
+        from hive_client.schedules import Schedules  # noqa: PLC0415 - few programs need them
+        from hive_store import ScheduleStore  # noqa: PLC0415
+
+        return Schedules(ScheduleStore(self.tasks.line))
+
     @classmethod
     @asynccontextmanager
     async def connect(
@@ -60,7 +73,8 @@ class Hive(Submitter):
         redis_url: str | None = None,
         *,
         redis_prefix: str | None = None,
-    ) -> "AsyncGenerator[Hive]":
+        sealing: SealingSettings | None = None,
+    ) -> AsyncGenerator[Self]:
         """Give a Hive; it connects when it is first used.
 
         Args:
@@ -70,20 +84,24 @@ class Hive(Submitter):
                 `hive up`. Without one everything works, but results are noticed by polling.
             redis_prefix: what queens and workers use; None for what HIVE_REDIS_PREFIX says, else
                 for "hive".
+            sealing: how payloads are signed and encrypted; None for what HIVE_SEALING_... variables
+                say, else for not at all.
 
         Raises:
-            ConfigurationError: no database is named, and no `hive up` runs here.
+            ConfigurationError: no database is named, and no `hive up` runs here; or a key that is
+                named cannot be used.
         """
         database, redis = _servers(database_url, redis_url)
         prefix = redis_prefix or os.environ.get("HIVE_REDIS_PREFIX") or DEFAULT_PREFIX
+        sealer = open_sealer(sealing or sealing_from_environment(os.environ))
         async with AsyncExitStack() as stack:
             line = await stack.enter_async_context(open_line(database))
             bus = await stack.enter_async_context(Bus.open(redis, prefix=prefix)) if redis else None
-            yield await stack.enter_async_context(cls.over(TaskStore(line), bus))
+            yield await stack.enter_async_context(cls.over(TaskStore(line, sealer=sealer), bus))
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, tasks: TaskStore, bus: Bus | None) -> "AsyncGenerator[Hive]":
+    async def over(cls, tasks: TaskStore, bus: Bus | None) -> AsyncGenerator[Self]:
         """Give a Hive over a store and a bus that are open, and stay so."""
         async with (
             Lookout.open(tasks, bus) as lookout,

@@ -16,16 +16,16 @@ from hive_contracts.errors import UsageError
 
 __all__ = ["LoopThread"]
 
-ResourceT = TypeVar("ResourceT")
+ResourceT_co = TypeVar("ResourceT_co", covariant=True)
 ResultT = TypeVar("ResultT")
 
 
-class LoopThread(Generic[ResourceT]):
+class LoopThread(Generic[ResourceT_co]):
     """A thread that holds a resource open and runs coroutines beside it. Get one from `open`."""
 
-    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[ResourceT]]) -> None:
+    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[ResourceT_co]]) -> None:
         self._opening = opening
-        self._opened: Future[tuple[asyncio.AbstractEventLoop, ResourceT]] = Future()
+        self._opened: Future[tuple[asyncio.AbstractEventLoop, ResourceT_co]] = Future()
         self._ended: Future[None] = Future()
         self._closing = asyncio.Event()
         self._is_closed = False
@@ -37,8 +37,8 @@ class LoopThread(Generic[ResourceT]):
     @classmethod
     @contextmanager
     def open(
-        cls, opening: Callable[[], AbstractAsyncContextManager[ResourceT]]
-    ) -> "Generator[LoopThread[ResourceT]]":
+        cls, opening: Callable[[], AbstractAsyncContextManager[ResourceT_co]]
+    ) -> "Generator[LoopThread[ResourceT_co]]":
         """Start a thread that holds open what `opening` makes, and end it afterwards.
 
         Raises what `opening` raises.
@@ -53,7 +53,7 @@ class LoopThread(Generic[ResourceT]):
             thread._close()
 
     @property
-    def resource(self) -> ResourceT:
+    def resource(self) -> ResourceT_co:
         """What the thread holds open; its coroutines belong into `run`."""
         return self._opened.result()[1]
 

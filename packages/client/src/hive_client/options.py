@@ -37,8 +37,29 @@ class TaskOptions(TypedDict, total=False):
     group: str | None
     """What tasks submitted together have in common, to list and cancel them as one."""
 
+    key: str | None
+    """Tasks with the same key never run at the same time, and start in the order submitted."""
 
-SAME_THING: Final = {"run_at": "delay", "delay": "run_at"}
+    when_busy: str
+    """What to do about unfinished tasks of the same key: wait, replace, reject or cancel."""
+
+    unique_key: str | None
+    """What tells it from others: while another task of this unique key counts, none is added."""
+
+    unique_for: str | timedelta
+    """How long another counts: "waiting", "unfinished" (the default), or a time since then."""
+
+    expires_at: datetime | None
+    """If it still waits at this moment (aware), it is cancelled."""
+
+    expires_in: timedelta | None
+    """The same, counted from now."""
+
+
+DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}
+"""Moments, and the same said as durations from now."""
+
+SAME_THING: Final = DURATIONS | {duration: moment for moment, duration in DURATIONS.items()}
 
 
 def merged(first: TaskOptions, then: TaskOptions) -> TaskOptions:
@@ -52,8 +73,11 @@ def merged(first: TaskOptions, then: TaskOptions) -> TaskOptions:
     for name in then:
         if name not in known:
             raise TypeError(f"a task has no option {name!r}; it has {', '.join(known)}")
-    if then.get("run_at") is not None and then.get("delay") is not None:
-        raise RefusedTaskError("run_at and delay say the same thing twice; give one of them")
+    for moment, duration in DURATIONS.items():
+        if then.get(moment) is not None and then.get(duration) is not None:
+            raise RefusedTaskError(
+                f"{moment} and {duration} say the same thing twice; give one of them"
+            )
     replaced = {SAME_THING[name] for name in then if name in SAME_THING}
     kept = {name: value for name, value in first.items() if name not in replaced}
     return cast("TaskOptions", {**kept, **then})
@@ -72,12 +96,17 @@ def treated(task: object, options: TaskOptions) -> NewTask:
             " with call(function, ...)"
         )
     changes: dict[str, Any] = {**options}
-    delay: object = changes.pop("delay", None)
-    if delay is not None:
-        if not isinstance(delay, timedelta):
-            raise RefusedTaskError(f"delay is a timedelta, not {delay!r}")
-        try:
-            changes["run_at"] = datetime.now(UTC) + delay
-        except OverflowError:
-            raise RefusedTaskError(f"a delay of {delay} is too long") from None
+    for moment, duration in DURATIONS.items():
+        length: object = changes.pop(duration, None)
+        if length is not None:
+            changes[moment] = _from_now(duration, length)
     return replace(task, **changes) if changes else task
+
+
+def _from_now(name: str, length: object) -> datetime:
+    if not isinstance(length, timedelta):
+        raise RefusedTaskError(f"{name} is a timedelta, not {length!r}")
+    try:
+        return datetime.now(UTC) + length
+    except OverflowError:
+        raise RefusedTaskError(f"{name} is {length}, which is too long") from None

@@ -16,9 +16,9 @@ from hive_client.options import TaskOptions, merged, treated
 from hive_client.payloads import check_payload_if_known, refuse_what_is_not_json
 from hive_client.references import call
 from hive_contracts.errors import UsageError
-from hive_contracts.events import Event, EventFrame, EventType
+from hive_contracts.events import CancelRequest, Event, EventFrame, EventType
 from hive_contracts.ids import TaskId
-from hive_contracts.tasks import NewTask
+from hive_contracts.tasks import NewTask, Submitted
 from hive_store import Connection, TaskStore
 
 __all__ = ["CHUNK_TASKS", "Submitter", "chunks", "new_task"]
@@ -106,6 +106,14 @@ class Submitter:
         """
         return await self._submit([treated(task, self._options) for task in tasks])
 
+    async def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
+        """Submit tasks as `submit_many` does; return in the order given what came of each.
+
+        It differs only for tasks with a `unique_key`: it says whether a task is new, or the earlier
+        one whose id it returns.
+        """
+        return await self._hand_in([treated(task, self._options) for task in tasks])
+
     async def submit_in_chunks(
         self,
         tasks: Iterable[NewTask] | AsyncIterable[NewTask],
@@ -130,14 +138,21 @@ class Submitter:
             yield await self.submit_many(chunk)
 
     async def _submit(self, tasks: Sequence[NewTask]) -> list[TaskId]:
+        return [submitted.id for submitted in await self._hand_in(tasks)]
+
+    async def _hand_in(self, tasks: Sequence[NewTask]) -> list[Submitted]:
         if not tasks:
             return []
         if self._connection is not None:
             # Nobody is told on the bus: whether and when they will be there is for the caller.
-            return await self.tasks.submit(tasks, connection=self._connection)
-        task_ids = await self.tasks.submit(tasks)
-        self._tell(EventType.QUEUED, task_ids)
-        return task_ids
+            return await self.tasks.hand_in(tasks, connection=self._connection)
+        handed_in = await self.tasks.hand_in(tasks, on_called_off=self._call_off)
+        self._tell(EventType.QUEUED, [each.id for each in handed_in if each.is_new])
+        return handed_in
+
+    def _call_off(self, task_ids: Sequence[TaskId]) -> None:
+        if self._bus is not None:
+            self._bus.tell(CancelRequest(tuple(task_ids)))
 
     def _tell(self, what: EventType, task_ids: Sequence[TaskId]) -> None:
         if self._bus is not None:

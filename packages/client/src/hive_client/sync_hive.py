@@ -12,7 +12,7 @@ threads may use one `SyncHive` at once. It has no `within`: asyncpg's connection
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from hive_client.event_stream import event_filter
 from hive_client.hive import Hive
@@ -24,8 +24,12 @@ from hive_contracts.errors import UsageError
 from hive_contracts.events import Cursor, Event
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import NewTask, TaskRecord
+from hive_contracts.tasks import NewTask, Submitted, TaskRecord
+from hive_sealing import SealingSettings
 from hive_store import EndedTask
+
+if TYPE_CHECKING:
+    from hive_client.sync_schedules import SyncSchedules
 
 __all__ = ["SyncHive", "SyncSubmitter", "SyncSubscriber"]
 
@@ -62,6 +66,10 @@ class SyncSubmitter:
         """Submit tasks, all or none; see `Hive.submit_many`."""
         # Made into a list here: what the caller iterates over may be of the caller's thread.
         return self._thread.run(self._submitter.submit_many, list(tasks))
+
+    def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
+        """Submit tasks, and hear which are new; see `Hive.hand_in`."""
+        return self._thread.run(self._submitter.hand_in, list(tasks))
 
     def submit_in_chunks(
         self, tasks: Iterable[NewTask], *, chunk_tasks: int = CHUNK_TASKS
@@ -106,6 +114,13 @@ class SyncHive(SyncSubmitter):
         super().__init__(thread, thread.resource)
         self._hive = thread.resource
 
+    @property
+    def schedules(self) -> "SyncSchedules":
+        """What is submitted again and again."""
+        from hive_client.sync_schedules import SyncSchedules  # noqa: PLC0415 - few need them
+
+        return SyncSchedules(self._thread, self._hive.schedules)
+
     @classmethod
     @contextmanager
     def connect(
@@ -114,6 +129,7 @@ class SyncHive(SyncSubmitter):
         redis_url: str | None = None,
         *,
         redis_prefix: str | None = None,
+        sealing: SealingSettings | None = None,
     ) -> "Generator[SyncHive]":
         """Give a Hive; it connects when it is first used. See `Hive.connect`.
 
@@ -122,7 +138,7 @@ class SyncHive(SyncSubmitter):
         """
 
         def opening() -> AbstractAsyncContextManager[Hive]:
-            return Hive.connect(database_url, redis_url, redis_prefix=redis_prefix)
+            return Hive.connect(database_url, redis_url, redis_prefix=redis_prefix, sealing=sealing)
 
         with LoopThread[Hive].open(opening) as thread:
             yield cls(thread)

@@ -2,14 +2,17 @@ r"""Everything that Hive raises on purpose.
 
 HiveError
 ├── UsageError                 the caller is wrong; fix the code, the input or the configuration
+│   ├── BrokenSealError
 │   ├── ConfigurationError
 │   ├── IllegalMoveError
 │   ├── LostEventsError
 │   ├── MalformedMessageError
 │   ├── MalformedPayloadError
+│   ├── RefusedScheduleError
 │   ├── RefusedTaskError
 │   ├── SchemaMismatchError
 │   ├── UnknownKindError
+│   ├── UnknownScheduleError
 │   ├── UnknownTaskError
 │   └── UnstorableValueError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
@@ -29,6 +32,7 @@ from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, TaskId
 
 __all__ = [
+    "BrokenSealError",
     "BusUnavailableError",
     "ConfigurationError",
     "HiveError",
@@ -38,6 +42,7 @@ __all__ = [
     "LostRaceError",
     "MalformedMessageError",
     "MalformedPayloadError",
+    "RefusedScheduleError",
     "RefusedTaskError",
     "SchemaMismatchError",
     "ServiceUnavailableError",
@@ -46,6 +51,7 @@ __all__ = [
     "TaskFailedError",
     "UnavailableError",
     "UnknownKindError",
+    "UnknownScheduleError",
     "UnknownTaskError",
     "UnstorableValueError",
     "UsageError",
@@ -58,6 +64,10 @@ class HiveError(Exception):
 
 class UsageError(HiveError):
     """The caller is wrong. Retrying the same call cannot help."""
+
+
+class BrokenSealError(UsageError):
+    """A payload or result that is not signed as it must be, was altered, or does not decrypt."""
 
 
 class ConfigurationError(UsageError):
@@ -95,6 +105,10 @@ class MalformedPayloadError(UsageError):
         self.reason = reason
 
 
+class RefusedScheduleError(UsageError):
+    """A schedule that may not be added as it stands; the message names the value."""
+
+
 class RefusedTaskError(UsageError):
     """A task that may not be submitted as it stands; the message names the field and its value."""
 
@@ -110,6 +124,16 @@ class UnknownKindError(UsageError):
         super().__init__(f"no executor for kind {kind!r}; installed: {', '.join(known) or 'none'}")
         self.kind = kind
         self.known = known
+
+
+class UnknownScheduleError(UsageError):
+    """There is no schedule of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no schedule {name!r}; `hive schedule list` names those there are"
+        )
+        self.name = name
 
 
 class UnknownTaskError(UsageError):

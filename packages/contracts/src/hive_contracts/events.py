@@ -53,6 +53,8 @@ class EventType(StrEnum):
 
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
+    UNBLOCKED = "unblocked"
+    """What a task waited for has come: the turn of its key."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,7 +3,7 @@
 from typing import Final, NewType
 from uuid import UUID
 
-__all__ = ["LAST_TASK_ID", "LeaseId", "QueenId", "TaskId", "WorkerId"]
+__all__ = ["LAST_TASK_ID", "LeaseId", "QueenId", "ScheduleId", "TaskId", "WorkerId"]
 
 TaskId = NewType("TaskId", int)
 """Given by Postgres, rising; ids of tasks submitted one after another rise in that order."""
@@ -19,3 +19,6 @@ WorkerId = NewType("WorkerId", UUID)
 
 QueenId = NewType("QueenId", UUID)
 """Fresh at every start of a queen."""
+
+ScheduleId = NewType("ScheduleId", int)
+"""Given by Postgres. A schedule that is removed and added again under its name has another one."""

@@ -14,13 +14,12 @@ A *task* is what was asked for; an *attempt* is one try at it, made under one *l
 the fencing token: a worker whose lease has lapsed names a lease that the task no longer names, and
 its move touches no row.
 
+    blocked ──────┐
+        ▲         ▼
     scheduled ──▶ queued ──▶ dispatched ──▶ running ──▶ succeeded | failed | cancelled
         ▲            ▲            │            │
         │            └─ release, lapse, lose ──┤
         └────────────── retry, postpone ───────┘
-
-A task that waits for others (`blocked`) has no row yet: a state arrives together with the first
-statement that moves a task into it.
 """
 
 from collections.abc import Mapping
@@ -30,12 +29,23 @@ from typing import Final
 
 from hive_contracts.errors import IllegalMoveError
 
-__all__ = ["INITIAL_STATES", "MOVES", "TERMINAL_STATES", "Move", "TaskState", "advance"]
+__all__ = [
+    "INITIAL_STATES",
+    "MOVES",
+    "TERMINAL_STATES",
+    "WAITING_STATES",
+    "Move",
+    "TaskState",
+    "advance",
+]
 
 
 @unique
 class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
+
+    BLOCKED = "blocked"
+    """It waits for other tasks: for the turn of its key."""
 
     SCHEDULED = "scheduled"
     """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
@@ -62,6 +72,12 @@ class TaskState(StrEnum):
 @unique
 class Move(StrEnum):
     """What can happen to a task."""
+
+    LINE_UP = "line_up"
+    """It is due, or revived, and takes its place in the line of its key."""
+
+    UNBLOCK = "unblock"
+    """What it waited for has come."""
 
     FALL_DUE = "fall_due"
     """Its time has come."""
@@ -105,8 +121,13 @@ class Move(StrEnum):
 
 MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
     {
+        TaskState.BLOCKED: {
+            Move.UNBLOCK: TaskState.QUEUED,
+            Move.CANCEL: TaskState.CANCELLED,
+        },
         TaskState.SCHEDULED: {
             Move.FALL_DUE: TaskState.QUEUED,
+            Move.LINE_UP: TaskState.BLOCKED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.QUEUED: {
@@ -134,14 +155,17 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.SUCCEEDED: {},
-        TaskState.FAILED: {Move.REVIVE: TaskState.QUEUED},
-        TaskState.CANCELLED: {Move.REVIVE: TaskState.QUEUED},
+        TaskState.FAILED: {Move.REVIVE: TaskState.QUEUED, Move.LINE_UP: TaskState.BLOCKED},
+        TaskState.CANCELLED: {Move.REVIVE: TaskState.QUEUED, Move.LINE_UP: TaskState.BLOCKED},
     }
 )
 """Every legal move. A state with no row, like a move with no entry, refuses."""
 
-INITIAL_STATES: Final = frozenset({TaskState.SCHEDULED, TaskState.QUEUED})
+INITIAL_STATES: Final = frozenset({TaskState.BLOCKED, TaskState.SCHEDULED, TaskState.QUEUED})
 """The states in which a task may be born."""
+
+WAITING_STATES: Final = INITIAL_STATES
+"""The states in which nobody has the task; every one is also one to be born in."""
 
 TERMINAL_STATES: Final = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED})
 """The states that nothing leaves by itself; only a person's `REVIVE` does."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum, unique
 from typing import Any, Final, NamedTuple
 
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
@@ -11,16 +12,23 @@ __all__ = [
     "DEFAULT_MAX_ATTEMPTS",
     "DEFAULT_MAX_LOSSES",
     "DEFAULT_QUEUE",
+    "LONGEST_UNIQUE",
     "EndedAttempt",
     "NewTask",
+    "Submitted",
     "Task",
     "TaskRecord",
+    "UniqueFor",
+    "WhenBusy",
     "default_max_attempts",
 ]
 
 DEFAULT_QUEUE: Final = "default"
 DEFAULT_MAX_LOSSES: Final = 3
 DEFAULT_MAX_ATTEMPTS: Final = 3
+LONGEST_UNIQUE: Final = timedelta(days=30)
+"""For so long, at most, a task that has ended may keep others of its unique key out."""
+
 ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 """Kinds that act on the world: running one again is the user's decision, not a default."""
 
@@ -28,6 +36,42 @@ ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 def default_max_attempts(kind: str) -> int:
     """Return how many attempts a task of `kind` has when its submitter does not say."""
     return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+
+
+@unique
+class WhenBusy(StrEnum):
+    """What is to happen when a task is submitted whose key another task has."""
+
+    WAIT = "wait"
+    """It waits until those before it have ended."""
+
+    REPLACE = "replace"
+    """Those that wait are cancelled; one that is leased is waited for."""
+
+    REJECT = "reject"
+    """It is refused."""
+
+    CANCEL = "cancel"
+    """All others are called off, also the one that runs; it starts when nothing of that is left."""
+
+
+@unique
+class UniqueFor(StrEnum):
+    """How long an earlier task keeps others of its unique key out."""
+
+    WAITING = "waiting"
+    """Until somebody has it."""
+
+    UNFINISHED = "unfinished"
+    """Until it has ended."""
+
+
+class Submitted(NamedTuple):
+    """What came of submitting a task."""
+
+    id: TaskId
+    is_new: bool
+    """False if it is an earlier task of the same unique key, and nothing was added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +102,21 @@ class NewTask:
 
     group: str | None = None
     """What tasks submitted together have in common, to ask for them and act on them as one."""
+
+    key: str | None = None
+    """Tasks with the same key never run at the same time, and start in the order submitted."""
+
+    when_busy: str = WhenBusy.WAIT
+    """What to do about unfinished tasks of the same key: one of `WhenBusy`."""
+
+    unique_key: str | None = None
+    """What tells it from others: while another task of this unique key counts, none is added."""
+
+    unique_for: str | timedelta = UniqueFor.UNFINISHED
+    """How long another of its unique key counts: one of `UniqueFor`, or a time since then."""
+
+    expires_at: datetime | None = None
+    """Of no use after this moment (aware): if it still waits then, it is cancelled."""
 
 
 class Task(NamedTuple):
@@ -114,6 +173,11 @@ class TaskRecord:
     kind: str
     queue: str
     group: str | None
+    key: str | None = None
+    unique_key: str | None = None
+    has_turn: bool = False
+    """Whether it is the task of its key that may be queued or leased."""
+
     payload: Any
     priority: int
     state: TaskState
@@ -125,6 +189,7 @@ class TaskRecord:
     timeout: timedelta | None
     created_at: datetime
     run_at: datetime
+    expires_at: datetime | None = None
     started_at: datetime | None
     finished_at: datetime | None
     cancel_requested_at: datetime | None

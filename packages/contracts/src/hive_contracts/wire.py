@@ -103,6 +103,10 @@ def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> Pay
         names = _field_names(into)
         if not names.issuperset(fields):
             unknown, known = min(fields.keys() - names), ", ".join(sorted(names))
+            if unknown.startswith("$"):
+                raise MalformedPayloadError(
+                    kind, f"it is sealed ({unknown}), and here is no key: set sealing.key_dir"
+                )
             raise MalformedPayloadError(kind, f"it has no field {unknown!r}; fields: {known}")
         return msgspec.convert(fields, into)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hive_contracts.addresses import without_password
+from hive_contracts.addresses import redis_tls_options, without_password
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 
 __all__ = ["ANSWER_SECONDS", "SessionPool", "asking", "open_client"]
@@ -80,6 +80,7 @@ def open_client(url: str) -> ArqRedis:
             lib_name=None,
             lib_version=None,
             **keepalive,
+            **redis_tls_options(url),
         )
     except ValueError as error:
         # The library's own words may quote a part of the password.

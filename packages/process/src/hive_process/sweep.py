@@ -5,8 +5,8 @@ trees that nobody watches. Each of their processes still carries the marker of t
 (`procfs`); a process whose marker names a guardian that no longer lives is killed.
 
 What is left alone: processes whose environment this one may not read; markers of another boot or
-processes of another pid namespace, where the numbers mean something else (such a marker was copied,
-or belongs to a container with guardians of its own); and this process with its ancestors.
+processes of another pid or time namespace, where its numbers mean something else (such a marker was
+copied, or belongs to a container with guardians of its own); and this process with its ancestors.
 """
 
 import os
@@ -18,6 +18,9 @@ from hive_process import procfs
 __all__ = ["sweep_abandoned"]
 
 _MOST_ROUNDS = 100
+_NUMBERING = sorted({"pid", "time"} & {*os.listdir("/proc/self/ns")})  # noqa: PTH208
+"""Namespaces by which processes are numbered, and their starts; the second came with Linux 5.6."""
+
 _DEATH_SECONDS = 1.0
 """Longest wait for one killed process to be gone, so that the next look does not meet it."""
 
@@ -39,7 +42,7 @@ def sweep_abandoned() -> tuple[int, ...]:
 
 def _is_abandoned(pid: int) -> bool:
     marks = procfs.marks_of(pid)
-    return bool(marks) and _shares_our_pids(pid) and not all(map(_has_guardian, marks))
+    return bool(marks) and _counts_as_we_do(pid) and not all(map(_has_guardian, marks))
 
 
 def _has_guardian(mark: bytes) -> bool:
@@ -51,9 +54,13 @@ def _has_guardian(mark: bytes) -> bool:
     return procfs.guard_of(int(pid)) == f"{boot}:{pid}:{rest.partition(':')[0]}"
 
 
-def _shares_our_pids(pid: int) -> bool:
+def _counts_as_we_do(pid: int) -> bool:
+    """Return whether pids and start times mean the same to `pid` as to this process."""
     try:
-        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+        return all(
+            os.readlink(f"/proc/{pid}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}")  # noqa: PTH115
+            for name in _NUMBERING
+        )
     except OSError:
         return False
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Never
 
 from hive_queen.claimer import Claimer
+from hive_queen.granter import Granter
 from hive_store.doorbell import Doorbell
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -43,15 +44,22 @@ class Claimers:
 
 
 class Bell:
-    """Wakes the claimers when a submit has committed."""
+    """Wakes whoever has something to do once a submit, or the end of a turn, has committed."""
 
     name = "bell"
 
     def __init__(
-        self, doorbell: Doorbell, claimers: Claimers, *, poll_seconds: float, metrics: Metrics
+        self,
+        doorbell: Doorbell,
+        claimers: Claimers,
+        granter: Granter,
+        *,
+        poll_seconds: float,
+        metrics: Metrics,
     ) -> None:
         self._doorbell = doorbell
         self._claimers = claimers
+        self._granter = granter
         self._poll_seconds = poll_seconds
         self._metrics = metrics
 
@@ -63,4 +71,5 @@ class Bell:
         """Wait for one ring, a poll at most; see that the line is up."""
         await self._doorbell.listen()
         if await self._doorbell.wait(seconds=self._poll_seconds):
+            self._granter.wake()
             self._claimers.wake()

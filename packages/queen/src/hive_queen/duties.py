@@ -14,9 +14,9 @@ from hive_contracts.clocks import Clock
 from hive_contracts.events import Cursor
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
+from hive_contracts.tasks import LONGEST_UNIQUE
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore
-from hive_store.webhook_store import WebhookStore
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -29,6 +29,8 @@ PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
 DELIVERIES_AT_ONCE: Final = 10_000
+KEYS_AT_ONCE: Final = 1000
+TICKS_AT_ONCE: Final = 10_000
 
 
 class Duties:
@@ -39,18 +41,19 @@ class Duties:
     def __init__(
         self,
         store: QueenStore,
-        webhooks: WebhookStore,
         *,
         settings: QueenSettings,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._webhooks = webhooks
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
         self._done_at: dict[str, float] = {}
+        self.has_term = False
+        """Whether this queen had the term when she last asked."""
+
         self._counted_to: Cursor | None = None
         """How far the event log has been counted; None without the term."""
 
@@ -61,7 +64,8 @@ class Duties:
     async def tick(self) -> float:
         """Take or keep the term; with it, do what is due."""
         term = timedelta(seconds=self._settings.term_seconds)
-        if await self._store.hold_term(term=term) is None:
+        self.has_term = await self._store.hold_term(term=term) is not None
+        if not self.has_term:
             self._show_nothing()
             return self._settings.term_seconds / 2
         # The partitions last: a reader of the log can make that fail, and it is then tried again.
@@ -100,7 +104,7 @@ class Duties:
         await self._show_webhooks()
 
     async def _show_webhooks(self) -> None:
-        webhooks = await self._webhooks.all()
+        webhooks = await self._store.webhook_reports.all()
         pending = [w.pending_seconds for w in webhooks if w.pending_seconds is not None]
         counts = Counter(webhook.state for webhook in webhooks)
         self._metrics.show_webhooks(counts, max(pending, default=None))
@@ -120,7 +124,10 @@ class Duties:
         # Where an attempt ran is known for as long as the events that tell of it.
         kept = timedelta(days=self._settings.event_days)
         await self._store.forget_the_dead(unseen=kept)
-        await self._webhooks.forget_deliveries(ended=kept, limit=DELIVERIES_AT_ONCE)
+        while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
+            pass
+        await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)
+        await self._store.deliveries.forget(ended=kept, limit=DELIVERIES_AT_ONCE)
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)

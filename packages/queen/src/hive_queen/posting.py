@@ -16,7 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from hive_contracts.errors import UsageError
 from hive_contracts.signing import signature
-from hive_store.webhook_store import Delivery, Target
+from hive_store.delivery_store import Delivery
+from hive_store.webhook_store import Target
 
 __all__ = ["Answer", "check_url", "deliver"]
 

@@ -17,22 +17,26 @@ from hive_contracts.clocks import BootClock, Clock
 from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.ids import QueenId
 from hive_contracts.loops import Loop
+from hive_contracts.retaining import Retention
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
 from hive_queen.duties import Duties
 from hive_queen.fleet import Fleet
+from hive_queen.granter import Granter
 from hive_queen.hints import Hints
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
+from hive_queen.retaining import Retainer
+from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
 from hive_queen.webhooks import Webhooks
 from hive_store import HOT_SETTINGS, Doorbell, Line, QueenStore, open_line
-from hive_store.webhook_store import WebhookStore
+from hive_store.pruning import Pruner
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
 from hive_telemetry.metrics import Metrics
@@ -49,9 +53,11 @@ class Queen:
         bus: Bus,
         sender: BundleSender,
         doorbell: Doorbell,
+        pruner: Pruner,
         *,
         upkeep: Line,
         settings: QueenSettings,
+        retention: Retention,
         metrics: Metrics,
         version: str,
         clock: Clock,
@@ -89,16 +95,28 @@ class Queen:
         def wake() -> None:
             claimers.wake(is_behind=True)
 
+        granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
+        duties = Duties(store, settings=settings, metrics=metrics, clock=clock)
         self._loops: list[Loop] = [
             fleet,
-            Bell(doorbell, claimers, poll_seconds=settings.poll_seconds, metrics=metrics),
+            Bell(doorbell, claimers, granter, poll_seconds=settings.poll_seconds, metrics=metrics),
             claimers,
+            granter,
             Hints(bus, store.queen_id, self.permits, run_times, missed=reconciler.missed),
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
-            Duties(store, WebhookStore(upkeep), settings=settings, metrics=metrics, clock=clock),
             Webhooks(upkeep, settings=settings, metrics=metrics),
+            Scheduler(
+                store.ticks,
+                changed=doorbell.schedules_changed,
+                settings=settings,
+                metrics=metrics,
+            ),
+            duties,
+            Retainer(
+                pruner, retention, is_due=lambda: duties.has_term, metrics=metrics, clock=clock
+            ),
         ]
 
     async def run(self) -> Never:
@@ -116,6 +134,7 @@ async def open_queen(
     settings: QueenSettings,
     metrics: Metrics,
     version: str,
+    retention: Retention = Retention(),  # noqa: B008 - it is frozen
 ) -> AsyncGenerator[Queen]:
     """Give a queen with connections of her own (three to Postgres), and close them afterwards."""
     queen_id = QueenId(uuid4())
@@ -135,8 +154,10 @@ async def open_queen(
             bus,
             sender,
             doorbell,
+            Pruner(upkeep),
             upkeep=upkeep,
             settings=settings,
+            retention=retention,
             metrics=metrics,
             version=version,
             clock=BootClock(),

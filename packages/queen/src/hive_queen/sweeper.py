@@ -1,10 +1,10 @@
-"""Queue the tasks whose time has come, as soon as it comes."""
+"""Queue the tasks whose time has come, and cancel those whose time is over, as soon as it is."""
 
 from collections.abc import Callable
 from typing import Final, Never
 
 from hive_queen.settings import QueenSettings
-from hive_store.queen_store import QueenStore
+from hive_store.queen_store import QueenStore, Swept
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 
@@ -40,6 +40,10 @@ class Sweeper:
         swept = await self._store.sweep_due(batch_size=self._settings.retry_batch)
         if swept.count:
             self._wake()
+        expired = await self._store.expire(batch_size=self._settings.retry_batch)
+        return min(self._pause(swept), self._pause(expired))
+
+    def _pause(self, swept: Swept) -> float:
         if swept.count == self._settings.retry_batch:
             return 0
         if swept.next_seconds is None:

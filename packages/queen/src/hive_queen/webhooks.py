@@ -24,7 +24,7 @@ from hive_contracts.wire import encode_json
 from hive_queen.posting import deliver
 from hive_queen.settings import QueenSettings
 from hive_store import EventLog, Line, Selector
-from hive_store.webhook_store import Delivery, HeldWebhook, WebhookStore
+from hive_store.delivery_store import Delivery, DeliveryStore, HeldWebhook
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -54,7 +54,7 @@ class Webhooks:
     name = "webhooks"
 
     def __init__(self, line: Line, *, settings: QueenSettings, metrics: Metrics) -> None:
-        self._store = WebhookStore(line)
+        self._store = DeliveryStore(line)
         self._log = EventLog(line)
         self._selector = Selector(line)
         self._patience = timedelta(days=settings.webhook_days)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from hive_store.callers import Connection
     from hive_store.connecting import HOT_SETTINGS
     from hive_store.doorbell import Doorbell
     from hive_store.event_filter import EventFilter
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from hive_store.line import Line, open_line
     from hive_store.migrating import migrate
     from hive_store.queen_store import QueenStore
+    from hive_store.schedule_store import ScheduleStore
     from hive_store.selector import Selector, TaskSummary
-    from hive_store.submitting import Connection
     from hive_store.subscriber_store import SubscriberStore
     from hive_store.task_store import EndedTask, TaskStore
+    from hive_store.tick_store import TickStore
     from hive_store.worker_store import WorkerStore
 
 __all__ = [
@@ -34,10 +36,12 @@ __all__ = [
     "HeartbeatStore",
     "Line",
     "QueenStore",
+    "ScheduleStore",
     "Selector",
     "SubscriberStore",
     "TaskStore",
     "TaskSummary",
+    "TickStore",
     "WorkerStore",
     "migrate",
     "open_line",
@@ -45,7 +49,7 @@ __all__ = [
 
 MODULES: Final = {
     "HOT_SETTINGS": "connecting",
-    "Connection": "submitting",
+    "Connection": "callers",
     "Doorbell": "doorbell",
     "EndedTask": "task_store",
     "EventFilter": "event_filter",
@@ -54,10 +58,12 @@ MODULES: Final = {
     "HeartbeatStore": "heartbeat_store",
     "Line": "line",
     "QueenStore": "queen_store",
+    "ScheduleStore": "schedule_store",
     "Selector": "selector",
     "SubscriberStore": "subscriber_store",
     "TaskStore": "task_store",
     "TaskSummary": "selector",
+    "TickStore": "tick_store",
     "WorkerStore": "worker_store",
     "migrate": "migrating",
     "open_line": "line",

@@ -1,5 +1,6 @@
 """Connections to Postgres, set up for Hive's statements, with errors that callers can name."""
 
+import ssl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
@@ -119,6 +120,9 @@ async def _dial(url: str) -> Connection:
                 command_timeout=COMMAND_SECONDS,
                 server_settings={"application_name": "hive"},
             )
+        except ssl.SSLCertVerificationError:
+            # A ValueError for Python, and no mistake in the URL.
+            raise
         except ValueError as error:
             # The reason is told where it is asyncpg's: Python's own may quote a part of a password.
             reason = f": {error}" if isinstance(error, asyncpg.ClientConfigurationError) else ""
@@ -150,6 +154,11 @@ def translated(url: str = "") -> Generator[None]:
         asyncpg.InsufficientPrivilegeError,
     ) as error:
         raise ConfigurationError(f"Postgres at {without_password(url)}: {_text(error)}") from error
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigurationError(
+            f"Postgres at {without_password(url)} shows a certificate that is not trusted:"
+            f" {error.verify_message}; sslrootcert=FILE in the URL names the authority to trust"
+        ) from error
     except AWAY as error:
         where = f" at {without_password(url)}" if url else ""
         # Errors of connections are asyncpg's own and not the server's, though they are of its kind.

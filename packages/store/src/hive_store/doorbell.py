@@ -10,6 +10,7 @@ from hive_store.connecting import Connection, connect, say_farewell, translated
 __all__ = ["Doorbell"]
 
 CHANNEL: Final = "hive_queued"
+SCHEDULE_CHANNEL: Final = "hive_schedule"
 
 
 class Doorbell:
@@ -19,6 +20,8 @@ class Doorbell:
         self._url = url
         self._connection: Connection | None = None
         self._rung = asyncio.Event()
+        self.schedules_changed = asyncio.Event()
+        """Set when schedules were added, changed or resumed; who has looked clears it."""
 
     @classmethod
     @asynccontextmanager
@@ -46,6 +49,7 @@ class Doorbell:
         try:
             with translated(self._url):
                 await connection.add_listener(CHANNEL, self._hear)
+                await connection.add_listener(SCHEDULE_CHANNEL, self._hear_of_schedules)
         except BaseException:
             # Nobody else knows of it: refused, lost or cancelled, it would stay open.
             connection.terminate()
@@ -53,6 +57,7 @@ class Doorbell:
         self._connection = connection
         # What was submitted while nobody listened has rung nowhere.
         self._rung.set()
+        self.schedules_changed.set()
         return True
 
     async def wait(self, *, seconds: float) -> bool:
@@ -67,6 +72,9 @@ class Doorbell:
 
     def _hear(self, *_: object) -> None:
         self._rung.set()
+
+    def _hear_of_schedules(self, *_: object) -> None:
+        self.schedules_changed.set()
 
     async def hang_up(self) -> None:
         """Close the connection, if there is one."""

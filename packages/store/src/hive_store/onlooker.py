@@ -31,6 +31,12 @@ class Situation:
     ahead: int | None
     """How many queued tasks go before it, `MOST_AHEAD` for that many or more; None: not queued."""
 
+    turn_of: TaskId | None = None
+    """Which task has the turn of its key; None without a key, or while nobody has it."""
+
+    ahead_of_key: int | None = None
+    """How many tasks of its key go before it, `MOST_AHEAD` at most; None: it is not blocked."""
+
     unheard_seconds: float | None
     """How long ago its last claim wrote output; None if it has written none."""
 
@@ -62,6 +68,8 @@ class Onlooker:
             claim=row["claim"],
             attempt=row["attempt"],
             ahead=row["ahead"],
+            turn_of=None if row["turn_of"] is None else TaskId(row["turn_of"]),
+            ahead_of_key=row["ahead_of_key"],
             unheard_seconds=row["unheard_seconds"],
             queens=row["queens"],
         )

@@ -4,15 +4,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import asyncpg
+
 from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.delivery_store import DeliveryStore
 from hive_store.line import Line
 from hive_store.texts import storable_text
+from hive_store.tick_store import TickStore
+from hive_store.webhook_reports import WebhookReports
 
-__all__ = ["CalledOff", "Capacity", "OpenCount", "OwnLease", "QueenStore", "ReapedTask", "Swept"]
+__all__ = [
+    "CalledOff",
+    "Capacity",
+    "Grants",
+    "OpenCount",
+    "OwnLease",
+    "QueenStore",
+    "ReapedTask",
+    "Swept",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,16 @@ class Swept:
     count: int
     next_seconds: float | None
     """When the next task is due; None if none waits for its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What became of keys that were woken."""
+
+    taken: int
+    """How many wake-ups were looked at; after none there is nothing more to grant now."""
+
+    granted: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +121,14 @@ class QueenStore:
         self.queen_id = queen_id
         self._claims = claims
         self._upkeep = upkeep
+        self.ticks = TickStore(upkeep)
+        """All that is asked of schedules."""
+
+        self.deliveries = DeliveryStore(upkeep)
+        """What is done for webhooks."""
+
+        self.webhook_reports = WebhookReports(upkeep)
+        """How webhooks fare."""
 
     async def claim(
         self,
@@ -170,6 +202,22 @@ class QueenStore:
         """Queue tasks whose time has come."""
         [row] = await self._upkeep.fetch("release_due_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
+
+    async def expire(self, *, batch_size: int) -> Swept:
+        """Cancel tasks that still wait when they have expired."""
+        [row] = await self._upkeep.fetch("expire_tasks", batch_size)
+        return Swept(row["count"], row["next_seconds"])
+
+    async def grant_turns(self, *, batch_size: int) -> Grants:
+        """Give the turn of keys that were woken to the first task in the line of each."""
+        while True:
+            try:
+                [row] = await self._upkeep.fetch("grant_turns", batch_size)
+            except asyncpg.UniqueViolationError:
+                # Another queen was granting one of the keys; nothing of ours is written.
+                batch_size = max(1, batch_size // 2)
+            else:
+                return Grants(row["taken"], row["granted"])
 
     async def reap(self, *, batch_size: int) -> list[ReapedTask]:
         """End leases that have lapsed; return what became of their tasks."""
@@ -252,6 +300,10 @@ class QueenStore:
         """Return how long the oldest open transaction has been open; 0 if there is none."""
         rows = await self._upkeep.fetch("find_oldest_transaction")
         return rows[0]["age_seconds"] if rows else 0.0
+
+    async def forget_unique_keys(self, *, age: timedelta, limit: int) -> int:
+        """Forget unique keys of tasks that ended, and were submitted longer than `age` ago."""
+        return await self._upkeep.fetch_value("forget_unique_keys", age.total_seconds(), limit)
 
     async def forget_the_dead(self, *, unseen: timedelta) -> int:
         """Forget workers and queens not seen for so long; return how many."""

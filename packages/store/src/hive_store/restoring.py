@@ -33,6 +33,16 @@ __all__ = ["Restored", "restore"]
 
 LIVING_SECONDS: Final = 15.0
 
+REFUSALS: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.DuplicateColumnError,
+    asyncpg.WrongObjectTypeError,
+)
+"""What Postgres says of rows, tables and columns that no Hive has saved."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
@@ -134,7 +144,7 @@ async def _fill(
                     CopyProgress(table=t.name, number=n, tables=len(manifest.tables), bytes=count)
                 ),
             )
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except REFUSALS as error:
             raise unreadable(path, f"the rows of {table.name} are refused: {error}") from error
     for name, value in manifest.sequences.items():
         await connection.execute(statement("set_sequence"), name, value)
@@ -168,7 +178,9 @@ async def _fill_table(
 async def _settle(connection: Connection, manifest: Manifest) -> Restored:
     """Go from the backup's schema to this Hive's, and end the leases of the old Hive."""
     await apply(connection, [step for step in migrations() if step.number > manifest.schema])
-    [row] = await connection.fetch(statement("settle_restored_tasks"), timeout=LONGEST_STEP_SECONDS)
+    [row] = await connection.fetch(
+        statement("settle_restored_tasks"), None, "backup", timeout=LONGEST_STEP_SECONDS
+    )
     return Restored(
         manifest=manifest,
         queued=row["queued"],

@@ -1,22 +1,24 @@
 """Tasks as people and programs see them: submit, look, wait, cancel, revive."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import EndedAttempt, NewTask, TaskRecord
+from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
+from hive_store.refusing import checked_payload
 from hive_store.submitting import (
     HELD_UNTIL,
     Connection,
-    batches_of,
-    send_batches,
+    send,
     sent_by_caller,
 )
 from hive_store.task_ids import possible_ids
@@ -64,8 +66,10 @@ class OutputPiece:
 class TaskStore:
     """Tasks in Postgres. One statement per method, no rules of its own."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, sealer: Sealer | None = None) -> None:
+        """Make a store over `line`; `sealer` seals what is submitted and reads what is sealed."""
         self._line = line
+        self._sealer = sealer
 
     @property
     def line(self) -> Line:
@@ -73,25 +77,45 @@ class TaskStore:
         return self._line
 
     async def submit(
-        self, tasks: Sequence[NewTask], *, connection: Connection | None = None
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
-        """Add tasks, all or none; return their ids in the order given.
+        """Add tasks, all or none; return their ids in the order given. See `hand_in`."""
+        handed_in = await self.hand_in(tasks, connection=connection, on_called_off=on_called_off)
+        return [submitted.id for submitted in handed_in]
+
+    async def hand_in(
+        self,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
+    ) -> list[Submitted]:
+        """Add tasks, all or none; return in the order given what came of each.
 
         Args:
             tasks: what to add.
             connection: the caller's own, in whose open transaction the tasks shall be added.
+            on_called_off: told, once they are added, which running tasks shall stop for them.
 
         Raises:
             RefusedTaskError: a task may not be submitted as it stands; the message says why.
             UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
+        if self._sealer is not None:
+            tasks = [_sealed(task, self._sealer) for task in tasks]
         if connection is not None:
-            rows = await sent_by_caller(connection, batches_of(tasks))
+            rows = await sent_by_caller(connection, tasks)
         else:
             async with self._line.lent() as own:
-                rows = await send_batches(own, batches_of(tasks))
-        return [TaskId(task_id) for row in rows for task_id in row["ids"]]
+                rows, called_off = await send(own, tasks)
+            if called_off and on_called_off is not None:
+                on_called_off(called_off)
+        return [submitted for row in rows for submitted in _submitted(row)]
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
@@ -103,17 +127,17 @@ class TaskStore:
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
-        return replace(_record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
+        return replace(self._record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
 
     async def read_many(self, task_ids: Sequence[TaskId]) -> list[TaskRecord]:
         """Return everything known of those tasks that exist, by id, without earlier attempts."""
         rows = await self._line.fetch("read_tasks", possible_ids(task_ids))
-        return [_record(row) for row in rows]
+        return [self._record(row) for row in rows]
 
     async def read_ended(self, task_ids: Sequence[TaskId]) -> list[EndedTask]:
         """Return those of the tasks that have ended."""
         rows = await self._line.fetch("read_ended_tasks", possible_ids(task_ids))
-        return [_ended(row) for row in rows]
+        return [self._ended(row) for row in rows]
 
     async def find_unknown(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
         """Return those of the ids that no task has."""
@@ -187,6 +211,35 @@ class TaskStore:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
 
+    def _record(self, row: Row) -> TaskRecord:
+        record = _record(row)
+        if self._sealer is None:
+            return record
+        return replace(
+            record,
+            payload=self._sealer.readable_payload(
+                record.payload, kind=record.kind, queue=record.queue
+            ),
+            result=self._sealer.readable_result(record.result, task_id=record.id),
+        )
+
+    def _ended(self, row: Row) -> EndedTask:
+        ended = _ended(row)
+        if self._sealer is None:
+            return ended
+        return replace(ended, result=self._sealer.readable_result(ended.result, task_id=ended.id))
+
+
+def _sealed(task: NewTask, sealer: Sealer) -> NewTask:
+    # Looked at before, when it can be said what is wrong with it, and once more as it is stored.
+    checked_payload(task)
+    return sealer.sealed(task)
+
+
+def _submitted(row: Row) -> Iterator[Submitted]:
+    are_new: Iterable[bool] = repeat(True) if row["are_new"] is None else row["are_new"]
+    return map(Submitted, row["ids"], are_new)
+
 
 def _record(row: Row) -> TaskRecord:
     lease_id, worker_id = row["lease_id"], row["worker_id"]
@@ -195,6 +248,9 @@ def _record(row: Row) -> TaskRecord:
         kind=row["kind"],
         queue=row["queue"],
         group=row["group_name"],
+        key=row["key"],
+        unique_key=row["unique_key"],
+        has_turn=row["has_turn"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
         state=TaskState(row["state"]),
@@ -206,6 +262,7 @@ def _record(row: Row) -> TaskRecord:
         timeout=row["timeout"],
         created_at=row["created_at"],
         run_at=row["run_at"],
+        expires_at=row["expires_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         cancel_requested_at=row["cancel_requested_at"],

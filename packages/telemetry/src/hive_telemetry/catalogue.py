@@ -146,6 +146,32 @@ METRICS: Final = (
         "Tries of this queen to deliver, by what came of them: delivered or failed.",
         "outcome",
     ),
+    _counter("hive_schedule_ticks_submitted_total", "Ticks of schedules that became tasks."),
+    _counter(
+        "hive_schedule_ticks_skipped_total",
+        "Ticks of schedules that were left out: missed, or an earlier one's task had not ended.",
+        "reason",
+    ),
+    _histogram(
+        "hive_schedule_lateness_seconds",
+        "How long after their moment ticks were submitted, by the database's clock.",
+    ),
+    _counter(
+        "hive_tasks_pruned_total",
+        "Finished tasks deleted by this queen because they had been kept for long enough.",
+        "queue",
+        "state",
+    ),
+    _gauge(
+        "hive_oldest_finished_task_timestamp_seconds",
+        "When the oldest finished task ended that the last walk has kept; absent while there is "
+        "none, and without the term.",
+    ),
+    _gauge(
+        "hive_retention_behind_seconds",
+        "For how long the most overdue finished task of the last batch was due; 0 after a whole "
+        "walk. Absent without the term.",
+    ),
     _counter("hive_loop_retries_total", "Rounds of a loop that met something away.", "loop"),
 )
 """Every metric, in the order of the documentation."""

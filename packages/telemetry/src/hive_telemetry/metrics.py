@@ -5,13 +5,14 @@ meet. Counting is cheap enough for every flush and is meant to be done once per 
 counts and sequences, never one task. Any thread may count.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.schedules import SkipReason
 from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import DURATION_BUCKETS_SECONDS, METRICS
 from hive_telemetry.instruments import Counter, Gauge, Histogram, Tally
@@ -70,6 +71,12 @@ class Metrics:
         self._webhooks = self._gauge("hive_webhooks")
         self._oldest_pending = self._gauge("hive_webhook_oldest_pending_seconds")
         self._deliveries = self._counter("hive_webhook_deliveries_total")
+        self._ticks_submitted = self._counter("hive_schedule_ticks_submitted_total")
+        self._ticks_skipped = self._counter("hive_schedule_ticks_skipped_total")
+        self._lateness = self._histogram("hive_schedule_lateness_seconds")
+        self._pruned = self._counter("hive_tasks_pruned_total")
+        self._oldest_finished = self._gauge("hive_oldest_finished_task_timestamp_seconds")
+        self._retention_behind = self._gauge("hive_retention_behind_seconds")
         self._loop_retries = self._counter("hive_loop_retries_total")
 
     def attempts_ended(
@@ -153,6 +160,28 @@ class Metrics:
     def delivered(self, outcome: str) -> None:
         """Count a try to deliver to a webhook: `delivered` or `failed`."""
         self._deliveries.add(1, (outcome,))
+
+    def ticks_submitted(self, late_seconds: Sequence[float]) -> None:
+        """Count ticks of schedules that became tasks, given how late each was."""
+        if late_seconds:
+            self._ticks_submitted.add(len(late_seconds))
+            self._lateness.observe(late_seconds)
+
+    def ticks_skipped(self, reason: SkipReason, count: int) -> None:
+        """Count ticks of schedules that were left out."""
+        self._ticks_skipped.add(count, (reason.value,))
+
+    def tasks_pruned(self, queue: str, state: TaskState, count: int) -> None:
+        """Count finished tasks that were deleted."""
+        self._pruned.add(count, (queue, state.value))
+
+    def show_oldest_finished(self, timestamp: float | None) -> None:
+        """Show the Unix time at which the oldest finished task ended; None: it is not known."""
+        self._oldest_finished.show({} if timestamp is None else {(): timestamp})
+
+    def show_retention_behind(self, seconds: float | None) -> None:
+        """Show how late finished tasks leave; None: this process does not know."""
+        self._retention_behind.show({} if seconds is None else {(): seconds})
 
     def loop_retried(self, loop: str, count: int = 1) -> None:
         """Count rounds of `loop` that met something away; 0 makes the loop show."""

@@ -41,7 +41,9 @@ class Desk:
     def __call__(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Type a command."""
         urls = ("--database-url", self.database_url, "--redis-url", self.redis_url)
-        return self.run(*words, *urls, "--data-dir", str(self.data_dir))
+        place = words.index("--") if "--" in words else len(words)
+        common = (*urls, "--data-dir", str(self.data_dir))
+        return self.run(*words[:place], *common, *words[place:])
 
     def do(self, work: Callable[[Ground], Awaitable[ResultT]]) -> ResultT:
         """Have something done with the store."""

@@ -12,7 +12,7 @@ from hive_contracts.ids import QueenId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
 from hive_contracts.tasks import NewTask
-from hive_store import HOT_SETTINGS, QueenStore, TaskStore, WorkerStore, open_line
+from hive_store import HOT_SETTINGS, QueenStore, ScheduleStore, TaskStore, WorkerStore, open_line
 from hive_store.claiming import Watermarks
 from hive_store.worker_store import Ending, LeasedTask
 
@@ -28,6 +28,7 @@ class Ground:
     tasks: TaskStore
     queen: QueenStore
     worker: WorkerStore
+    schedules: ScheduleStore
 
     async def submit(self, count: int, *, kind: str = "trial", **options: Any) -> list[TaskId]:
         """Submit tasks that are alike."""
@@ -87,4 +88,5 @@ async def open_ground(database_url: str) -> AsyncGenerator[Ground]:
             TaskStore(first),
             QueenStore(QueenId(uuid4()), claims=second, upkeep=first),
             WorkerStore(WorkerId(uuid4()), accepts=second, finishes=third),
+            ScheduleStore(first),
         )

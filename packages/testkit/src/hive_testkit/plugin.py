@@ -13,17 +13,14 @@ Everything is imported when it is first used, since every run of pytest loads th
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -51,9 +48,6 @@ __all__ = [
 ]
 
 ANOTHER_POSTGRES: Final = "HIVE_TEST_DATABASE_URL"
-IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the directories made in it are private
-ROOM_BYTES: Final = 4 << 30
-"""A container's is often 64 MiB, and servers that write a lot need some GiB."""
 
 ResultT = TypeVar("ResultT")
 
@@ -106,16 +100,11 @@ class OwnServer:
             signal_tree(self._server.pid, number)
 
 
-@contextmanager
-def temporary_directory() -> Generator[Path]:
-    """Yield an empty directory with a short name, in memory if there is room.
+def temporary_directory() -> AbstractContextManager[Path]:
+    """Give an empty directory with a short name, in memory if there is room."""
+    from hive_services.scratch import scratch_directory
 
-    A data directory has 1,300 files: making one takes 1.3 s on disk, and 0.5 s in memory.
-    """
-    has_room = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES
-    place = IN_MEMORY if has_room and os.access(IN_MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="hive-test-", dir=place) as directory:
-        yield Path(directory)
+    return scratch_directory("hive-test-")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -159,13 +148,10 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> Iterator[str]:
     """Name of a database with Hive's schema and nothing in it, to be copied."""
-    from hive_store import migrate
+    from hive_store.copies import make_template
 
-    # Not one fixed name: several sessions may share a server.
-    name = f"hive_template_{uuid4().hex}"
-    _run_apart(_execute(postgres_server, f"create database {name}"))
+    name = _run_apart(_on_server(postgres_server, make_template, postgres_server))
     try:
-        _run_apart(migrate(_with_database(postgres_server, name)))
         yield name
     finally:
         _run_apart(_execute(postgres_server, f"drop database {name} with (force)"))
@@ -174,12 +160,13 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
 @contextmanager
 def fresh_database(server: str, template: str) -> Generator[str]:
     """Yield the URL of a copy of a database, and drop the copy afterwards."""
-    name = f"hive_test_{uuid4().hex}"
-    _run_apart(_execute(server, f"create database {name} template {template}"))
+    from hive_store.copies import copy_database, drop_database
+
+    url = _run_apart(_on_server(server, copy_database, server, template))
     try:
-        yield _with_database(server, name)
+        yield url
     finally:
-        _run_apart(_execute(server, f"drop database {name} with (force)"))
+        _run_apart(_on_server(server, drop_database, url))
 
 
 @pytest.fixture
@@ -270,14 +257,19 @@ def _run_apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 
 async def _execute(url: str, statement: str) -> None:
+    async def execute(connection: "Connection[Any]") -> None:
+        await connection.execute(statement)
+
+    await _on_server(url, execute)
+
+
+async def _on_server(
+    url: str, work: Callable[..., Coroutine[Any, Any, ResultT]], *arguments: object
+) -> ResultT:
     import asyncpg
 
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(statement)
+        return await work(connection, *arguments)
     finally:
         await connection.close()
-
-
-def _with_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -8,9 +8,10 @@ A package adds an executor by naming it in its own `pyproject.toml`; Hive never 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
 
 from hive_contracts.errors import ConfigurationError, UnknownKindError
 from hive_contracts.execution import EXECUTOR_GROUP, Executor, ExecutorType, Tools
@@ -34,19 +35,28 @@ def installed() -> dict[str, EntryPoint]:
 class Executors:
     """The executors of one worker process."""
 
-    def __init__(self, tools: Tools, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, tools: Tools, stack: AsyncExitStack, stand_ins: Mapping[str, Executor]
+    ) -> None:
         self._tools = tools
         self._stack = stack
         self._installed = installed()
-        self._open: dict[str, Executor] = {}
+        self._open: dict[str, Executor] = {**stand_ins}
         self._turn = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, tools: Tools) -> "AsyncGenerator[Executors]":
-        """Give the executors, and close afterwards those that were opened."""
+    async def open(
+        cls, tools: Tools, *, stand_ins: Mapping[str, Executor] = MappingProxyType({})
+    ) -> "AsyncGenerator[Executors]":
+        """Give the executors, and close afterwards those that were opened.
+
+        Args:
+            tools: what they are opened with.
+            stand_ins: by kind, open ones that take the place of those that are installed.
+        """
         async with AsyncExitStack() as stack:
-            yield cls(tools, stack)
+            yield cls(tools, stack, stand_ins)
 
     def opened(self, kind: str) -> Executor | None:
         """Return the executor of `kind` if it is open already."""

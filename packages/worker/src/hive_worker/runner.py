@@ -39,6 +39,7 @@ from hive_contracts.outcomes import (
     move_for,
     name_of,
 )
+from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
 from hive_contracts.tasks import Task
 from hive_contracts.wire import encode_json
@@ -89,12 +90,14 @@ class Runner:
         *,
         settings: WorkerSettings,
         clock: Clock,
+        sealer: Sealer | None = None,
     ) -> None:
         self._executors = executors
         self._records = records
         self._holdings = holdings
         self._settings = settings
         self._clock = clock
+        self._sealer = sealer
         self.running: dict[TaskId, RunningAttempt] = {}
 
     async def run(self, leased: LeasedTask) -> None:
@@ -147,7 +150,10 @@ class Runner:
         """Return how the attempt ended. Being called off is an outcome; the worker's end is not."""
         slot = attempt.slot
         try:
-            outcome = await self._executed(attempt)
+            if self._sealer is None:
+                outcome = await self._executed(attempt)
+            else:
+                outcome = await self._unsealed(attempt, self._sealer)
             if isinstance(outcome, Released) and outcome is not GONE and not outcome.again_after:
                 # Given back at once it would be claimed at once, and come back as fast as
                 # Postgres can write: what keeps it from running here lasts longer than that.
@@ -166,6 +172,14 @@ class Runner:
             slot.uncancel()
         # It may have succeeded in the very moment it was called off; that is then what happened.
         return outcome if isinstance(outcome, Succeeded) else attempt.verdict
+
+    async def _unsealed(self, attempt: RunningAttempt, sealer: Sealer) -> Outcome:
+        """Return how a sealed attempt ended; what may not be opened here never reaches code."""
+        try:
+            attempt.task = sealer.opened(attempt.task)
+        except UsageError as error:
+            return Failed(str(error), is_retryable=False)
+        return await self._executed(attempt)
 
     async def _executed(self, attempt: RunningAttempt) -> Outcome:
         task = attempt.task
@@ -203,6 +217,9 @@ class Runner:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
+            if result is not None and self._sealer is not None:
+                result = self._sealer.sealed_result(task, result)
+            _refuse_oversize(result)
         except UnstorableValueError as error:
             outcome, result = _refused(outcome, error), None
         if isinstance(outcome, Succeeded):
@@ -259,18 +276,16 @@ def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed:
 def _result_of(outcome: Outcome) -> str | None:
     match outcome:
         case Succeeded():
-            return _encoded(outcome.result)
+            return encode_json(outcome.result)
         case Failed() if outcome.result is not None:
-            return _encoded(outcome.result)
+            return encode_json(outcome.result)
         case _:
             return None
 
 
-def _encoded(result: object) -> str:
-    encoded = encode_json(result)
-    if excess := oversize(encoded):
+def _refuse_oversize(result: str | None) -> None:
+    if result is not None and (excess := oversize(result)):
         raise UnstorableValueError(f"it {excess}. Write it to a file, and return the file's path")
-    return encoded
 
 
 def _error_of(outcome: Outcome) -> str | None:

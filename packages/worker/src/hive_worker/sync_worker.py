@@ -18,6 +18,7 @@ from hive_contracts.clocks import BootClock
 from hive_contracts.execution import Tools
 from hive_contracts.ids import QueenId, WorkerId
 from hive_contracts.outcomes import Released
+from hive_contracts.sealing import Sealer
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
 from hive_store.claiming import Watermarks
 from hive_store.worker_store import LeasedTask
@@ -169,6 +170,7 @@ async def open_sync_worker(
     settings: WorkerSettings,
     metrics: Metrics,
     version: str,
+    sealer: Sealer | None = None,
 ) -> AsyncGenerator[SyncWorker]:
     """Give a sync worker with connections of its own, and close them afterwards."""
     async with AsyncExitStack() as stack:
@@ -189,5 +191,6 @@ async def open_sync_worker(
             metrics=metrics,
             version=version,
             clock=BootClock(),
+            sealer=sealer,
         )
         yield SyncWorker(around, QueenStore(QueenId(uuid4()), claims=line, upkeep=line), doorbell)

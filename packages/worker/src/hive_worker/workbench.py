@@ -16,6 +16,7 @@ from hive_bus.bus import Bus
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import SchemaMismatchError, UnavailableError
 from hive_contracts.outcomes import Cancelled
+from hive_contracts.sealing import Sealer
 from hive_store import WorkerStore
 from hive_telemetry.logs import logger
 from hive_telemetry.metrics import Metrics
@@ -49,6 +50,8 @@ class Surroundings:
     metrics: Metrics
     version: str
     clock: Clock
+    sealer: Sealer | None = None
+    """Opens payloads and seals results; None if payloads are as they were submitted."""
 
 
 class Workbench:
@@ -91,7 +94,12 @@ class Workbench:
             metrics=metrics,
         )
         self.runner = Runner(
-            around.executors, self.recorder, self.holdings, settings=settings, clock=clock
+            around.executors,
+            self.recorder,
+            self.holdings,
+            settings=settings,
+            clock=clock,
+            sealer=around.sealer,
         )
         self.recorder.on_stale = lambda attempt: attempt.call_off(GONE)
         self.slots = Slots(slots, run=self.runner.run, ahead_seconds=AHEAD_SECONDS, clock=clock)

@@ -16,6 +16,7 @@ from hive_contracts.events import CancelRequest
 from hive_contracts.execution import Tools
 from hive_contracts.ids import WorkerId
 from hive_contracts.loops import Loop
+from hive_contracts.sealing import Sealer
 from hive_dispatch.receiver import BundleReceiver
 from hive_store import HOT_SETTINGS, WorkerStore, open_line
 from hive_telemetry.logs import logger
@@ -147,6 +148,7 @@ async def open_worker(
     settings: WorkerSettings,
     metrics: Metrics,
     version: str,
+    sealer: Sealer | None = None,
 ) -> AsyncGenerator[Worker]:
     """Give a worker with connections of its own (three to Postgres), and close them afterwards."""
     worker_id = WorkerId(uuid4())
@@ -167,5 +169,6 @@ async def open_worker(
             metrics=metrics,
             version=version,
             clock=BootClock(),
+            sealer=sealer,
         )
         yield Worker(around, redis_url=redis_url, redis_prefix=redis_prefix)

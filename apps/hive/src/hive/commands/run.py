@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
-from hive.task_options import Cwd, Env, NoRerun, Priority, Queue, Timeout
+from hive.task_options import Cwd, Env, ExpiresIn, Key, NoRerun, Priority, Queue, Timeout, WhenBusy
 
 __all__ = ["EPILOG", "run"]
 
@@ -32,6 +32,9 @@ def run(
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
+    key: Key = None,
+    when_busy: WhenBusy = "wait",
+    expires_in: ExpiresIn = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -52,7 +55,8 @@ def run(
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
         said = SaidTask(
             kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
-            priority=priority, timeout=timeout, no_rerun=no_rerun,
+            priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
+            expires_in=expires_in,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -8,8 +8,11 @@ from hive.completing import kinds
 from hive.options import Json, Options, with_options
 from hive.task_options import (
     Delay,
+    ExpiresAt,
+    ExpiresIn,
     FromLine,
     Group,
+    Key,
     MaxAttempts,
     MaxLosses,
     NoRerun,
@@ -17,6 +20,9 @@ from hive.task_options import (
     Queue,
     RunAt,
     Timeout,
+    Unique,
+    UniqueFor,
+    WhenBusy,
 )
 
 if TYPE_CHECKING:
@@ -70,6 +76,12 @@ def submit(
     no_rerun: NoRerun = False,
     timeout: Timeout = None,
     group: Group = None,
+    key: Key = None,
+    when_busy: WhenBusy = "wait",
+    unique: Unique = None,
+    unique_for: UniqueFor = None,
+    expires_at: ExpiresAt = None,
+    expires_in: ExpiresIn = None,
     jsonl: Jsonl = None,
     from_line: FromLine = None,
     ids: Ids = False,
@@ -87,8 +99,9 @@ def submit(
       make-tasks | hive submit command --jsonl -
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
-    max_attempts, max_losses, no_rerun, timeout, group; options stand in for what it leaves out. A
-    file is looked over first, and one bad line lets nothing in. A stream keeps what it accepted.
+    max_attempts, max_losses, no_rerun, timeout, group, key, when_busy, unique, unique_for,
+    expires_at, expires_in; options stand in for what it leaves out. A file is looked over first,
+    and one bad line lets nothing in. A stream keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
@@ -97,7 +110,8 @@ def submit(
     said = SaidTask(
         kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, group=group,
+        timeout=timeout, group=group, key=key, when_busy=when_busy, unique=unique,
+        unique_for=unique_for, expires_at=expires_at, expires_in=expires_in,
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)

@@ -1,10 +1,7 @@
-"""That nothing is left of the demonstration: no process, and no directory of an earlier one."""
+"""That nothing is left of the demonstration: no process anywhere."""
 
 import asyncio
-import fcntl
 import os
-import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,9 +9,12 @@ from typing import Final
 from hive_contracts.clocks import BootClock
 from hive_process import procfs
 
-__all__ = ["PREFIX", "remove_abandoned_directories", "wait_for_leftovers"]
+__all__ = ["LOCK", "PREFIX", "wait_for_leftovers"]
 
 PREFIX: Final = "hive-demo-"
+LOCK: Final = "up.lock"
+"""What a demonstration holds in its directory for as long as it goes on."""
+
 PATIENCE_SECONDS: Final = 5.0
 """How long processes that are on their way out may take."""
 
@@ -35,25 +35,6 @@ async def wait_for_leftovers(data_dir: Path) -> list[int]:
         if not left or clock.seconds() >= deadline:
             return left
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def remove_abandoned_directories() -> None:
-    """Remove the directories of demonstrations that were killed before they could."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if _is_abandoned(directory):
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-def _is_abandoned(directory: Path) -> bool:
-    # The lock is held by whoever runs it, and goes with him. One that has just been made has none.
-    try:
-        if directory.stat().st_uid != os.geteuid():
-            return False
-        with (directory / "up.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _living(data_dir: Path) -> list[int]:

@@ -18,11 +18,7 @@ from hive.demonstration.checking import Findings, check
 from hive.demonstration.corpus import BROKEN, standard_library, write_broken_files
 from hive.demonstration.curtain import Curtain
 from hive.demonstration.expecting import expectations
-from hive.demonstration.leftovers import (
-    PREFIX,
-    remove_abandoned_directories,
-    wait_for_leftovers,
-)
+from hive.demonstration.leftovers import LOCK, PREFIX, wait_for_leftovers
 from hive.demonstration.performing import Run, perform
 from hive.demonstration.progress import Progress, shown_progress
 from hive.demonstration.stage import WORKERS, demonstration_settings, plan_of
@@ -36,6 +32,7 @@ from hive.tasks.reaching import open_view
 from hive_contracts.clocks import BootClock
 from hive_contracts.errors import ConfigurationError
 from hive_process.kernel import become_subreaper
+from hive_services.scratch import remove_abandoned_directories
 
 __all__ = ["give"]
 
@@ -62,7 +59,7 @@ async def give(*, tasks: int | None, as_json: bool) -> int:
     clock = BootClock()
     began_at = clock.seconds()
     become_subreaper()
-    remove_abandoned_directories()
+    remove_abandoned_directories(PREFIX, lock=LOCK)
     data_dir = Path(tempfile.mkdtemp(prefix=PREFIX))
     curtain = Curtain(data_dir)
     with curtain.minded():

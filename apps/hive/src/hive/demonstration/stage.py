@@ -5,15 +5,13 @@ the user's and the project's, and variables that would change a setting are empt
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from hive.keeper import Program
+from hive.hermetic import hermetic, hermetic_settings
 from hive.local_plan import local_plan
-from hive.settings import Settings, load, setting_types
-from hive.sources import SHORT_NAMES, environment_name
+from hive.settings import Settings
 from hive.supervisor import Plan
 from hive_services.postgres import EmbeddedPostgres
 
@@ -47,9 +45,7 @@ def demonstration_settings(data_dir: Path) -> Settings:
     """Write the settings of the demonstration into `data_dir`, and return them."""
     # Twice as many as processors: while one process ends, the next is being started.
     slots = max(2, 2 * len(os.sched_getaffinity(0)) // WORKERS)
-    text = SETTINGS.format(workers=WORKERS, slots=slots)
-    (data_dir / "hive.toml").write_text(text, encoding="utf-8")
-    return load(flags={"services.data_dir": str(data_dir)}, environment=_environment(data_dir))
+    return hermetic_settings(data_dir, SETTINGS.format(workers=WORKERS, slots=slots))
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -59,15 +55,5 @@ def plan_of(settings: Settings) -> Plan:
     # What a power cut would destroy is gone at the end anyhow.
     postgres = EmbeddedPostgres(data_dir, durable=False)
     servers = [(name, postgres if name == "postgres" else server) for name, server in plan.servers]
-    stages = [[_hermetic(program, data_dir) for program in stage] for stage in plan.stages]
+    stages = [[hermetic(program, data_dir) for program in stage] for stage in plan.stages]
     return replace(plan, servers=servers, stages=stages)
-
-
-def _hermetic(program: Program, data_dir: Path) -> Program:
-    names = {*map(environment_name, setting_types()), *SHORT_NAMES}
-    emptied = dict.fromkeys(names & os.environ.keys(), "")
-    return replace(program, env={**emptied, **_environment(data_dir), **program.env})
-
-
-def _environment(data_dir: Path) -> Mapping[str, str]:
-    return {"HIVE_CONFIG": str(data_dir / "hive.toml"), "XDG_CONFIG_HOME": str(data_dir)}

@@ -20,7 +20,7 @@ from hive.tasks.outages import Outage
 from hive.tasks.reaching import open_view
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
-from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.states import TERMINAL_STATES, WAITING_STATES
 
 if TYPE_CHECKING:
     from hive_store import Selector, TaskSummary
@@ -46,8 +46,6 @@ OPTIONAL: Final = frozenset({"group", "worker", "error"})
 
 PAGE: Final = 1000
 """Tasks that are read at once, so that a list of any length takes little memory."""
-
-WAITING: Final = frozenset({TaskState.SCHEDULED, TaskState.QUEUED})
 
 
 @unique
@@ -196,14 +194,14 @@ def _cells(task: "TaskSummary") -> list[str]:
         str(task.attempt),
         "" if took is None else show_seconds(took.total_seconds()),
         task.group or "",
-        "" if task.state in WAITING else task.worker_host or "",
+        "" if task.state in WAITING_STATES else task.worker_host or "",
         task.error or "",
     ]
 
 
 def _took(task: "TaskSummary") -> timedelta | None:
     """Return how long its last attempt ran, so far if it still does; None if none is begun."""
-    if task.started_at is None or task.state in WAITING:
+    if task.started_at is None or task.state in WAITING_STATES:
         return None
     if task.state in TERMINAL_STATES and task.finished_at is not None:
         return task.finished_at - task.started_at

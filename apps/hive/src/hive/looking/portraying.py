@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hive.durations import show_seconds
+from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
 from hive.moments import show_moment
-from hive.printing import as_json
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
 from hive.tasks.reaching import open_view
@@ -18,7 +18,8 @@ from hive.words import counted
 from hive_contracts.events import Event, EventType
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.schedules import ScheduleTick
+from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store.fleet_store import WorkerPlace
 from hive_store.onlooker import Situation
@@ -40,6 +41,9 @@ class Portrait:
     """How it ended; None if it has not."""
 
     waits_for: str | None
+    tick: ScheduleTick | None
+    """The tick of a schedule that it is of; None if it is of none, or of one long ago."""
+
     events: Sequence[Event]
     places: Mapping[WorkerId, WorkerPlace]
     """Where its attempts ran; without the workers that are forgotten."""
@@ -66,6 +70,7 @@ async def portray(settings: Settings, number: int) -> Portrait:
             situation=situation,
             outcome=ended[0].outcome if ended else None,
             waits_for=reason_to_wait(record, situation, living),
+            tick=await view.schedules.tick_of(task_id),
             events=await view.events.of_task(task_id),
             places=await view.fleet.places(id_ for id_ in worker_ids if id_ is not None),
             silence=settings.silence,
@@ -75,12 +80,13 @@ async def portray(settings: Settings, number: int) -> Portrait:
 def as_plain(portrait: Portrait) -> dict[str, Any]:
     """Return everything for programs, durations in seconds."""
     fields = asdict(portrait.record)
-    timeout = portrait.record.timeout
+    timeout, tick = portrait.record.timeout, portrait.tick
     fields["timeout_seconds"] = timeout.total_seconds() if timeout else None
     del fields["timeout"]
     return fields | {
         "outcome": portrait.outcome,
         "waits_for": portrait.waits_for,
+        "schedule": None if tick is None else {"name": tick.schedule, "tick": tick.said},
         "ahead": portrait.situation.ahead,
         "last_output_seconds_ago": portrait.situation.unheard_seconds,
         "events": [_plain_event(event) for event in _told(portrait)],
@@ -116,7 +122,7 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
 def next_steps(task_id: TaskId, state: TaskState) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
-        case TaskState.SCHEDULED | TaskState.QUEUED:
+        case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
             verbs = ["cancel"]
         case TaskState.DISPATCHED | TaskState.RUNNING:
             verbs = ["logs -f", "cancel"]
@@ -148,16 +154,23 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "queue", f"{record.queue}, priority {record.priority}"
     if record.group is not None:
         yield "group", record.group
+    if record.key is not None:
+        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
+    if portrait.tick is not None:
+        extra = ", asked for" if portrait.tick.is_extra else ""
+        yield "schedule", f"{portrait.tick.schedule}, tick {portrait.tick.said}{extra}"
     yield "state", _state(portrait)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
     if record.cancel_requested_at and record.state not in TERMINAL_STATES:
         yield "cancel", f"asked for {_ago(record.cancel_requested_at, now)}; it is being stopped"
-    yield "payload", as_json(record.payload)
+    yield "payload", sealed_or_plain(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
+    if record.expires_at is not None:
+        yield "expires", show_moment(record.expires_at)
     yield "limits", _limits(record)
     if record.result is not None:
-        yield "result", as_json(record.result)
+        yield "result", sealed_or_plain(record.result)
     if record.error is not None:
         yield "error", record.error
 
@@ -211,7 +224,7 @@ def _attempts(portrait: Portrait) -> list[str]:
         )
         for past in record.history
     ]
-    if record.attempt and record.state not in (TaskState.SCHEDULED, TaskState.QUEUED):
+    if record.attempt and record.state not in WAITING_STATES:
         rows.append(
             _attempt(
                 record.attempt,

@@ -3,14 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hive.durations import show_seconds
+from hive.keeping import keep_in_words
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
+from hive.words import counted
+from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
+
+if TYPE_CHECKING:
+    from hive_store.schedule_store import ScheduleCounts
 
 __all__ = ["Survey", "as_lines", "as_plain", "survey", "survey_once"]
 
@@ -29,33 +35,44 @@ class Survey:
     recent_ends: Mapping[TaskState, int]
     """How many tasks ended within the last minute."""
 
+    oldest_finished_seconds: float | None
+    """How long ago the first finished task that is kept ended; None if there is none."""
+
+    retention: Retention
+    """How long finished tasks are kept, as the settings of this machine say."""
+
     workers: Sequence[SeenWorker]
+    schedules: "ScheduleCounts"
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
 
-async def survey(view: View, *, silence: timedelta) -> Survey:
+async def survey(view: View, settings: Settings) -> Survey:
     """Look at everything once."""
     return Survey(
         counts=await view.tasks.count(),
         longest_waits=await view.onlooker.longest_waits(),
         recent_ends=await view.tasks.count_recent_ends(seconds=ENDS_SECONDS),
+        oldest_finished_seconds=await view.pruner.oldest_finished_age(),
+        retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
-        silence=silence,
+        schedules=await view.schedules.counts(),
+        silence=settings.silence,
     )
 
 
 async def survey_once(settings: Settings) -> Survey:
     """Look at everything once, at the Hive that the settings name."""
     async with open_view(settings) as view:
-        return await survey(view, silence=settings.silence)
+        return await survey(view, settings)
 
 
 def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
-    return [*queues, "", _ends_line(found.recent_ends), "", *workers]
+    ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
+    return [*queues, "", *ends, "", *workers]
 
 
 def as_plain(found: Survey) -> dict[str, Any]:
@@ -72,20 +89,31 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "schedules": asdict(found.schedules),
+        "kept": {
+            "terms": keep_in_words(found.retention),
+            "oldest_finished_seconds": found.oldest_finished_seconds,
+        },
         "workers": [asdict(worker) for worker in found.workers],
     }
 
 
 def _queue_lines(found: Survey) -> list[str]:
+    # Eight states do not fit into 80 columns, and most Hives have nothing that is blocked.
+    is_any_blocked = any(by_state.get(TaskState.BLOCKED) for by_state in found.counts.values())
+    shown = [state for state in TaskState if is_any_blocked or state is not TaskState.BLOCKED]
+    short = {TaskState.DISPATCHED: "leased"} if is_any_blocked else {}
     rows = [
         [
             queue,
-            *(str(by_state.get(state, 0)) for state in TaskState),
+            *(str(by_state.get(state, 0)) for state in shown),
             show_seconds(found.longest_waits[queue]) if queue in found.longest_waits else "-",
         ]
         for queue, by_state in found.counts.items()
     ]
-    return table_lines(["queue", *TaskState, "oldest"], rows, gap=1)
+    return table_lines(
+        ["queue", *(short.get(state, state) for state in shown), "oldest"], rows, gap=1
+    )
 
 
 def _ends_line(ends: Mapping[TaskState, int]) -> str:
@@ -94,6 +122,23 @@ def _ends_line(ends: Mapping[TaskState, int]) -> str:
         return "no task has ended in the last minute"
     parts = ", ".join(f"{count:,} {state}" for state, count in sorted(ends.items()))
     return f"ended in the last minute: {parts} ({total / ENDS_SECONDS:.2g} a second)"
+
+
+def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
+    if not counts.count:
+        return []
+    parts = [counted(counts.count, "schedule")]
+    parts += [f"{counts.paused:,} paused"] * bool(counts.paused)
+    parts += [f"{counts.faulty:,} with a fault, see `hive doctor`"] * bool(counts.faulty)
+    if counts.next_seconds is not None:
+        parts.append(f"next tick in {show_seconds(max(0.0, counts.next_seconds))}")
+    return [", ".join(parts)]
+
+
+def _kept_line(found: Survey) -> str:
+    age = found.oldest_finished_seconds
+    oldest = "" if age is None else f"; the oldest ended {show_seconds(age)} ago"
+    return f"finished tasks are kept {keep_in_words(found.retention)}{oldest}"
 
 
 def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str]:

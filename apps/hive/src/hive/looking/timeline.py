@@ -27,6 +27,7 @@ WORDS: Final[Mapping[EventType, str]] = {
     EventType.LOST: "{attempt}lost{after}",
     EventType.CANCEL_REQUESTED: "asked to stop",
     EventType.REVIVED: "queued once more, by hand",
+    EventType.UNBLOCKED: "free to run",
 }
 """What each type of event means for one task."""
 

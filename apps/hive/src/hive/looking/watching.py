@@ -57,10 +57,10 @@ async def watch(settings: Settings, *, interval_seconds: float, is_json: bool) -
     """
     with _page(interval_seconds, is_json=is_json) as page, _signals(page) as signals:
         async with open_view(settings) as view:
-            page.show(await survey(view, silence=settings.silence))
+            page.show(await survey(view, settings))
             while not await signals.within(interval_seconds):
                 try:
-                    found = await survey(view, silence=settings.silence)
+                    found = await survey(view, settings)
                 except StoreUnavailableError as error:
                     page.miss(str(error))
                 else:

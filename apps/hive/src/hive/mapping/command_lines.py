@@ -12,7 +12,8 @@ from hive.submitting.lines import Line, RefusedLineError
 from hive.tasks.kinds import check_payload
 from hive_contracts.errors import HiveError
 from hive_contracts.tasks import NewTask
-from hive_store.submitting import HELD_UNTIL, checked_payload
+from hive_store.refusing import checked_payload
+from hive_store.submitting import HELD_UNTIL
 
 __all__ = ["CommandLines"]
 

@@ -12,7 +12,7 @@ from hive.tables import fit
 from hive.tasks.reaching import View
 from hive_contracts.clocks import BootClock
 from hive_contracts.errors import StoreUnavailableError
-from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_store.task_store import EndedTask
 
 __all__ = ["Gauge"]
@@ -53,9 +53,8 @@ class Gauge:
     @property
     def has_not_begun(self) -> bool:
         """Whether there are tasks, and all of them wait."""
-        waiting = (TaskState.SCHEDULED, TaskState.QUEUED)
         total = sum(self.counts.values())
-        return 0 < total == sum(self.counts.get(state, 0) for state in waiting)
+        return 0 < total == sum(self.counts.get(state, 0) for state in WAITING_STATES)
 
     def take(self, ended: EndedTask) -> None:
         """Take note of a task that has ended."""

@@ -39,10 +39,12 @@ async def hand_in(settings: Settings, order: Order) -> int:
     task = order.task
     KindCheck(is_forced=order.is_forced).check(task)
     async with open_reach(settings) as reach:
-        [task_id] = await reach.hive.submit_many([task])
+        [(task_id, is_new)] = await reach.hive.hand_in([task])
         _tell_of_the_past(task)
+        if not is_new:
+            say(f"hive: nothing is added: task {task_id} has the unique key {task.unique_key!r}")
         if not order.is_waiting:
-            _tell(task_id, as_json=order.as_json)
+            _tell(task_id, is_new=is_new, as_json=order.as_json)
             return 0
         if not order.as_json:
             show(str(task_id))
@@ -64,9 +66,9 @@ def _tell_of_the_past(task: NewTask) -> None:
         say(f"hive: --run-at was {show_seconds(late_seconds)} ago, so the task is due at once")
 
 
-def _tell(task_id: TaskId, *, as_json: bool) -> None:
+def _tell(task_id: TaskId, *, is_new: bool, as_json: bool) -> None:
     if as_json:
-        show_json({"id": task_id})
+        show_json({"id": task_id, "is_new": is_new})
         return
     show(str(task_id))
     say(f"hive: see how it does with `hive show {task_id}`, its output with `hive logs {task_id}`")

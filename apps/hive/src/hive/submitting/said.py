@@ -5,13 +5,13 @@ What is wrong is told by the name that was used: `--run-at` of an option, `run_a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hive.durations import read_duration
 from hive_contracts.errors import ConfigurationError
-from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask
+from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask, UniqueFor, WhenBusy
 
 __all__ = ["SaidTask", "as_field", "as_option", "command_payload", "task_of"]
 
@@ -31,6 +31,12 @@ class SaidTask:
     no_rerun: bool = False
     timeout: str | None = None
     group: str | None = None
+    key: str | None = None
+    when_busy: str = WhenBusy.WAIT
+    unique: str | None = None
+    unique_for: str | None = None
+    expires_at: str | None = None
+    expires_in: str | None = None
 
 
 def as_option(name: str) -> str:
@@ -59,11 +65,16 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         payload=said.payload,
         queue=said.queue,
         priority=said.priority,
-        run_at=_run_at(said, spelled),
+        run_at=_moment(said, "run_at", "delay", spelled),
         max_attempts=said.max_attempts,
         max_losses=_max_losses(said, spelled),
         timeout=None if timeout is None else read_duration(timeout, flag=spelled("timeout")),
         group=said.group,
+        key=said.key,
+        when_busy=said.when_busy,
+        unique_key=said.unique,
+        unique_for=_unique_for(said.unique_for, spelled),
+        expires_at=_moment(said, "expires_at", "expires_in", spelled),
     )
 
 
@@ -82,24 +93,39 @@ def command_payload(*, cwd: str | None, env: list[str]) -> dict[str, Any]:
     return {"cwd": str(Path(cwd or ".").absolute()), "env": variables}
 
 
-def _run_at(said: SaidTask, spelled: Callable[[str], str]) -> datetime | None:
-    run_at, delay = spelled("run_at"), spelled("delay")
-    if said.run_at is not None and said.delay is not None:
-        raise ConfigurationError(f"{run_at} and {delay} say the same thing twice; give one of them")
-    if said.delay is not None:
+def _moment(
+    said: SaidTask, moment: str, duration: str, spelled: Callable[[str], str]
+) -> datetime | None:
+    """Return a moment that is said as such, or as a duration from now."""
+    at, length = getattr(said, moment), getattr(said, duration)
+    if at is not None and length is not None:
+        raise ConfigurationError(
+            f"{spelled(moment)} and {spelled(duration)} say the same thing twice; give one of them"
+        )
+    if length is not None:
         try:
-            return datetime.now(UTC) + read_duration(said.delay, flag=delay)
+            return datetime.now(UTC) + read_duration(length, flag=spelled(duration))
         except OverflowError:
-            raise ConfigurationError(f"{delay} is {said.delay!r}, which is too long") from None
-    if said.run_at is None:
+            raise ConfigurationError(
+                f"{spelled(duration)} is {length!r}, which is too long"
+            ) from None
+    if at is None:
         return None
     try:
         # Without a time zone it is the clock on the wall.
-        return datetime.fromisoformat(said.run_at).astimezone()
+        return datetime.fromisoformat(at).astimezone()
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"{run_at} is {said.run_at!r}; write it like 2030-01-31T17:00 or 2030-01-31T17:00+01:00"
+            f"{spelled(moment)} is {at!r}; write it like 2030-01-31T17:00 or 2030-01-31T17:00+01:00"
         ) from None
+
+
+def _unique_for(words: str | None, spelled: Callable[[str], str]) -> str | timedelta:
+    if words is None:
+        return UniqueFor.UNFINISHED
+    if words in list(UniqueFor):
+        return UniqueFor(words)
+    return read_duration(words, flag=spelled("unique_for"))
 
 
 def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:

@@ -18,7 +18,7 @@ from hive.submitting.said import SaidTask, as_field, task_of
 from hive.tasks.kinds import KindCheck
 from hive_contracts.errors import HiveError, RefusedTaskError
 from hive_contracts.tasks import NewTask
-from hive_store.submitting import checked_payload
+from hive_store.refusing import checked_payload
 
 __all__ = ["TaskLines"]
 
@@ -34,6 +34,12 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "no_rerun": (bool, "true or false"),
     "timeout": (str, "a duration, as in 10m"),
     "group": (str, "a text"),
+    "key": (str, "a text"),
+    "when_busy": (str, "wait, replace, reject or cancel"),
+    "unique": (str, "a text"),
+    "unique_for": (str, "waiting, unfinished or a duration, as in 10m"),
+    "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
+    "expires_in": (str, "a duration, as in 5m"),
 }
 """Of each field: the type that it must have, and how to say so."""
 
@@ -74,6 +80,8 @@ class TaskLines:
         # Of two fields that say the same thing, what the line says of one is said of the other.
         if "run_at" in given or "delay" in given:
             given = {"run_at": None, "delay": None} | given
+        if "expires_at" in given or "expires_in" in given:
+            given = {"expires_at": None, "expires_in": None} | given
         if "max_losses" in given or "no_rerun" in given:
             given = {"max_losses": None, "no_rerun": False} | given
         return task_of(replace(self._defaults, **given), spelled=as_field)

@@ -15,8 +15,11 @@ from hive.urls import find_urls
 if TYPE_CHECKING:
     from hive_bus.bus import Bus
     from hive_client import Hive
-    from hive_store import EventLog, FleetStore, Line, Selector, TaskStore
+    from hive_contracts.sealing import Sealer
+    from hive_store import EventLog, FleetStore, Line, ScheduleStore, Selector, TaskStore
+    from hive_store.deeds import Deed
     from hive_store.onlooker import Onlooker
+    from hive_store.pruning import Pruner
 
 __all__ = ["Reach", "View", "open_reach", "open_view"]
 
@@ -27,15 +30,23 @@ class View:
     A command pays for the sides of the store that it looks at, and `hive list` for no JSON.
     """
 
-    def __init__(self, line: "Line") -> None:
+    def __init__(self, line: "Line", sealer: "Sealer | None" = None) -> None:
         self._line = line
+        self._sealer = sealer
+
+    @cached_property
+    def schedules(self) -> "ScheduleStore":
+        """What is submitted again and again."""
+        from hive_store import ScheduleStore  # noqa: PLC0415
+
+        return ScheduleStore(self._line)
 
     @cached_property
     def tasks(self) -> "TaskStore":
         """Tasks, one by one."""
         from hive_store import TaskStore  # noqa: PLC0415
 
-        return TaskStore(self._line)
+        return TaskStore(self._line, sealer=self._sealer)
 
     @cached_property
     def selector(self) -> "Selector":
@@ -65,6 +76,19 @@ class View:
 
         return Onlooker(self._line)
 
+    @cached_property
+    def pruner(self) -> "Pruner":
+        """What deletes finished tasks."""
+        from hive_store.pruning import Pruner  # noqa: PLC0415
+
+        return Pruner(self._line)
+
+    async def record(self, deed: "Deed") -> None:
+        """Write down what was done by hand."""
+        from hive_store.deeds import record_deed  # noqa: PLC0415
+
+        await record_deed(self._line, deed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
@@ -86,11 +110,13 @@ async def open_view(settings: Settings) -> AsyncGenerator[View]:
     Raises:
         UsageError: none is named, and none runs here.
     """
+    from hive_sealing import open_sealer  # noqa: PLC0415 - few need what it imports
     from hive_store import open_line  # noqa: PLC0415 - a wrong setting is told without asyncpg
 
     database, _ = find_urls(settings)
+    sealer = open_sealer(settings.sealing)
     async with open_line(database) as line:
-        yield View(line)
+        yield View(line, sealer)
 
 
 @asynccontextmanager

@@ -45,6 +45,8 @@ def reason_to_wait(
 ) -> str | None:
     """Return what a task waits for; None if it runs, or has ended."""
     match record.state:
+        case TaskState.BLOCKED:
+            return _for_its_key(record.key, situation)
         case TaskState.SCHEDULED:
             return _until(record, situation.now)
         case TaskState.QUEUED:
@@ -68,6 +70,15 @@ def _until(record: TaskRecord, now: datetime) -> str:
     failures = counted(record.failures, "failure")
     what = f"it is due again after {failures}" if record.failures else "it is due"
     return f"{what} {when}, at {show_moment(record.run_at)}"
+
+
+def _for_its_key(key: str | None, situation: Situation) -> str:
+    if not situation.queens:
+        return "no queen gives out the turns of keys; start one with `hive queen`"
+    if situation.turn_of is None:
+        return f"the turn of its key {key!r} is free, and is about to be given"
+    line = _before(situation.ahead_of_key or 0)
+    return f"task {situation.turn_of} has the turn of its key {key!r}; {line}"
 
 
 def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) -> str:

@@ -7,7 +7,7 @@
 -- $1 task_ids  bigint[]
 --
 -- returns: the tasks found not locked, with the state they are now in, and whether it was asked before
--- moves:   scheduled -> cancelled (cancel), queued -> cancelled (cancel)
+-- moves:   blocked -> cancelled (cancel), scheduled -> cancelled (cancel), queued -> cancelled (cancel)
 -- events:  cancelled, cancel_requested
 with open as materialized (
   select id, lease_id, cancel_requested_at is not null as was_requested
@@ -24,7 +24,10 @@ changed as (
       cancel_requested_at = coalesce(t.cancel_requested_at, clock_timestamp())
   from open o
   where t.id = o.id
-  returning t.id, t.state, o.was_requested
+  returning t.id, t.state, t.key, t.has_turn, o.was_requested
+),
+freed as (
+  insert into hive.key_wake (key) select distinct key from changed where has_turn and state = 'cancelled'
 ),
 told as (
   insert into hive.event (type, task_id)

@@ -4,6 +4,8 @@
 select queue, 'queued' as state, count(*) as count, min(run_at) as oldest_run_at
 from hive.task where state = 'queued' group by queue
 union all
+select queue, 'blocked', count(*), null from hive.task where state = 'blocked' group by queue
+union all
 select queue, 'scheduled', count(*), null from hive.task where state = 'scheduled' group by queue
 union all
 select t.queue, t.state::text, count(*), null

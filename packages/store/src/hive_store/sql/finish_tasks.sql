@@ -16,6 +16,8 @@
 -- A thousand tasks may be of a thousand leases: sets are united and not joined here, so that it is
 -- never their square, whatever the planner believed when it made the plan.
 --
+-- The end of a task that had the turn of its key wakes the key; whose turn it is then is for a later statement.
+--
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
 -- $3 moves           text[]              succeed, fail, retry, release, postpone or cancel; one value alone if all are alike
@@ -87,7 +89,7 @@ ended as (
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
             g.is_given_back and t.state in ('queued', 'scheduled') as is_given_back,
             t.claims - t.given_back + (g.is_given_back and t.state in ('queued', 'scheduled'))::integer as attempt,
-            t.outcome, t.error, t.worker_id, t.started_at
+            t.outcome, t.error, t.worker_id, t.started_at, t.key
 ),
 counted as materialized (
   select lease_id, (array_agg(queen_id) filter (where queen_id is not null))[1] as queen_id, sum(open)::integer as open
@@ -110,6 +112,10 @@ kept as (
   select id, claims, attempt, outcome, error, worker_id, lease_id, started_at
   from ended
   where state in ('scheduled', 'queued')
+),
+freed as (
+  insert into hive.key_wake (key)
+  select distinct key from ended where key is not null and state in ('succeeded', 'failed', 'cancelled')
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)

@@ -30,7 +30,8 @@ held as (
   where w.id = due.id
   returning w.*
 )
-select h.id, h.url, h.secret, h.types, h.group_name, h.queue, h.kind, h.xid::text::bigint as xid, h.event_id,
+select h.id, h.url, s.secret, h.types, h.group_name, h.queue, h.kind, h.xid::text::bigint as xid, h.event_id,
        h.failures, d.id as delivery_id, d.body
 from held h
+  left join hive.webhook_secret s on s.webhook_id = h.id
   left join hive.webhook_delivery d on d.webhook_id = h.id and d.ended_at is null

@@ -4,7 +4,7 @@
 -- $2 most_ahead     integer           count no further
 -- $3 living_seconds double precision  a queen that was seen within this time lives
 --
--- returns: one row, or none if there is no such task; `ahead` is null unless it is queued, `unheard_seconds` while its last claim has written nothing
+-- returns: one row, or none if there is no such task; `ahead` is null unless it is queued, `turn_of` is the task that has the turn of its key, `ahead_of_key` is null unless it is blocked, `unheard_seconds` while its last claim has written nothing
 select statement_timestamp() as now, t.state::text as state, t.claims as claim,
        t.claims - t.given_back as attempt,
        case when t.state = 'queued' then
@@ -14,6 +14,14 @@ select statement_timestamp() as now, t.state::text as state, t.claims as claim,
               and (o.priority, o.run_at, o.id) < (t.priority, t.run_at, t.id)
             limit $2::integer) as line)
        end as ahead,
+       (select r.id from hive.task r where r.key = t.key and r.has_turn and r.finished_at is null) as turn_of,
+       case when t.state = 'blocked' then
+         (select count(*)::integer from (
+            select from hive.task o
+            where o.key is not null and (o.key, o.id) > (t.key, 0) and o.key = t.key and o.id < t.id
+              and o.state = 'blocked' and not o.has_turn
+            limit $2::integer) as key_line)
+       end as ahead_of_key,
        (select extract(epoch from statement_timestamp() - max(w.at))::double precision
         from hive.output w where w.task_id = t.id and w.claim = t.claims) as unheard_seconds,
        (select count(*)::integer from hive.queen

@@ -3,5 +3,7 @@
 -- $1 webhook_id  bigint
 --
 -- returns: one row, or none
-select url, secret, extract(epoch from clock_timestamp())::bigint as now
-from hive.webhook where id = $1::bigint
+select w.url, s.secret, extract(epoch from clock_timestamp())::bigint as now
+from hive.webhook w
+  left join hive.webhook_secret s on s.webhook_id = w.id
+where w.id = $1::bigint

@@ -59,7 +59,7 @@ changed as (
   from member m
   where t.id = m.id and t.lease_id = m.lease_id
   returning t.id, t.state, t.error, t.outcome, m.attempt, m.claims, m.lease_id, m.worker_id, m.queue,
-            m.started_at, t.kind
+            m.started_at, t.kind, t.key
 ),
 removed as (
   delete from hive.lease l using lapsed where l.id = lapsed.id
@@ -69,6 +69,10 @@ kept as (
   select id, claims, attempt, outcome, error, worker_id, lease_id, started_at
   from changed
   where state = 'queued'
+),
+freed as (
+  insert into hive.key_wake (key)
+  select distinct key from changed where key is not null and state in ('succeeded', 'failed', 'cancelled')
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)

@@ -1,12 +1,14 @@
 -- Queue up to $1 scheduled tasks whose time has come, the longest due first.
 --
+-- A task with a key that has not had the turn takes its place in the line of its key: by its id.
+--
 -- The guard is `due`, which holds the rows locked; repeated where they are written, it would let the
 -- planner read the whole of `task_due` there, instead of the primary key.
 --
 -- $1 batch_size  integer
 --
 -- returns: one row: how many moved, and in how many seconds the next is due (null if none waits)
--- moves:   scheduled -> queued (fall_due)
+-- moves:   scheduled -> queued (fall_due), scheduled -> blocked (line_up)
 with due as materialized (
   select id
   from hive.task
@@ -16,8 +18,14 @@ with due as materialized (
   for update skip locked
 ),
 changed as (
-  update hive.task t set state = 'queued' from due where t.id = due.id
-  returning t.id
+  update hive.task t
+  set state = (case when t.has_turn is false then 'blocked' else 'queued' end)::hive.task_state
+  from due
+  where t.id = due.id
+  returning t.id, t.key, t.state
+),
+woken as (
+  insert into hive.key_wake (key) select distinct key from changed where state = 'blocked'
 )
 select (select count(*)::integer from changed) as count,
        (select extract(epoch from run_at - statement_timestamp())::double precision

@@ -8,8 +8,8 @@
 -- $3 after_id    bigint       only tasks after this one; 0 to begin
 -- $4 limit       integer
 --
--- returns: the tasks that are queued now
--- moves:   scheduled -> queued (fall_due)
+-- returns: the tasks that are released now
+-- moves:   scheduled -> queued (fall_due), scheduled -> blocked (line_up)
 with held as materialized (
   select id
   from hive.task
@@ -19,9 +19,14 @@ with held as materialized (
   for update skip locked
 ),
 changed as (
-  update hive.task t set state = 'queued', run_at = statement_timestamp()
+  update hive.task t
+  set state = (case when t.has_turn is false then 'blocked' else 'queued' end)::hive.task_state,
+      run_at = statement_timestamp()
   from held
   where t.id = held.id
-  returning t.id
+  returning t.id, t.key, t.state
+),
+woken as (
+  insert into hive.key_wake (key) select distinct key from changed where state = 'blocked'
 )
 select id, pg_notify('hive_queued', '') from changed order by id

@@ -23,7 +23,7 @@ changed as (
       given_back = t.given_back + (t.cancel_requested_at is null)::integer
   from held h cross join lateral unnest(h.task_ids) as m (id)
   where t.id = m.id and t.lease_id = h.id
-  returning t.id, t.state, t.claims, t.ended_lease as lease_id,
+  returning t.id, t.state, t.key, t.claims, t.ended_lease as lease_id,
             t.claims - t.given_back + (t.state = 'queued')::integer as attempt
 ),
 removed as (
@@ -32,6 +32,10 @@ removed as (
 kept as (
   insert into hive.attempt (task_id, claim, attempt, outcome, error, lease_id)
   select id, claims, attempt, 'released', $3::text, lease_id from changed where state = 'queued'
+),
+freed as (
+  insert into hive.key_wake (key)
+  select distinct key from changed where key is not null and state in ('succeeded', 'failed', 'cancelled')
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)

@@ -1,11 +1,13 @@
 -- Queue tasks that failed or were cancelled once more, with one further attempt and no losses held against them.
 --
+-- A task with a key lines up again: by its id it comes before those that were submitted after it.
+--
 -- A task that another transaction holds is skipped; the caller asks again.
 --
 -- $1 task_ids  bigint[]
 --
--- returns: the tasks that are queued now
--- moves:   failed -> queued (revive), cancelled -> queued (revive)
+-- returns: the tasks that wait again
+-- moves:   failed -> queued (revive), cancelled -> queued (revive), failed -> blocked (line_up), cancelled -> blocked (line_up)
 -- events:  revived
 with over as materialized (
   select id
@@ -24,12 +26,16 @@ kept as (
 ),
 changed as (
   update hive.task t
-  set state = 'queued', run_at = statement_timestamp(), finished_at = null, cancel_requested_at = null,
+  set state = (case when t.key is null then 'queued' else 'blocked' end)::hive.task_state,
+      has_turn = case when t.key is not null then false end, run_at = statement_timestamp(), finished_at = null, cancel_requested_at = null,
       max_attempts = greatest(t.max_attempts, t.failures + 1), losses = 0, outcome = null,
       result = null, error = null
   from over
   where t.id = over.id
-  returning t.id
+  returning t.id, t.key
+),
+woken as (
+  insert into hive.key_wake (key) select distinct key from changed where key is not null
 ),
 told as (
   insert into hive.event (type, task_id) select 'revived', id from changed

@@ -1,9 +1,12 @@
--- End every lease of the Hive that a backup was taken from: nobody holds its tasks any more.
+-- End every lease of the Hive that a backup or an export was taken from: nobody holds its tasks any more.
 --
--- Sent once, in the transaction that restores, when nobody else can see the rows. What was leased is
+-- Sent once, in the transaction that brings the rows, when nobody else can see them. What was leased is
 -- queued again and its attempt given back, uncounted: a restore is no fault of the task. As when a
 -- worker gives a task back, one that had started and may not run again (max_losses 0) has failed,
 -- and one that was called off is cancelled.
+--
+-- $1 task_ids  bigint[]  of these tasks, whose leases are not here; null for all tasks and leases there are
+-- $2 copy      text      what brought them: backup or export
 --
 -- returns: how many tasks are queued again, have failed, and are cancelled
 -- moves:   dispatched -> queued (release), running -> queued (release), running -> failed (exhaust), dispatched -> cancelled (cancel), running -> cancelled (cancel)
@@ -13,7 +16,7 @@ with leased as materialized (
          t.cancel_requested_at is not null as is_cancelled,
          t.cancel_requested_at is null and t.state = 'running' and t.max_losses = 0 as is_failed
   from hive.task t left join hive.lease l on l.id = t.lease_id
-  where num_nonnulls(t.lease_id) = 1
+  where num_nonnulls(t.lease_id) = 1 and ($1::bigint[] is null or t.id = any($1::bigint[]))
 ),
 changed as (
   update hive.task t
@@ -29,21 +32,25 @@ changed as (
                 )::hive.outcome,
       error = case
         when h.is_cancelled then null
-        when h.is_failed then 'it was running when the backup was made (it may not run again)'
-        else 'it was leased when the backup was made' end
+        when h.is_failed then format('it was running when the %s was made (it may not run again)', $2::text)
+        else format('it was leased when the %s was made', $2::text) end
   from leased h
   where t.id = h.id
-  returning t.id, t.state, t.claims, t.ended_lease as lease_id, t.worker_id, t.started_at, t.error,
+  returning t.id, t.state, t.key, t.claims, t.ended_lease as lease_id, t.worker_id, t.started_at, t.error,
             t.claims - t.given_back + (t.state = 'queued')::integer as attempt
 ),
 removed as (
-  delete from hive.lease
+  delete from hive.lease where $1::bigint[] is null
 ),
 kept as (
   insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at)
   select id, claims, attempt, 'released', error, worker_id, lease_id, started_at
   from changed
   where state = 'queued'
+),
+freed as (
+  insert into hive.key_wake (key)
+  select distinct key from changed where key is not null and state in ('succeeded', 'failed', 'cancelled')
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)

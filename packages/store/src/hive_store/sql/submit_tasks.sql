@@ -16,7 +16,7 @@
 -- $8 timeouts        interval[]     null for none; each its own, or none
 -- $9 group_names     text[]         null for none; each its own, or none
 --
--- returns: one row, of the ids in the order given
+-- returns: one row, of the ids in the order given, and nothing of whether they are new: all are
 -- births:  queued, scheduled
 -- events:  queued
 with given as (
@@ -41,4 +41,4 @@ told as (
   insert into hive.event (type, task_ids)
   select 'queued', array_agg(id) from added having count(*) > 0
 )
-select array_agg(id order by id) as ids from added
+select array_agg(id order by id) as ids, null::boolean[] as are_new from added

@@ -28,7 +28,7 @@ comment on column hive.subscriber.holder is 'Who reads under this name: one at a
 create table hive.webhook (
   id bigint generated always as identity primary key,
   url text not null,
-  secret text,
+  is_signed boolean not null,
   types text[] not null default '{}',
   group_name text,
   queue text,
@@ -48,6 +48,28 @@ create table hive.webhook (
 comment on column hive.webhook.types is 'Types of events that are wanted; empty for all.';
 comment on column hive.webhook.xid is 'With event_id the place in the log up to which deliveries have been made up.';
 comment on column hive.webhook.holder is 'The queen that delivers, one at a time, until held_until.';
+
+-- Apart from the webhook, which everybody may see.
+create table hive.webhook_secret (
+  webhook_id bigint primary key references hive.webhook on delete cascade,
+  secret text not null
+);
+comment on table hive.webhook_secret is 'What signs the deliveries of a webhook. Nothing shows it.';
+
+-- Roles that may read every table, also those to come, may not read this one.
+do $$
+declare
+  reader regrole;
+begin
+  for reader in
+    select distinct a.grantee
+    from pg_class c cross join lateral aclexplode(c.relacl) a
+    where c.oid = 'hive.webhook_secret'::regclass and a.grantee not in (0, c.relowner)
+  loop
+    execute format('revoke all on hive.webhook_secret from %s', reader);
+  end loop;
+end
+$$;
 
 create table hive.webhook_delivery (
   id uuid primary key,

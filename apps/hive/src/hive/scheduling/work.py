@@ -1,0 +1,47 @@
+"""What a schedule submits, as a person says it: a command, or a kind with its payload."""
+
+from typing import Any, NamedTuple
+
+from hive.submitting.payloads import read_payload
+from hive.submitting.said import command_payload
+from hive_contracts.errors import ConfigurationError
+
+__all__ = ["SaidWork", "said_work"]
+
+
+class SaidWork(NamedTuple):
+    """A kind and its payload."""
+
+    kind: str
+    payload: Any
+
+
+def said_work(
+    command: list[str],
+    kind: str | None,
+    payload: str | None,
+    *,
+    is_shell: bool,
+    cwd: str | None,
+    env: list[str] | None,
+) -> SaidWork:
+    """Return the work that the words of a command, or else --kind and --payload, say.
+
+    Raises:
+        ConfigurationError: both are given, or neither; or the payload cannot be read.
+    """
+    if bool(command) is (kind is not None):
+        got = "; it got both" if command else ""
+        raise ConfigurationError(
+            f"say what to submit: a command behind --, or a kind with --kind and --payload{got}"
+        )
+    if not command:
+        if is_shell or cwd is not None or env:
+            raise ConfigurationError(
+                "--shell, --cwd and --env are for a command; of a kind they are in the payload"
+            )
+        return SaidWork(kind or "", read_payload(payload or "{}"))
+    if payload is not None:
+        raise ConfigurationError("--payload is the input of a --kind; a command needs none")
+    words = {"argv": [" ".join(command)] if is_shell else command, "shell": is_shell}
+    return SaidWork("command", words | command_payload(cwd=cwd, env=env or []))

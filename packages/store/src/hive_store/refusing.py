@@ -1,0 +1,151 @@
+"""New tasks, before anything is sent: which are refused, and in which words."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from numbers import Integral
+from operator import attrgetter
+from types import NoneType
+from typing import Final
+
+from hive_contracts.errors import RefusedTaskError, UnstorableValueError
+from hive_contracts.limits import oversize
+from hive_contracts.tasks import LONGEST_UNIQUE, NewTask, UniqueFor, WhenBusy
+from hive_contracts.wire import encode_json
+
+__all__ = ["FIELD_TYPES", "LATEST_RUN_AT", "checked_payload"]
+
+NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
+LEAST_URGENT: Final = 32767
+MOST_TIMES: Final = 1_000_000
+LATEST_RUN_AT: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Far ahead of any plan, and before what asyncpg takes for infinity."""
+
+FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "kind": ((str,), "text"),
+    "queue": ((str,), "text"),
+    "priority": ((Integral,), "a whole number"),
+    "run_at": ((datetime, NoneType), "a datetime"),
+    "max_attempts": ((Integral, NoneType), "a whole number"),
+    "max_losses": ((Integral,), "a whole number"),
+    "timeout": ((timedelta, NoneType), "a timedelta"),
+    "group": ((str, NoneType), "text"),
+    "key": ((str, NoneType), "text"),
+    "when_busy": ((str,), "text"),
+    "unique_key": ((str, NoneType), "text"),
+    "unique_for": ((str, timedelta), "text or a timedelta"),
+    "expires_at": ((datetime, NoneType), "a datetime"),
+}
+"""What the fields of a new task must be, in types and in words."""
+
+_fields_of: Final = attrgetter(*FIELD_TYPES)
+
+
+def checked_payload(task: NewTask) -> str:
+    """Return a task's payload as JSON.
+
+    Raises:
+        RefusedTaskError: it may not be submitted as it stands; the message names the field.
+    """
+    _check_types(task)
+    for what in ("kind", "queue", "group", "key", "unique_key"):
+        name = getattr(task, what)
+        if name is not None and not _is_name(name):
+            raise RefusedTaskError(
+                f"a {what} is 1 to 200 characters without white space, not {name!r}"
+            )
+    if not 0 <= task.priority <= LEAST_URGENT:
+        raise RefusedTaskError(
+            f"a priority is from 0 (most urgent) to {LEAST_URGENT} (least), not {task.priority}"
+        )
+    _check_limits(task)
+    if task.unique_for != UniqueFor.UNFINISHED:
+        _check_unique_for(task)
+    if task.when_busy != WhenBusy.WAIT:
+        _check_when_busy(task)
+    try:
+        payload = encode_json(task.payload)
+    except UnstorableValueError as error:
+        raise RefusedTaskError(f"the payload of a {task.kind} task: {error}") from error
+    if excess := oversize(payload):
+        raise RefusedTaskError(
+            f"the payload {excess}. Put it into a file, and the file's path into the payload"
+        )
+    return payload
+
+
+def _check_types(task: NewTask) -> None:
+    field = _misfit(*map(type, _fields_of(task)))
+    if field is not None:
+        raise RefusedTaskError(f"{field} is {FIELD_TYPES[field][1]}, not {getattr(task, field)!r}")
+
+
+@cache
+def _misfit(*types: type) -> str | None:
+    """Return the first of `FIELD_TYPES` whose type, each in its place, is not what it must be.
+
+    Remembered, as tasks that are submitted together are alike: 0.1 µs where the tests take 1.8.
+    """
+    for given, (field, (wanted, _)) in zip(types, FIELD_TYPES.items(), strict=True):
+        # For Python, True is a whole number.
+        if given is bool or not issubclass(given, wanted):
+            return field
+    return None
+
+
+@lru_cache
+def _is_name(name: str) -> bool:
+    # Remembered, as few names come again and again: that pays for the test of types.
+    return NAME.fullmatch(name) is not None
+
+
+def _check_unique_for(task: NewTask) -> None:
+    if isinstance(task.unique_for, timedelta):
+        if not timedelta(0) < task.unique_for <= LONGEST_UNIQUE:
+            raise RefusedTaskError(
+                f"unique_for is longer than nothing and {LONGEST_UNIQUE.days} days at most, not"
+                f" {task.unique_for.total_seconds():g} s"
+            )
+    elif task.unique_for not in list(UniqueFor):
+        known = ", ".join(UniqueFor)
+        raise RefusedTaskError(
+            f"unique_for is one of {known}, or a duration, not {task.unique_for!r}"
+        )
+    if task.unique_key is None:
+        raise RefusedTaskError("unique_for is said, but the task has no unique_key")
+
+
+def _check_when_busy(task: NewTask) -> None:
+    if task.when_busy not in list(WhenBusy):
+        known = ", ".join(WhenBusy)
+        raise RefusedTaskError(f"when_busy is one of {known}, not {task.when_busy!r}")
+    if task.key is None:
+        raise RefusedTaskError(
+            f"when_busy is {task.when_busy!r}, but the task has no key to be busy"
+        )
+
+
+def _check_limits(task: NewTask) -> None:
+    if task.max_attempts is not None and not 1 <= task.max_attempts <= MOST_TIMES:
+        raise RefusedTaskError(f"max_attempts is from 1 to {MOST_TIMES:,}, not {task.max_attempts}")
+    if not 0 <= task.max_losses <= MOST_TIMES:
+        raise RefusedTaskError(f"max_losses is from 0 to {MOST_TIMES:,}, not {task.max_losses}")
+    if task.timeout is not None and task.timeout <= timedelta(0):
+        raise RefusedTaskError(
+            f"a timeout is longer than nothing, not {task.timeout.total_seconds():g} s;"
+            " leave it out for no limit"
+        )
+    if task.run_at is not None:
+        _check_moment("run_at", task.run_at)
+    if task.expires_at is not None:
+        _check_moment("expires_at", task.expires_at)
+
+
+def _check_moment(field: str, moment: datetime) -> None:
+    if moment.tzinfo is None:
+        raise RefusedTaskError(f"{field} needs a time zone: {moment.isoformat()}")
+    if moment > LATEST_RUN_AT:
+        raise RefusedTaskError(
+            f"{field} is before {LATEST_RUN_AT:%Y-%m-%d}, not {moment.isoformat()}"
+        )

@@ -1,0 +1,122 @@
+-- Least privilege for a Hive that others share: four roles, and what each may do.
+--
+--   <prefix>_submitter  adds tasks, calls them off, queues ended ones again, and reads
+--   <prefix>_worker     accepts, starts and ends what is leased, and reads
+--   <prefix>_queen      leases, takes back, sweeps, reaps, tends the log, and reads
+--   <prefix>_viewer     reads
+--
+-- Send it with psql, as the owner of schema `hive` and with the right to create roles:
+--
+--   hive roles > roles.sql
+--   psql "$HIVE_DATABASE_URL" -v prefix=hive -f roles.sql
+--
+-- It may be sent any number of times, and must be sent again after `hive migrate` and after
+-- `hive restore`. None of the roles logs in; make a user for each process and put it into one:
+--
+--   create role payments_queen login in role hive_queen;
+--   \password payments_queen
+--
+-- A worker that claims for itself (`hive worker --sync`) is in hive_worker and in hive_queen.
+-- Nobody but the owner changes the schema, makes backups or restores them. A role belongs to the
+-- whole server: give each Hive on a server a prefix of its own.
+
+\set ON_ERROR_STOP on
+\if :{?prefix}
+\else
+  \set prefix hive
+\endif
+\set submitter :prefix _submitter
+\set worker :prefix _worker
+\set queen :prefix _queen
+\set viewer :prefix _viewer
+
+begin;
+set local client_min_messages = warning;
+
+select format('create role %I nologin', name)
+from unnest(array[:'submitter', :'worker', :'queen', :'viewer']) as r (name)
+where not exists (select from pg_roles where rolname = name)
+\gexec
+
+-- Only they come into this database, and what they were once granted here and no longer need goes.
+select format('revoke all on database %I from public, %I, %I, %I, %I',
+              current_database(), :'submitter', :'worker', :'queen', :'viewer')
+\gexec
+select format('grant connect on database %I to %I, %I, %I, %I',
+              current_database(), :'submitter', :'worker', :'queen', :'viewer')
+\gexec
+revoke all on schema hive from public, :"submitter", :"worker", :"queen", :"viewer";
+revoke all on all tables in schema hive from public, :"submitter", :"worker", :"queen", :"viewer";
+revoke all on all functions in schema hive from public, :"submitter", :"worker", :"queen", :"viewer";
+grant usage on schema hive to :"submitter", :"worker", :"queen", :"viewer";
+
+-- Everybody reads everything, also tables that a later schema adds. Payloads and results that not
+-- everybody may read are to be encrypted.
+grant select on all tables in schema hive to :"submitter", :"worker", :"queen", :"viewer";
+alter default privileges in schema hive
+  grant select on tables to :"submitter", :"worker", :"queen", :"viewer";
+
+-- What signs deliveries is for who delivers.
+revoke all on hive.webhook_secret from :"submitter", :"worker", :"viewer";
+
+-- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
+-- no lease and no result. Of a task that is there, what calling it off and retrying it change.
+grant insert (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state)
+  on hive.task to :"submitter";
+grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at)
+  on hive.task to :"submitter";
+grant insert on hive.event, hive.attempt to :"submitter";
+-- How far each has read the event log, under its name.
+grant insert, update on hive.subscriber to :"submitter";
+
+-- Workers: how the attempt goes. Never what the task is: kind, queue, payload, options.
+grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, run_at, failures,
+              given_back, losses, outcome, result, error)
+  on hive.task to :"worker";
+grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
+grant insert on hive.attempt, hive.event, hive.output to :"worker";
+grant insert, update on hive.worker to :"worker";
+
+-- Queens: who has a task, and what a lapse makes of it. Never a result.
+grant update (state, claims, lease_id, ended_lease, worker_id, started_at, finished_at, goes_alone,
+              given_back, losses, outcome, error)
+  on hive.task to :"queen";
+grant insert, update, delete on hive.lease to :"queen";
+grant insert on hive.attempt, hive.event to :"queen";
+grant insert, update, delete on hive.queen to :"queen";
+-- Where events are delivered is for the owner to say: a webhook has queens send requests.
+grant update (xid, event_id, due_at, failures, failing_since, last_error, paused_at, pause_reason, holder, held_until)
+  on hive.webhook to :"queen";
+grant insert, update, delete on hive.webhook_delivery to :"queen";
+grant insert, update on hive.term to :"queen";
+grant delete on hive.worker to :"queen";
+
+-- The days of the event log are tables, which only the owner makes and drops. Queens have it done
+-- through two functions that do nothing else, run as the owner, and find no name but in these schemas.
+alter function hive.create_event_days(integer) security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.drop_event_days(integer) security definer set search_path = pg_catalog, hive, pg_temp;
+grant execute on function hive.create_event_days(integer), hive.drop_event_days(integer) to :"queen";
+
+-- Which rows. The owner is bound by none of this, and a policy that is `true` costs nothing.
+alter table hive.task enable row level security;
+drop policy if exists everybody_reads_every_task on hive.task;
+create policy everybody_reads_every_task on hive.task for select
+  to :"submitter", :"worker", :"queen", :"viewer" using (true);
+drop policy if exists submitters_add_tasks on hive.task;
+create policy submitters_add_tasks on hive.task for insert to :"submitter" with check (true);
+-- No submitter makes a task look as if it had run: afterwards it is called off, or waits.
+drop policy if exists submitters_call_off_and_retry on hive.task;
+create policy submitters_call_off_and_retry on hive.task for update to :"submitter"
+  using (state <> 'succeeded')
+  with check (case
+    when lease_id is not null then cancel_requested_at is not null
+    when finished_at is not null then state = 'cancelled' and outcome = 'cancelled'
+    else result is null end);
+-- A worker ends what some queen has leased, and nothing that waits or has ended.
+drop policy if exists workers_change_leased_tasks on hive.task;
+create policy workers_change_leased_tasks on hive.task for update to :"worker"
+  using (lease_id is not null) with check (true);
+drop policy if exists queens_change_tasks on hive.task;
+create policy queens_change_tasks on hive.task for update to :"queen" using (true) with check (true);
+
+commit;

@@ -1,0 +1,48 @@
+-- Give the turn of up to $1 keys to the first task in the line of each.
+--
+-- A key is looked at because something has happened to it: a task was submitted or revived, or a turn
+-- has ended. Whoever wrote the wake row has committed, and this statement's snapshot is younger, so
+-- the head of the line is the true one. A key whose turn is taken is left alone; the end of that turn
+-- wakes it again. Two queens that grant one key at once collide on the unique index: the second is
+-- refused as a whole, and tries again with fewer.
+--
+-- What is granted is due from now on: it comes behind the watermarks of the claims, which then need not
+-- look back for it.
+--
+-- The line is found by one descent of its index for each key (`order by t.key, t.id` after a lower
+-- bound): ordered by id alone, the planner reads the primary key.
+--
+-- $1 limit  integer  most wake rows to take
+--
+-- returns: one row: how many wake rows were taken, and how many turns were given
+-- moves:   blocked -> queued (unblock)
+-- events:  unblocked
+with taken as (
+  delete from hive.key_wake
+  where ctid = any(array(select ctid from hive.key_wake limit $1::integer for update skip locked))
+  returning key
+),
+head as materialized (
+  select n.id
+  from (select distinct key from taken) k
+    cross join lateral (
+      select t.id, t.key
+      from hive.task t
+      where t.key is not null and (t.key, t.id) > (k.key, 0) and t.state = 'blocked' and not t.has_turn
+      order by t.key, t.id
+      limit 1
+    ) n
+  where n.key = k.key
+    and (select r.id from hive.task r where r.key = k.key and r.has_turn and r.finished_at is null limit 1) is null
+),
+granted as (
+  update hive.task t
+  set state = 'queued', has_turn = true, run_at = greatest(t.run_at, statement_timestamp())
+  from head
+  where t.id = head.id and t.state = 'blocked' and not t.has_turn
+  returning t.id
+),
+told as (
+  insert into hive.event (type, task_id) select 'unblocked', id from granted
+)
+select (select count(*)::integer from taken) as taken, (select count(*)::integer from granted) as granted

@@ -1,0 +1,64 @@
+-- Submit the earliest waiting tick of each schedule none of whose tasks is open any more.
+--
+-- A statement of its own, asked again and again: what the end of a task may let go is seen by a
+-- later look, never by the one that ends it.
+--
+-- $1 batch_size  integer  most schedules
+--
+-- returns: one row per task added: its id, and how late it is
+-- births:  queued, scheduled
+-- events:  queued
+with ready as materialized (
+  select s.*
+  from hive.schedule s
+  where s.waiting > 0 and s.paused_at is null
+    and not exists (select from hive.task t where t.id = any(s.open_task_ids) and t.finished_at is null)
+  order by s.id
+  limit $1::integer
+  for update of s skip locked
+),
+chosen as materialized (
+  select r.*, k.tick_at, k.said, nextval('hive.task_id_seq') as task_id
+  from ready r
+    cross join lateral (
+      select tick_at, said from hive.tick
+      where schedule_id = r.id and outcome = 'waiting'
+      order by tick_at
+      limit 1
+    ) k
+),
+told as (
+  update hive.tick k
+  set outcome = 'submitted', task_id = c.task_id, decided_at = clock_timestamp()
+  from chosen c
+  where k.schedule_id = c.id and k.tick_at = c.tick_at
+),
+added as (
+  insert into hive.task (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
+                         state)
+  overriding system value
+  select task_id, kind,
+         case when position('{tick}' in payload::text) = 0 then payload
+              else replace(payload::text, '{tick}', said)::jsonb end,
+         queue, priority, r.run_at, max_attempts, max_losses, timeout, coalesce(group_name, name),
+         (case when r.run_at > statement_timestamp() then 'scheduled' else 'queued' end)::hive.task_state
+  from chosen c
+    cross join lateral (
+      select greatest(statement_timestamp(), c.tick_at + coalesce(spread, interval '0') * random()) as run_at
+    ) r
+  returning id
+),
+announced as (
+  insert into hive.event (type, task_ids)
+  select 'queued', array_agg(id order by id) from added having count(*) > 0
+),
+advanced as (
+  update hive.schedule s
+  set waiting = s.waiting - 1,
+      open_task_ids = array[c.task_id],
+      last_tick_at = c.tick_at,
+      last_task_id = c.task_id
+  from chosen c
+  where s.id = c.id
+)
+select task_id, extract(epoch from statement_timestamp() - tick_at)::double precision as late_seconds from chosen

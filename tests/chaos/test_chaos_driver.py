@@ -1,0 +1,150 @@
+"""A short chaos run keeps every promise; a fault planted in Hive is found and named."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hive_chaos.faults import FAULTS
+from hive_chaos.load import SORTS
+from hive_chaos.plan import strikes
+from hive_chaos.run import AFTERWARDS_SECONDS, Struck, longest_pause
+
+HERE = Path(__file__).parent
+LONGEST_SECONDS = 300
+SECONDS = 24
+SEED = 5
+MOST_TRIES = 5
+
+PLANTED = {
+    "no-fence": ("freeze-worker-for-long", "nap,long", "20", "twice"),
+    "endless-proof": ("freeze-worker-for-long", "long", "20", "at once"),
+    "forgotten-tasks": ("kill-worker", "nap,noop", "6", "lost"),
+    "told-early": ("flush-redis", "noop", "4", "untrue hints"),
+}
+"""Faults that strike, sorts of tasks, seconds, and the promise that must be found broken."""
+
+TASKS_A_SECOND = {"long": 2, "nap,long": 10}
+"""So few that slots are free for what a frozen worker has lost; 60 of those that take no time."""
+
+pytestmark = [
+    pytest.mark.timeout(5 * LONGEST_SECONDS),
+    pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc and makes namespaces"),
+]
+
+
+def chaos(*words: str) -> "subprocess.CompletedProcess[str]":
+    with subprocess.Popen(
+        [sys.executable, "-m", "hive_chaos", *words],
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            printed, said = process.communicate(timeout=LONGEST_SECONDS)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, printed, said)
+
+
+def test_a_short_run_of_every_fault_that_there_is_time_for_breaks_no_promise(
+    tmp_path: Path,
+) -> None:
+    done = chaos(
+        *("--seconds", str(SECONDS), "--seed", str(SEED), "--out", str(tmp_path)),
+        *("--tasks", str(SECONDS * 60)),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last == "lost 0 twice 0 overlaps 0 order 0 left 0 leaked 0"
+    page = (tmp_path / "reliability.md").read_text()
+    assert "$" not in page
+    assert f"| {SEED} | {SECONDS} |" in page
+    assert last in page
+
+
+def planted(plant: str) -> "subprocess.CompletedProcess[str]":
+    """Return the first run that finds it; a worker must be struck while it holds something."""
+    faults, sorts, seconds, promise = PLANTED[plant]
+    tasks = str(int(seconds) * TASKS_A_SECOND.get(sorts, 60))
+    words = ("--plant", plant, "--faults", faults, "--sorts", sorts, "--seconds", seconds)
+    done = None
+    for seed in range(SEED, SEED + MOST_TRIES):
+        done = chaos(*words, "--tasks", tasks, "--patience", "10", "--seed", str(seed))
+        if names(done, promise):
+            break
+    assert done is not None
+    return done
+
+
+def names(done: "subprocess.CompletedProcess[str]", promise: str) -> bool:
+    return any(line.startswith(f"{promise}: ") for line in done.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def planted_runs() -> dict[str, "subprocess.CompletedProcess[str]"]:
+    """Runs over planted faults, side by side: mostly they wait."""
+    with ThreadPoolExecutor(len(PLANTED)) as threads:
+        return dict(zip(PLANTED, threads.map(planted, PLANTED), strict=True))
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_a_fault_planted_in_the_code_of_hive_is_found_and_named(
+    planted_runs: dict[str, "subprocess.CompletedProcess[str]"], plant: str
+) -> None:
+    done = planted_runs[plant]
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert names(done, PLANTED[plant][3]), done.stdout + done.stderr
+
+
+def plan(seed: int, seconds: float, names: Sequence[str] = tuple(FAULTS)) -> list[str]:
+    faults = {name: FAULTS[name].seconds for name in names}
+    return [str(strike) for strike in strikes(seed, seconds=seconds, faults=faults)]
+
+
+def test_a_seed_decides_which_fault_strikes_when_for_how_long_and_whom() -> None:
+    assert plan(1, 300) == plan(1, 300)
+    assert plan(1, 300) != plan(2, 300)
+
+
+def test_each_fault_comes_once_before_any_comes_again_and_is_over_in_time() -> None:
+    faults = {name: fault.seconds for name, fault in FAULTS.items()}
+    found = strikes(1, seconds=300, faults=faults)
+    assert {strike.fault for strike in found[: len(FAULTS)]} == FAULTS.keys()
+    assert len(found) > len(FAULTS)
+    assert all(strike.at_seconds + strike.seconds <= 300 for strike in found)
+
+
+def test_a_faults_pause_is_the_longest_time_without_an_end_while_it_could_be_felt() -> None:
+    struck = Struck(fault="flush-redis", at=10.0, lifted_at=12.0)
+    felt_until = struck.lifted_at + AFTERWARDS_SECONDS
+    assert longest_pause(struck, [1.0, 9.0, 10.5, 13.5, 14.0, felt_until, 99.0]) == max(
+        3.0, 99.0 - felt_until, felt_until - 14.0
+    )
+    assert longest_pause(struck, [1.0, 10.5, 14.0, felt_until + 1.0, 99.0]) == max(
+        3.5, felt_until + 1.0 - 14.0
+    )
+    assert longest_pause(struck, [1.0, 9.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--faults", "rain"), "there is no 'rain'; there are kill-worker, "),
+        (("--sorts", "odd"), f"there is no 'odd'; there are {', '.join(SORTS)}"),
+        (("--seconds", "0"), "a run lasts more than 0 seconds, not 0"),
+    ],
+)
+def test_what_a_run_cannot_be_is_refused_with_what_it_can(
+    words: Sequence[str], message: str
+) -> None:
+    done = chaos(*words)
+    assert done.returncode == 2
+    assert message in done.stderr
