@@ -33,6 +33,8 @@ COMPILERS: Final = {
 """The places that compile source text, and why."""
 
 IMPORTERS: Final = {
+    "apps/hive/src/hive/porting/places.py": "a standard module that not every Python has",
+    "apps/hive/src/hive/testing/__init__.py": "names of the package, on first use",
     "packages/calls/src/hive_calls/functions.py": "functions of tasks, from allowed modules",
     "packages/sealing/src/hive_sealing/__init__.py": "names of the package, on first use",
     "packages/store/src/hive_store/__init__.py": "names of the package, on first use",
@@ -45,6 +47,7 @@ SENDERS: Final = {
 }  # fmt: skip
 
 BUILT: Final = {
+    "copies.py": "names of databases that it made",
     "backing_up.py": "names of tables and columns, from the catalog, quoted",
     "restoring.py": "days, which are dates",
     "timing.py": "of the test kit: names from its own table",

@@ -137,3 +137,40 @@ def test_a_worker_whose_key_is_missing_does_not_start(cluster: Cluster, keys: Pa
     assert done.returncode == 2
     assert "sign-9.key cannot be read: No such file or directory" in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
+
+
+async def test_the_tasks_of_a_schedule_are_sealed_as_it_is_added(
+    cluster: Cluster, hive: Hive, keys: Path
+) -> None:
+    cluster.start("queen", "queen")
+    accepts = environment(keys, accept_signed_by="sign-1")
+    cluster.start("worker", "worker", env=accepts)
+    sealing = console(cluster, environment(keys, sign_with="sign-1", encrypt_with="crypt-1"))
+    words = ("schedule", "add", "tell", "--every", "1h")
+    added = await asyncio.to_thread(sealing, *words, "--", "test", SECRET, "!=", "x")
+    assert added.returncode == 0, added.stderr
+    row = await schedule_row(cluster)
+    assert SECRET not in row
+    ran = await asyncio.to_thread(sealing, "schedule", "run", "tell", "--json")
+    assert ran.returncode == 0, ran.stderr
+    [seen] = [schedule async for schedule in hive.schedules.all()]
+    assert SECRET not in str(seen.task)
+    shown = await asyncio.to_thread(sealing, "schedule", "show", "tell")
+    assert SECRET in shown.stdout
+    last = (await hive.schedules.show("tell")).last_task_id
+    assert last is not None
+    ended = await hive.wait(last, within=WITHIN)
+    assert ended.state is TaskState.SUCCEEDED, ended.error
+    refused = await asyncio.to_thread(
+        sealing, "schedule", "add", "late", "--every", "1h", "--", "echo", "{tick}"
+    )
+    assert refused.returncode == 2
+    assert "can't be filled in where payloads are signed or encrypted" in refused.stderr
+
+
+async def schedule_row(cluster: Cluster) -> str:
+    connection = await asyncpg.connect(cluster.database_url)
+    try:
+        return await connection.fetchval("select to_jsonb(s)::text from hive.schedule s")
+    finally:
+        await connection.close()

@@ -21,19 +21,28 @@ SENT_BY: Final = {
     "event_log.EventLog": READERS,
     "fleet_store.FleetStore": READERS,
     "line.Line": READERS,
+    "exporting._Export": READERS,
     "migrating": READERS,
     "onlooker.Onlooker": READERS,
     "selector.Selector": READERS,
+    "deeds": {"submitter", "queen"},
+    "making_way": {"submitter"},
+    "schedule_store.ScheduleStore": {"submitter"},
     "submitting": {"submitter"},
     "task_store.TaskStore": {"submitter"},
     "heartbeat_store.HeartbeatStore": {"worker"},
     "worker_store.WorkerStore": {"worker"},
+    "pruning.Pruner": {"queen"},
     "queen_store.QueenStore": {"queen"},
+    "tick_store.TickStore": {"queen"},
     "delivery_store.DeliveryStore": {"queen"},
     "subscriber_store.SubscriberStore": {"submitter"},
     "webhook_reports.WebhookReports": READERS,
     "webhook_store.WebhookStore": {"owner"},
     "backing_up": {"owner"},
+    "importing": {"owner"},
+    "importing._Import": {"owner"},
+    "rehearsal_store.RehearsalStore": {"owner"},
     "restoring": {"owner"},
 }
 """Who uses each part of the store. A new part belongs in here, and what its role must be allowed
@@ -134,16 +143,18 @@ FORBIDDEN: Final = {
         "claim_tasks", "accept_leases", "start_tasks", "append_output", "finish_tasks",
         "renew_leases", "release_leases", "reap_leases", "hold_term", "see_worker", "see_queen",
         "create_event_days", "drop_event_days", "forget_the_dead", "settle_restored_tasks",
+        "add_webhook", "pause_webhook", "remove_webhook", "read_webhook_secret", "hold_webhooks",
     },
     "worker": {
         "submit_tasks", "claim_tasks", "cancel_tasks", "revive_tasks", "reap_leases", "hold_term",
         "see_queen", "create_event_days", "drop_event_days", "forget_the_dead",
+        "add_webhook", "read_webhook_secret", "hold_webhooks",
     },
     "queen": {
-        "submit_tasks", "cancel_tasks", "revive_tasks", "finish_tasks", "append_output",
-        "see_worker",
+        "submit_conditional_tasks", "put_schedule", "cancel_tasks", "revive_tasks", "finish_tasks",
+        "append_output", "see_worker", "add_webhook", "remove_webhook",
     },
-    "viewer": {name for name in names() if writes(name)},
+    "viewer": {name for name in names() if writes(name)} | {"read_webhook_secret"},
 }  # fmt: skip
 """What a role may not even ask for. That it can is not always enough to do it: see below."""
 
@@ -166,7 +177,7 @@ async def test_a_role_may_not_send_what_others_write(
         "alter table hive.task disable row level security",
         "alter table hive.task add column mine text",
         "truncate hive.event",
-        "delete from hive.task",
+        "delete from hive.event",
         "update hive.task set payload = '{}'",
         "update hive.event set reason = 'nothing happened'",
         "update hive.migration set number = 0",
@@ -181,6 +192,22 @@ async def test_no_role_alters_the_schema_or_rewrites_what_was_submitted_or_told(
     await owner.execute(f'set role "{roles.name_of(role)}"')
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await owner.execute(sql)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_no_role_deletes_a_task_that_has_not_ended(
+    roles: Roles, owner: Connection, role: str
+) -> None:
+    waiting, ended = await a_task(owner, "queued"), await a_task(owner, "succeeded")
+    await owner.execute(f'set role "{roles.name_of(role)}"')
+    if role == "queen":
+        await owner.execute("delete from hive.task")
+    else:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("delete from hive.task")
+    await owner.execute("reset role")
+    left = {row["id"] for row in await owner.fetch("select id from hive.task")}
+    assert left == ({waiting} if role == "queen" else {waiting, ended})
 
 
 LEASED = """
@@ -291,6 +318,39 @@ async def test_queens_make_and_drop_days_of_the_log_without_owning_it(
     await owner.execute(f'set role "{roles.name_of("queen")}"')
     assert await owner.fetchval(statement("create_event_days"), 5) == 2
     assert await owner.fetchval(statement("drop_event_days"), 7) == 0
+
+
+async def test_what_signs_deliveries_is_read_by_queens_alone(
+    roles: Roles, owner: Connection
+) -> None:
+    for role in ROLES:
+        await owner.execute(f'set role "{roles.name_of(role)}"')
+        if role == "queen":
+            assert await owner.fetch("select secret from hive.webhook_secret") == []
+        else:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await owner.fetch("select secret from hive.webhook_secret")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("update hive.webhook set url = 'http://10.0.0.1/'")
+        await owner.execute("reset role")
+
+
+async def test_the_secrets_table_comes_with_an_upgrade_without_being_readable(
+    roles: Roles, owner: Connection
+) -> None:
+    """Roles that were made before it may read tables to come; this one none of them may."""
+    await owner.execute(
+        "drop table hive.webhook_delivery, hive.webhook_secret, hive.webhook, hive.subscriber,"
+        " hive.event_horizon"
+    )
+    migration = files("hive_store") / "migrations" / "0010_event_readers.sql"
+    await owner.execute(migration.read_text(encoding="utf-8"))
+    for role in ROLES:
+        await owner.execute(f'set role "{roles.name_of(role)}"')
+        assert await owner.fetch("select id from hive.webhook") == []
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.fetch("select secret from hive.webhook_secret")
+        await owner.execute("reset role")
 
 
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(

@@ -201,8 +201,8 @@ def _webhooks(webhooks: Iterable[WebhookSummary]) -> Iterable[Check]:
             why = "; ".join(filter(None, (webhook.pause_reason, webhook.last_error)))
             yield Check(
                 name=f"webhook {webhook.id}",
-                is_fine=False,
-                found=f"{webhook.state}: {webhook.url}: {why or 'by hand'}",
+                is_fine=webhook.is_paused_by_hand,
+                found=f"{webhook.state}: {webhook.url}: {why}",
                 remedy=f"see to its receiver, then: hive webhook resume {webhook.id}",
             )
 

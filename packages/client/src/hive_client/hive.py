@@ -63,7 +63,7 @@ class Hive(Submitter):
         from hive_client.schedules import Schedules  # noqa: PLC0415 - few programs need them
         from hive_store import ScheduleStore  # noqa: PLC0415
 
-        return Schedules(ScheduleStore(self.tasks.line))
+        return Schedules(ScheduleStore(self.tasks.line, sealer=self.tasks.sealer))
 
     @classmethod
     @asynccontextmanager

@@ -70,6 +70,11 @@ async def deliver(target: Target, delivery: Delivery, *, now: int) -> Answer:
         delivery: what.
         now: Unix time in seconds, which is signed with it.
     """
+    try:
+        # Who has added it with plain SQL has not been told.
+        check_url(target.url)
+    except UsageError as error:
+        return Answer(None, str(error))
     body = delivery.body.encode()
     headers = {
         "content-type": "application/json",

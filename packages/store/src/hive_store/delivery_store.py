@@ -5,12 +5,11 @@ the place moved in one statement, so that nothing is left out and nothing is tol
 Queens take webhooks for some seconds at a time; whatever they write names them.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from hive_contracts.events import Cursor, EventType
+from hive_contracts.events import Cursor
 from hive_store.event_filter import EventFilter
 from hive_store.line import Line
 from hive_store.webhook_store import Target
@@ -57,7 +56,7 @@ class DeliveryStore:
                 id=row["id"],
                 target=Target(url=row["url"], secret=row["secret"]),
                 wanted=EventFilter(
-                    types=_types(row["types"]),
+                    types=frozenset(row["types"]),
                     group=row["group_name"],
                     queue=row["queue"],
                     kind=row["kind"],
@@ -151,7 +150,3 @@ class DeliveryStore:
     async def forget(self, *, ended: timedelta, limit: int) -> int:
         """Forget deliveries that ended longer ago; return how many."""
         return await self._line.fetch_value("forget_deliveries", ended.total_seconds(), limit)
-
-
-def _types(words: Collection[str]) -> frozenset[EventType]:
-    return frozenset(map(EventType, words))

@@ -7,7 +7,7 @@ for a page of events.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from hive_contracts.events import Event, EventType
+from hive_contracts.events import Event
 from hive_contracts.ids import TaskId
 from hive_store.selector import Selector
 
@@ -18,7 +18,7 @@ __all__ = ["EventFilter"]
 class EventFilter:
     """Lets events pass that fit everything that is given; what is not given, any event fits."""
 
-    types: frozenset[EventType] = frozenset()
+    types: frozenset[str] = frozenset()
     """Of one of these; empty for any."""
 
     task_ids: frozenset[TaskId] = frozenset()

@@ -153,10 +153,12 @@ class _Export:
             self._ids.add([row["task_id"]], [row["task_id"]])
             await self._add("task", row["row"])
         wanted = None if self._takes_all else self._ids.all()
-        for type_, name in (("attempt", "export_attempts"), ("output", "export_output")):
-            async for row in self._rows(name, wanted):
-                if self._ids.find(row["task_id"]) is not None:
-                    await self._add(type_, row["row"] if type_ == "attempt" else _output(row))
+        async for row in self._rows("export_attempts", wanted):
+            if self._ids.find(row["task_id"]) is not None:
+                await self._add("attempt", row["row"])
+        async for row in self._rows("export_output", wanted):
+            if self._ids.find(row["task_id"]) is not None:
+                await self._add("output", _output(row))
         async for row in self._rows("export_events", wanted):
             if (event := self._event(row)) is not None:
                 await self._add("event", event)

@@ -1,8 +1,8 @@
 -- Least privilege for a Hive that others share: four roles, and what each may do.
 --
---   <prefix>_submitter  adds tasks, calls them off, queues ended ones again, and reads
+--   <prefix>_submitter  adds tasks and schedules, calls them off, queues ended ones again, and reads
 --   <prefix>_worker     accepts, starts and ends what is leased, and reads
---   <prefix>_queen      leases, takes back, sweeps, reaps, tends the log, and reads
+--   <prefix>_queen      leases, takes back, sweeps, reaps, prunes, runs schedules, tends the log, and reads
 --   <prefix>_viewer     reads
 --
 -- Send it with psql, as the owner of schema `hive` and with the right to create roles:
@@ -61,11 +61,17 @@ revoke all on hive.webhook_secret from :"submitter", :"worker", :"viewer";
 
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
-grant insert (kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state)
+grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
+              key, has_turn, unique_key, expires_at)
   on hive.task to :"submitter";
-grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at)
+grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
+              has_turn)
   on hive.task to :"submitter";
-grant insert on hive.event, hive.attempt to :"submitter";
+grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
+grant insert, update on hive.unique_key to :"submitter";
+-- A schedule is a submit that goes on. Its ticks are the queens' to write, but for one asked for by hand.
+grant insert, update, delete on hive.schedule to :"submitter";
+grant insert, update on hive.tick to :"submitter";
 -- How far each has read the event log, under its name.
 grant insert, update on hive.subscriber to :"submitter";
 
@@ -74,15 +80,23 @@ grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, 
               given_back, losses, outcome, result, error)
   on hive.task to :"worker";
 grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
-grant insert on hive.attempt, hive.event, hive.output to :"worker";
+grant insert on hive.attempt, hive.event, hive.output, hive.key_wake to :"worker";
 grant insert, update on hive.worker to :"worker";
 
--- Queens: who has a task, and what a lapse makes of it. Never a result.
-grant update (state, claims, lease_id, ended_lease, worker_id, started_at, finished_at, goes_alone,
-              given_back, losses, outcome, error)
+-- Queens: who has a task or its turn, what a lapse makes of it, what has waited or been kept for too
+-- long, and the tasks of schedules. Never a result.
+grant update (state, run_at, claims, lease_id, ended_lease, worker_id, started_at, finished_at, goes_alone,
+              given_back, losses, outcome, error, has_turn)
   on hive.task to :"queen";
+grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state)
+  on hive.task to :"queen";
+grant delete on hive.task, hive.attempt, hive.output to :"queen";
 grant insert, update, delete on hive.lease to :"queen";
-grant insert on hive.attempt, hive.event to :"queen";
+grant insert on hive.attempt, hive.event, hive.audit to :"queen";
+grant insert, update, delete on hive.key_wake to :"queen";
+grant update, delete on hive.unique_key to :"queen";
+grant update (next_at, fault, waiting, open_task_ids, last_tick_at, last_task_id) on hive.schedule to :"queen";
+grant insert, update, delete on hive.tick to :"queen";
 grant insert, update, delete on hive.queen to :"queen";
 -- Where events are delivered is for the owner to say: a webhook has queens send requests.
 grant update (xid, event_id, due_at, failures, failing_since, last_error, paused_at, pause_reason, holder, held_until)
@@ -118,5 +132,10 @@ create policy workers_change_leased_tasks on hive.task for update to :"worker"
   using (lease_id is not null) with check (true);
 drop policy if exists queens_change_tasks on hive.task;
 create policy queens_change_tasks on hive.task for update to :"queen" using (true) with check (true);
+drop policy if exists queens_submit_for_schedules on hive.task;
+create policy queens_submit_for_schedules on hive.task for insert to :"queen" with check (true);
+-- Only what has ended leaves.
+drop policy if exists queens_prune_ended_tasks on hive.task;
+create policy queens_prune_ended_tasks on hive.task for delete to :"queen" using (finished_at is not null);
 
 commit;

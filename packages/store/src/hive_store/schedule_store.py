@@ -19,6 +19,7 @@ from hive_contracts.schedules import (
     TickOutcome,
     When,
 )
+from hive_contracts.sealing import Sealer
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.ticks import check_when, said
 from hive_contracts.wire import decode_json, encode_json
@@ -65,8 +66,10 @@ class TroubledSchedule:
 class ScheduleStore:
     """Schedules in Postgres."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, sealer: Sealer | None = None) -> None:
+        """Make a store over `line`; `sealer` seals the tasks of schedules as they are added."""
         self._line = line
+        self._sealer = sealer
 
     async def put(self, schedule: NewSchedule, *, replaces: bool, actor: Actor) -> ScheduleId:
         """Add a schedule; return its id.
@@ -95,7 +98,7 @@ class ScheduleStore:
             schedule.name,
             *columns_of(schedule.when),
             task.kind,
-            checked_payload(task),
+            self._payload(task),
             task.queue,
             task.priority,
             task.max_attempts or default_max_attempts(task.kind),
@@ -116,6 +119,18 @@ class ScheduleStore:
             )
         return ScheduleId(rows[0]["id"])
 
+    def _payload(self, task: NewTask) -> str:
+        payload = checked_payload(task)
+        sealed = task if self._sealer is None else self._sealer.sealed(task)
+        if sealed is task:
+            return payload
+        if TICK in payload:
+            raise RefusedTaskError(
+                f"{TICK} can't be filled in where payloads are signed or encrypted: every tick"
+                " has the same; let the task ask for the time, or set no sealing"
+            )
+        return checked_payload(sealed)
+
     async def _refuse_the_past(self, when: When) -> None:
         if not isinstance(when, Once):
             return
@@ -131,16 +146,26 @@ class ScheduleStore:
         Raises:
             UnknownScheduleError: there is none of that name.
         """
+        return self._readable(await self._stored(name))
+
+    async def _stored(self, name: str) -> Schedule:
         rows = await self._line.fetch("read_schedules", name, None, 1)
         if not rows:
             raise UnknownScheduleError(name)
         return _schedule(rows[0])
 
+    def _readable(self, schedule: Schedule) -> Schedule:
+        if self._sealer is None:
+            return schedule
+        task = schedule.task
+        payload = self._sealer.readable_payload(task.payload, kind=task.kind, queue=task.queue)
+        return replace(schedule, task=replace(task, payload=payload))
+
     async def pages(self) -> AsyncGenerator[list[Schedule]]:
         """Yield all schedules in the order of their names, up to 500 at a time."""
         last: str | None = None
         while rows := await self._line.fetch("read_schedules", None, last, PAGE):
-            yield [_schedule(row) for row in rows]
+            yield [self._readable(_schedule(row)) for row in rows]
             last = rows[-1]["name"]
 
     async def set_paused(self, name: str, *, is_paused: bool, actor: Actor) -> bool:
@@ -169,7 +194,7 @@ class ScheduleStore:
         Raises:
             UnknownScheduleError: there is none of that name.
         """
-        schedule = await self.read(name)
+        schedule = await self._stored(name)
         shown = said(schedule.when, schedule.now)
         payload = encode_json(schedule.task.payload).replace(TICK, shown)
         task = replace(schedule.task, payload=decode_json(payload))

@@ -76,6 +76,11 @@ class TaskStore:
         """The connection, for other sides of the store that share it."""
         return self._line
 
+    @property
+    def sealer(self) -> Sealer | None:
+        """What seals and reads here, if anything does."""
+        return self._sealer
+
     async def submit(
         self,
         tasks: Sequence[NewTask],

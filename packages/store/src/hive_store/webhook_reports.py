@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from hive_store.line import Line
 
 __all__ = ["PastDelivery", "WebhookReports", "WebhookSummary"]
+
+BY_HAND: Final = "by hand"
+"""The reason that `pause_webhook` writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,11 @@ class WebhookSummary:
     def state(self) -> str:
         """How it fares, in a word."""
         return "paused" if self.paused_at else "failing" if self.failing_since else "active"
+
+    @property
+    def is_paused_by_hand(self) -> bool:
+        """Whether somebody has paused it, and wants it so."""
+        return self.pause_reason == BY_HAND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

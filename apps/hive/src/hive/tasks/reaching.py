@@ -39,7 +39,7 @@ class View:
         """What is submitted again and again."""
         from hive_store import ScheduleStore  # noqa: PLC0415
 
-        return ScheduleStore(self._line)
+        return ScheduleStore(self._line, sealer=self._sealer)
 
     @cached_property
     def tasks(self) -> "TaskStore":
