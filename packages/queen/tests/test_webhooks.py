@@ -348,6 +348,9 @@ async def test_what_was_dropped_before_it_was_delivered_is_told_and_gone_over(
         async with delivering(scene, database_url):
             await until(lambda: there.task_ids() == task_ids, within_seconds=LONGEST_SECONDS)
             await until(lambda: _is_idle(scene), within_seconds=LONGEST_SECONDS)
+    told = json.loads(there.requests[0].body)
+    assert "events up to 2020-01-01 10:00:00 UTC were dropped" in told["missed"]
+    assert "missed" not in json.loads(there.requests[-1].body)
 
 
 async def test_old_deliveries_are_forgotten_and_pending_ones_kept(
@@ -380,6 +383,27 @@ async def test_old_deliveries_are_forgotten_and_pending_ones_kept(
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="leads to an address like"):
         check_url(url)
+
+
+async def test_what_plain_sql_has_added_is_held_to_the_same_and_told(
+    scene: Scene, database_url: str
+) -> None:
+    """The rows of a webhook are a table's, and a queen outlives whatever stands in it."""
+    async with endpoint() as there:
+        await scene.database.execute(
+            "insert into hive.webhook (url, types) values"
+            " ('file:///etc/passwd', '{}'), ($1, '{queued,no such type}')",
+            there.url,
+        )
+        [task_id] = await scene.submit(1)
+        async with delivering(scene, database_url):
+            await until(lambda: there.task_ids() == [task_id], within_seconds=LONGEST_SECONDS)
+
+            async def is_told() -> bool:
+                strange = (await scene.reports.all())[0]
+                return "leads to an address like" in (strange.last_error or "")
+
+            await until(is_told, within_seconds=LONGEST_SECONDS)
 
 
 def test_an_address_with_a_password_is_refused() -> None:

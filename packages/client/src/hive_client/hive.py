@@ -122,7 +122,8 @@ class Hive(Submitter):
             within: how long to wait for all of them; None for as long as it takes.
 
         Raises:
-            UnknownTaskError: there is no task of one of these ids; none is given then.
+            UnknownTaskError: there is no task of one of these ids, and none is given then; or one
+                was deleted before its end was seen.
             UsageError: an id is no whole number, or `within` no timedelta.
             TimeoutError: some had not ended `within` that time; they go on all the same.
         """

@@ -5,6 +5,9 @@ for `LOOK_TASKS` tasks at most, whoever waits for them: for tasks that go on, 1,
 millisecond, a round over 100,000 some 50. A round begins a second after the last one (a tenth of a
 second without a bus), or after ten times what that one took, if that is longer. A Postgres that is
 away is asked again until it answers. Any other error ends the wait of all who wait.
+
+A task can be deleted while somebody waits for it (retention, `hive prune`): now and then a round
+asks which are still there.
 """
 
 import asyncio
@@ -32,6 +35,9 @@ POLL_WITHOUT_BUS_SECONDS: Final = 0.1
 ROUNDS_TAKE: Final = 0.1
 """Most of the time that is spent on rounds."""
 
+CHECK_ROUNDS: Final = 10
+"""After so many rounds it is asked again whether the tasks are still there."""
+
 PAUSE_SECONDS: Final = 0.2
 """Before Postgres is asked again when it did not answer."""
 
@@ -52,6 +58,7 @@ class Lookout:
         self._hinted: dict[Watch, None] = {}
         self._in_round: dict[Watch, None] = {}
         self._pace = Pace(POLL_SECONDS if bus is not None else POLL_WITHOUT_BUS_SECONDS)
+        self._rounds = 0
         self._stirred = asyncio.Event()
         self._is_away = False
 
@@ -120,8 +127,11 @@ class Lookout:
             self._stirred.set()
 
     def _begin_round(self) -> None:
+        self._rounds += 1
         for watch in self._watches:
             watch.begin_round()
+            if self._rounds % CHECK_ROUNDS == 0:
+                self._unchecked |= watch.pending
         self._in_round = dict(self._watches)
         self._pace.begin_round()
         self._stirred.set()
@@ -143,17 +153,16 @@ class Lookout:
                 await self._pause()
 
     async def _check(self) -> bool:
-        """See whether new watches name tasks that exist; return whether any was asked for."""
-        wanted = (task_id for task_id in self._unchecked if self._watching(task_id))
-        asked = list(islice(wanted, LOOK_TASKS))
-        if not asked:
+        """See whether there are the tasks that watches name; return whether any was to be seen."""
+        taken = list(islice(self._unchecked, LOOK_TASKS))
+        if not taken:
             return False
         # What is said from now on is heard, and what was said before is found by looking.
         await self.news.begin()
-        unknown = await self._tasks.find_unknown(asked)
-        for task_id in unknown:
-            self._give_up(self._watching(task_id), UnknownTaskError(task_id))
-        for task_id in asked:
+        if asked := [task_id for task_id in taken if self._watching(task_id)]:
+            for task_id in await self._tasks.find_unknown(asked):
+                self._give_up(self._watching(task_id), UnknownTaskError(task_id))
+        for task_id in taken:
             self._unchecked.pop(task_id, None)
             for watch in self._watching(task_id):
                 if watch.note_known(task_id):

@@ -83,7 +83,8 @@ class Watch:
         """Return one that has ended; None once all have been returned.
 
         Raises:
-            UnknownTaskError: there is no task of one of the ids; nothing was returned before.
+            UnknownTaskError: there is no task of one of the ids, and nothing was returned before;
+                or there is none any more.
         """
         while not self._results:
             if self._error is not None:

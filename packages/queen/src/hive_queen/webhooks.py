@@ -118,7 +118,7 @@ class Webhooks:
             wanted = await self._wanted(webhook, page)
             place = (wanted[-1] if len(wanted) == MOST_EVENTS else page[-1]).cursor or webhook.place
             wanted, place = _cut(wanted, place)
-        delivery = _delivery(webhook.id, wanted) if wanted else None
+        delivery = _delivery(webhook.id, wanted, missed=note) if wanted or note else None
         is_held = await self._store.make(
             webhook.id,
             holder,
@@ -164,11 +164,14 @@ def _cut(wanted: list[Event], place: Cursor) -> tuple[list[Event], Cursor]:
     return wanted, place
 
 
-def _delivery(webhook_id: int, events: list[Event]) -> Delivery:
+def _delivery(webhook_id: int, events: list[Event], *, missed: str | None) -> Delivery:
+    """Make up a delivery; its receiver is told if it has `missed` what came before."""
     delivery_id = uuid4()
-    body = {
+    body: dict[str, object] = {
         "delivery": str(delivery_id),
         "webhook": webhook_id,
         "events": [fields_of(event) for event in events],
     }
+    if missed is not None:
+        body["missed"] = missed
     return Delivery(delivery_id, encode_json(body))
