@@ -12,7 +12,7 @@ __all__ = ["app"]
 
 EPILOG: Final = (
     "Whoever may add a webhook makes a queen send requests from her machine to any address that she"
-    " can reach, also inside her network: that is the owner of Hive's tables, and no role of `hive roles`."
+    " can reach, also inside her network: that is who owns Hive's tables; no role of `hive roles`."
 )
 
 app: Final = typer.Typer(
