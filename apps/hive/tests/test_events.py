@@ -142,6 +142,28 @@ def test_a_cursor_whose_day_was_dropped_is_told_with_what_is_lost(desk: Desk) ->
         assert lines(desk, "--cursor", cursor) == [("queued", f"task {task_id}")]
 
 
+def test_a_time_before_what_is_kept_is_told_and_what_is_left_is_shown(desk: Desk) -> None:
+    [task_id] = desk.submit()
+    desk.sql(
+        "insert into hive.event_horizon (xid, id, at)"
+        " values ('1', 0, clock_timestamp() - interval '7 days')"
+    )
+    assert lines(desk, "--since", "2h") == [("queued", f"task {task_id}")]
+    done = desk("events", "--since", "8d")
+    assert f"task {task_id}" in done.stdout
+    assert "were dropped (queen.event_days says for how long they are kept)" in done.stderr
+
+
+def test_a_task_that_retention_has_deleted_is_known_while_the_log_tells_of_it(desk: Desk) -> None:
+    [task_id] = desk.submit()
+    desk("cancel", str(task_id))
+    desk.sql("delete from hive.task")
+    told = lines(desk, "--task", str(task_id), "--since", "1h")
+    assert told == [("queued", f"task {task_id}"), ("cancelled", f"task {task_id}")]
+    assert lines(desk, "--task", str(task_id)) == told[1:]
+    assert f"there is no task {task_id + 1}" in desk("events", "--task", str(task_id + 1)).stderr
+
+
 def test_a_cursor_of_another_log_is_told(desk: Desk) -> None:
     done = desk("events", "--cursor", f"{2**62}:1")
     assert (done.returncode, done.stdout) == (2, "")

@@ -94,6 +94,11 @@ class EventLog:
                 go_on_at=last,
             )
 
+    async def dropped_until(self) -> datetime | None:
+        """Return the moment of the last event that was dropped with its day; None if none was."""
+        [row] = await self._line.fetch("look_behind_cursor", str(BEGINNING.xid), BEGINNING.id)
+        return row["at"]
+
     async def of_task(self, task_id: TaskId, *, limit: int = 1000) -> list[Event]:
         """Return what the log says of one task, oldest first."""
         return [_event(row) for row in await self._line.fetch("read_task_events", task_id, limit)]

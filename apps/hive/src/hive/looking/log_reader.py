@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from hive.looking.event_lines import as_json_line, as_line
 from hive.looking.sieve import Sieve
-from hive.moments import moment_of
-from hive.printing import show
+from hive.moments import moment_of, show_moment
+from hive.printing import say, show
 from hive.tasks.reaching import View
 from hive_contracts.errors import UnknownTaskError
 from hive_contracts.events import Cursor, Event
@@ -35,12 +35,15 @@ class LogReader:
         self._is_exact = False
 
     async def check_task(self, task_id: TaskId) -> None:
-        """Do nothing if there is such a task.
+        """Do nothing if there is such a task, or the log tells of it.
 
         Raises:
             UnknownTaskError: there is none.
         """
-        if not await self._view.tasks.states([task_id]):
+        if await self._view.tasks.states([task_id]):
+            return
+        # One that retention has deleted may have left its events.
+        if not await self._view.events.of_task(task_id, limit=1):
             raise UnknownTaskError(task_id)
 
     async def begin(self, *, since: When | None, until: When | None) -> None:
@@ -57,6 +60,12 @@ class LogReader:
             # Asked first: what comes in between is then ahead, too.
             end = await log.end()
             self.cursor = await log.place_of(begins) or end
+            dropped = await log.dropped_until()
+            if dropped is not None and begins <= dropped:
+                say(
+                    f"hive: events up to {show_moment(dropped)} were dropped (queen.event_days says"
+                    " for how long they are kept)"
+                )
 
     async def go_to(self, cursor: Cursor) -> None:
         """Go on behind a cursor.
