@@ -16,7 +16,10 @@ import pytest
 
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError, StaleLeaseError
 from hive_contracts.execution import Executor, Stream, Tools
+from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import ParentResult
 from hive_process.command import CommandExecutor, CommandPayload, CommandSettings
 from hive_process.endings import refusal_of
 from hive_process.spawner import GuardedSpawner
@@ -401,3 +404,23 @@ def test_the_entry_point_names_the_executor():
     (entry,) = entry_points(group="hive.executors", name="command")
     assert entry.load() is CommandExecutor
     assert CommandExecutor.payload_type is CommandPayload
+
+
+async def test_a_command_reads_the_results_of_what_it_comes_after_from_a_private_file(
+    executor: Executor,
+) -> None:
+    file = '"$HIVE_PARENTS"'
+    script = f'stat -c %a "$(dirname {file})"; cat {file}; echo; echo {file}'
+    attempt = RecordingAttempt.of("command", {"argv": [script], "shell": True, "parents": True})
+    attempt.parent_results = [
+        ParentResult(
+            id=TaskId(7), state=TaskState.FAILED, result=None, is_left_out=False, error="no"
+        )
+    ]
+    assert isinstance(await executor.run(attempt), Succeeded)
+    mode, parents, path = attempt.output().decode().splitlines()
+    assert mode == "700"
+    assert json.loads(parents) == [
+        {"id": 7, "state": "failed", "result": None, "is_left_out": False, "error": "no"}
+    ]
+    assert not Path(path).exists()

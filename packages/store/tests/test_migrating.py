@@ -24,7 +24,8 @@ MIGRATIONS = [
     "0007_unique_keys",
     "0008_schedules",
     "0009_retention",
-    "0010_event_readers",
+    "0010_dependencies",
+    "0011_event_readers",
 ]
 
 

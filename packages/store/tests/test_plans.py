@@ -337,6 +337,36 @@ async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: C
     assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
 
 
+async def test_a_hundred_thousand_waiting_tasks_cost_neither_ends_nor_claims(
+    hot: Connection,
+) -> None:
+    """Each waits for one of a thousand; one end frees a hundred."""
+    lease_id, ids = await lease_tasks(hot)
+    await hot.execute(
+        "with child as ("
+        "  insert into hive.task (kind, state, is_gated)"
+        "  select 'call', 'blocked', true from generate_series(1, 100000) returning id)"
+        " insert into hive.dependency (child_id, parent_id, is_open)"
+        f" select id, {ids[0]} + id % 1000, true from child"
+    )
+    finished = await explain(hot, "finish_tasks", *finish_arguments(lease_id, ids))
+    assert_reads_indexes(finished)
+    assert sum(rows_read(node) for node in scans(finished, "task")) <= BUNDLE
+    await hot.fetch(statement("finish_tasks"), *finish_arguments(lease_id, ids[:1]))
+    closed = await explain(hot, "close_dependencies", 1000, 1000)
+    assert_reads_indexes(closed)
+    assert sum(rows_read(node) for node in scans(closed, "dependency")) <= 400
+    await hot.fetch(statement("close_dependencies"), 1000, 1000)
+    released = await explain(hot, "release_gates", 1000)
+    assert_reads_indexes(released)
+    assert buffers(released) < 20_000
+    [gates] = await hot.fetch(statement("release_gates"), 1000)
+    assert gates["queued"] == 100
+    claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
+    assert_reads_indexes(claimed)
+    assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
+
+
 async def test_pruning_looks_at_a_page_of_tasks_and_deletes_by_their_ids(hot: Connection) -> None:
     await hot.execute(ADD_FINISHED)
     await hot.execute("update hive.task set finished_at = now() - interval '8 days'"

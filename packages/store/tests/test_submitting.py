@@ -15,6 +15,7 @@ from hive_contracts.limits import MAX_VALUE_BYTES
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
+from hive_store.conditions import Names
 from hive_store.refusing import FIELD_TYPES
 from hive_store.submitting import BATCH_TASKS, batches_of
 
@@ -206,7 +207,7 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
     small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_VALUE_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
-        return [len(batch.columns[1]) for batch in batches_of(new)]
+        return [len(batch.columns[1]) for batch in batches_of(new, Names())]
 
     assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
     assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]
@@ -216,7 +217,8 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
 
 def test_a_batch_is_made_when_it_is_asked_for_and_not_before() -> None:
     """So what is being sent is all that is held beside the tasks themselves."""
-    batches = batches_of([NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)])
+    new = [NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)]
+    batches = batches_of(new, Names())
     next(batches)
     with pytest.raises(RefusedTaskError, match="not -1"):
         next(batches)

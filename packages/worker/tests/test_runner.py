@@ -10,11 +10,12 @@ import pytest
 
 from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
 from hive_contracts.execution import Attempt, Tools
+from hive_contracts.ids import TaskId
 from hive_contracts.limits import MAX_VALUE_BYTES
 from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Released, Succeeded
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import ParentResult, Task
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.attempts import make_task
 from hive_testkit.clocks import ManualClock
@@ -47,6 +48,9 @@ class Notebook:
         if self.is_stale:
             raise StaleLeaseError(attempt.task.id, attempt.task.lease_id)
         self.started.append(attempt)
+
+    async def read_parents(self, task_id: TaskId) -> list[ParentResult]:
+        raise NotImplementedError(task_id)
 
     @property
     def has_room(self) -> bool:

@@ -20,6 +20,7 @@ from hive.commands import (
     down,
     events,
     export,
+    group,
     importing,
     join,
     logs,
@@ -88,6 +89,7 @@ app.command()(submit.submit)
 app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)
+app.add_typer(group.app, name="group")
 app.command("list")(list_.list_tasks)
 app.command(epilog=events.EPILOG)(events.events)
 app.add_typer(webhook.app)

@@ -7,6 +7,7 @@ import typer
 from hive.completing import queues
 
 __all__ = [
+    "After",
     "Cwd",
     "Delay",
     "Env",
@@ -14,6 +15,7 @@ __all__ = [
     "ExpiresIn",
     "FromLine",
     "Group",
+    "IfParentFails",
     "Key",
     "MaxAttempts",
     "MaxLosses",
@@ -85,6 +87,18 @@ ExpiresAt: TypeAlias = Annotated[
 ExpiresIn: TypeAlias = Annotated[
     str | None,
     typer.Option("--expires-in", metavar="DURATION", help="Cancel it if it waits so long."),
+]
+After: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--after", metavar="ID[,ID...]", help="Wait until these tasks have ended."),
+]
+IfParentFails: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--if-parent-fails",
+        metavar="WHAT",
+        help="If one of --after does not succeed: cancel this task, or run it all the same.",
+    ),
 ]
 Cwd: TypeAlias = Annotated[
     str | None,

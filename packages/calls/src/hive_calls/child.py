@@ -20,11 +20,13 @@ from types import CoroutineType, FrameType
 from typing import Any, NoReturn, TextIO
 
 from hive_calls.failures import describe
-from hive_calls.frames import CHANNEL, read_frame, write_frame
+from hive_calls.frames import CHANNEL, MAX_REPLY_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
+from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
 from hive_contracts.limits import oversize
-from hive_contracts.wire import decode_json, encode_json
+from hive_contracts.tasks import NewTask, ParentResult
+from hive_contracts.wire import decode_json, decode_parents, encode_json
 
 __all__ = ["main"]
 
@@ -99,15 +101,25 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
     os.environ["HIVE_TASK_ID"] = str(request["task_id"])
     os.environ["HIVE_ATTEMPT"] = str(request["attempt"])
     try:
+        own = TaskInChild(_ask_for_parents)
+        now_runs(own)
         result = function(*payload.get("args", ()), **payload.get("kwargs", {}))
-        return _success(result, payload["function"])
+        return _success(result, payload["function"], own.then)
     except _Stopped:
         raise
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
         return _failure(describe(error))
 
 
-def _success(result: object, function: str) -> str:
+def _ask_for_parents() -> list[ParentResult]:
+    write_frame(CHANNEL, encode_json({"ask": "parents"}))
+    answer = read_frame(CHANNEL)
+    if answer is None:
+        raise ConnectionError("the worker has closed the socket")
+    return decode_parents(decode_json(answer))
+
+
+def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
     # Not worth another try, any of these: the function has run to its end.
     if isinstance(result, CoroutineType):
         result.close()
@@ -116,6 +128,7 @@ def _success(result: object, function: str) -> str:
         )
     try:
         encoded = encode_json(result)
+        following = f',"then":{encode_json(then)}' if then else ""
     except UnstorableValueError as error:
         return _failure(f"the result of {function} was lost: {error}", is_retryable=False)
     if excess := oversize(encoded):
@@ -123,7 +136,14 @@ def _success(result: object, function: str) -> str:
             f"the result of {function} {excess}. Write it to a file, and return the file's path",
             is_retryable=False,
         )
-    return f'{{"result":{encoded}}}'
+    reply = f'{{"result":{encoded}{following}}}'
+    if following and (size_bytes := len(reply.encode())) > MAX_REPLY_BYTES:
+        return _failure(
+            f"{function} submits tasks of {size_bytes:,} bytes, and at most {MAX_REPLY_BYTES:,} go"
+            " with its result. Put their payloads into files",
+            is_retryable=False,
+        )
+    return reply
 
 
 def _failure(error: str, *, is_retryable: bool = True) -> str:

@@ -31,13 +31,14 @@ from typing import ClassVar
 
 from hive_calls.failures import describe
 from hive_calls.functions import Function, UncallableError, find, is_async, refuse_module
+from hive_calls.own_task import now_runs
 from hive_calls.payload import KIND, CallPayload
 from hive_calls.pool import ChildPool
 from hive_calls.settings import DEMONSTRATION, CallSettings
-from hive_contracts.errors import MalformedPayloadError
+from hive_contracts.errors import MalformedMessageError, MalformedPayloadError
 from hive_contracts.execution import Attempt, Executor, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
-from hive_contracts.wire import decode_payload, encode_json
+from hive_contracts.wire import decode_new_tasks, decode_payload, encode_json
 
 __all__ = ["CallExecutor"]
 
@@ -87,7 +88,7 @@ class CallExecutor:
             function = self._in_loop.get(path)
         if function is None:
             return await self._run_in_child(path, attempt)
-        return await _run_in_loop(function, payload)
+        return await _run_in_loop(function, payload, attempt)
 
     async def _meet(self, path: str, attempt: Attempt) -> Failed | Released | None:
         """Find out where the function runs; None once that is known."""
@@ -130,10 +131,16 @@ class CallExecutor:
             return reply
         if "error" in reply:
             return Failed(reply["error"], is_retryable=reply["is_retryable"])
+        if "then" in reply:
+            try:
+                attempt.submit_on_success(*decode_new_tasks(reply["then"]))
+            except MalformedMessageError as error:
+                return Failed(f"what was to follow {path} is lost: {error}", is_retryable=False)
         return Succeeded(reply["result"])
 
 
-async def _run_in_loop(function: Function, payload: CallPayload) -> Outcome:
+async def _run_in_loop(function: Function, payload: CallPayload, attempt: Attempt) -> Outcome:
+    now_runs(attempt)
     current = asyncio.current_task()
     cancels_before = current.cancelling() if current else 0
     try:

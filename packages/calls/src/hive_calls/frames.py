@@ -8,7 +8,9 @@ at a time:
       {"look_up": "module:name"}         ──▶
                                          ◀── {"is_async": false}
       {"task_id", "attempt", "payload"}  ──▶
-                                         ◀── {"result": ...}
+                                         ◀── {"ask": "parents"}, any number of times
+      [{"id", "state", "result", ...}]   ──▶
+                                         ◀── {"result": ..., "then": [tasks]}
                                           or {"error": "...", "is_retryable": true}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no
@@ -19,11 +21,10 @@ import os
 import struct
 from typing import Final
 
-from hive_contracts.limits import MAX_VALUE_BYTES
-
 __all__ = [
     "CHANNEL",
     "MAX_FRAME_BYTES",
+    "MAX_REPLY_BYTES",
     "frame",
     "frame_size",
     "read_frame",
@@ -34,7 +35,10 @@ CHANNEL: Final = 3
 """The child's descriptor of the socket."""
 
 HEADER_BYTES: Final = 4
-MAX_FRAME_BYTES: Final = MAX_VALUE_BYTES + 1024
+MAX_REPLY_BYTES: Final = 16 * 1024 * 1024
+"""The most that a child may answer: a result, and the tasks that are to follow it."""
+
+MAX_FRAME_BYTES: Final = MAX_REPLY_BYTES + 1024
 """A longer message can only be noise that the function wrote to the socket."""
 
 _header: Final = struct.Struct(">I")

@@ -74,6 +74,10 @@ class RunningChild:
         try:
             await asyncio.get_running_loop().sock_sendall(self._channel, message)
             reply = decode_json(await self._receive())
+            while reply.get("ask") == "parents":
+                answer = encode_json(await attempt.parents())
+                await asyncio.get_running_loop().sock_sendall(self._channel, frame(answer))
+                reply = decode_json(await self._receive())
         except OSError as error:
             raise ChildGoneError(f"its socket is broken: {error}") from error
         except MalformedMessageError as error:

@@ -8,11 +8,15 @@ import multiprocessing
 import os
 import sys
 import time
+from datetime import timedelta
 from functools import partial
 from os import getcwd
 from pathlib import Path
 from subprocess import run as imported_run
 from typing import Any
+
+from hive_calls import fetch_parents, read_parents, submit_on_success
+from hive_contracts.tasks import NewTask
 
 __all__ = ["getcwd", "imported_run"]
 
@@ -225,3 +229,26 @@ class Greeter:
 
 
 greeter = Greeter()
+
+
+def total() -> int:
+    return sum(parent.result for parent in read_parents())
+
+
+async def async_total() -> int:
+    return sum(parent.result for parent in await fetch_parents())
+
+
+async def ask_in_the_wrong_way() -> None:
+    read_parents()
+
+
+def split(count: int) -> int:
+    for part in range(count):
+        submit_on_success(NewTask(kind="call", name=f"{part}", payload={"part": part}))
+    submit_on_success(NewTask(kind="call", after=[f"{part}" for part in range(count)]))
+    return count
+
+
+async def async_split() -> None:
+    submit_on_success(NewTask(kind="command", timeout=timedelta(minutes=1)))

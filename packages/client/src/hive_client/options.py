@@ -1,10 +1,12 @@
 """How a task is to be treated: what every form of submit takes beside the work itself."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypedDict, cast
 
 from hive_contracts.errors import RefusedTaskError
+from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
 
 __all__ = ["TaskOptions", "merged", "treated"]
@@ -55,6 +57,12 @@ class TaskOptions(TypedDict, total=False):
     expires_in: timedelta | None
     """The same, counted from now."""
 
+    after: TaskId | Iterable[TaskId]
+    """What submit returned for the tasks that it comes after: it waits until they have ended."""
+
+    if_parent_fails: str
+    """If one of those does not succeed: "cancel" it, the default, or "run" it all the same."""
+
 
 DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}
 """Moments, and the same said as durations from now."""
@@ -100,7 +108,15 @@ def treated(task: object, options: TaskOptions) -> NewTask:
         length: object = changes.pop(duration, None)
         if length is not None:
             changes[moment] = _from_now(duration, length)
+    if "after" in changes:
+        changes["after"] = _ids_in(changes["after"])
     return replace(task, **changes) if changes else task
+
+
+def _ids_in(after: object) -> tuple[object, ...]:
+    if isinstance(after, Iterable) and not isinstance(after, str | bytes):
+        return tuple(cast("Iterable[object]", after))
+    return (after,)
 
 
 def _from_now(name: str, length: object) -> datetime:

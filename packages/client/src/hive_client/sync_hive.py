@@ -62,10 +62,21 @@ class SyncSubmitter:
         """Submit one task; see `Hive.submit`."""
         return self._thread.run(self._submitter.submit, work, *args, **kwargs)
 
-    def submit_many(self, tasks: Iterable[NewTask]) -> list[TaskId]:
+    def submit_many(
+        self,
+        tasks: Iterable[NewTask],
+        *,
+        on_success: NewTask | None = None,
+        on_finished: NewTask | None = None,
+    ) -> list[TaskId]:
         """Submit tasks, all or none; see `Hive.submit_many`."""
         # Made into a list here: what the caller iterates over may be of the caller's thread.
-        return self._thread.run(self._submitter.submit_many, list(tasks))
+        return self._thread.run(
+            self._submitter.submit_many,
+            list(tasks),
+            on_success=on_success,
+            on_finished=on_finished,
+        )
 
     def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
         """Submit tasks, and hear which are new; see `Hive.hand_in`."""

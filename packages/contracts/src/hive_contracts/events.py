@@ -54,7 +54,7 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: the turn of its key."""
+    """What a task waited for has come: the ends of others, or the turn of its key."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,7 +17,7 @@ from typing import ClassVar, Final, Protocol, TypeVar
 
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
 
@@ -51,6 +51,24 @@ class Attempt(Protocol):
 
         Raises:
             StaleLeaseError: the lease is gone; do nothing, and let the error pass.
+        """
+        ...
+
+    async def parents(self) -> Sequence[ParentResult]:
+        """Return what became of the tasks that this one comes after, by their ids.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        ...
+
+    def submit_on_success(self, *tasks: NewTask) -> None:
+        """Have tasks submitted in the transaction that stores the success of this attempt.
+
+        If it does not succeed they are never there; if one of them is refused, it has failed.
+
+        Raises:
+            UsageError: the attempt is over.
         """
         ...
 

@@ -45,7 +45,7 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     BLOCKED = "blocked"
-    """It waits for other tasks: for the turn of its key."""
+    """It waits for other tasks: for those that it comes after, or for the turn of its key."""
 
     SCHEDULED = "scheduled"
     """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
@@ -74,7 +74,7 @@ class Move(StrEnum):
     """What can happen to a task."""
 
     LINE_UP = "line_up"
-    """It is due, or revived, and takes its place in the line of its key."""
+    """It is due, or revived, and waits for others: in the line of its key, or for their ends."""
 
     UNBLOCK = "unblock"
     """What it waited for has come."""

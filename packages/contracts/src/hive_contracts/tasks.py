@@ -1,5 +1,6 @@
 """A task as it is submitted, as a worker holds it, and as a person sees it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
@@ -14,7 +15,9 @@ __all__ = [
     "DEFAULT_QUEUE",
     "LONGEST_UNIQUE",
     "EndedAttempt",
+    "IfParentFails",
     "NewTask",
+    "ParentResult",
     "Submitted",
     "Task",
     "TaskRecord",
@@ -53,6 +56,17 @@ class WhenBusy(StrEnum):
 
     CANCEL = "cancel"
     """All others are called off, also the one that runs; it starts when nothing of that is left."""
+
+
+@unique
+class IfParentFails(StrEnum):
+    """What becomes of a task when one that it comes after fails or is cancelled."""
+
+    CANCEL = "cancel"
+    """It is cancelled, and so is what comes after it."""
+
+    RUN = "run"
+    """It runs all the same, once all have ended."""
 
 
 @unique
@@ -118,6 +132,15 @@ class NewTask:
     expires_at: datetime | None = None
     """Of no use after this moment (aware): if it still waits then, it is cancelled."""
 
+    name: str | None = None
+    """What tasks behind it in the same submit call it by; it is not stored."""
+
+    after: Sequence[TaskId | str] = ()
+    """Ids of the tasks that it comes after, or names of tasks before it in the same submit."""
+
+    if_parent_fails: str = IfParentFails.CANCEL
+    """What is to happen if one of those does not succeed: one of `IfParentFails`."""
+
 
 class Task(NamedTuple):
     """A task as the worker that leased it holds it: what is needed to run one attempt.
@@ -151,6 +174,19 @@ class Task(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentResult:
+    """What became of a task that another comes after, as that one may ask for it."""
+
+    id: TaskId
+    state: TaskState
+    result: Any
+    """Null if it is left out: larger than 1 MiB, or 64 MiB together with those before it."""
+
+    is_left_out: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
     """How one attempt ended that was not the task's last."""
 
@@ -177,6 +213,9 @@ class TaskRecord:
     unique_key: str | None = None
     has_turn: bool = False
     """Whether it is the task of its key that may be queued or leased."""
+
+    is_gated: bool = False
+    """Whether it waits for tasks that it comes after."""
 
     payload: Any
     priority: int

@@ -6,7 +6,7 @@ What is covered:
   of time, when the worker dies or freezes (see `guardian`), and also what has daemonised.
 - Output is read as it comes, in bounded pieces; the attempt keeps a bounded part of it.
 - The environment is what the settings let through, what the payload adds, `HIVE_TASK_ID`,
-  `HIVE_ATTEMPT`, and the guardian's marker.
+  `HIVE_ATTEMPT`, `HIVE_PARENTS` if asked for, and the guardian's marker.
 - A clean exit is a success, whatever of the tree still held the pipes: that is killed and counted.
 
 What is not:
@@ -29,7 +29,7 @@ What is not:
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import ClassVar, Self
 
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
@@ -38,6 +38,7 @@ from hive_contracts.outcomes import Failed, Outcome, Released
 from hive_contracts.spawning import Exit, Launch, Process, Spawner
 from hive_contracts.wire import decode_payload
 from hive_process.endings import outcome_of, refusal_of
+from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
 
@@ -77,13 +78,17 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             try:
                 pipes = stack.enter_context(Pipes(attempt.write_output, payload.stdin))
+                parents = await stack.enter_async_context(
+                    parents_in_a_file(attempt, is_wanted=payload.parents)
+                )
             except OSError as error:
-                return Released(f"the worker could not make a pipe: {error.strerror}")
+                return Released(f"the worker could not make a pipe or a file: {error.strerror}")
             await attempt.announce_start()
-            return await self._run(self._launch(attempt, payload, pipes), payload, pipes)
+            launch = self._launch(attempt, payload, pipes, parents)
+            return await self._run(launch, payload, pipes)
 
     async def _run(self, launch: Launch, payload: CommandPayload, pipes: Pipes) -> Outcome:
         try:
@@ -97,12 +102,14 @@ class CommandExecutor:
         await pipes.finish()
         return outcome_of(ended, payload)
 
-    def _launch(self, attempt: Attempt, payload: CommandPayload, pipes: Pipes) -> Launch:
+    def _launch(
+        self, attempt: Attempt, payload: CommandPayload, pipes: Pipes, parents: Mapping[str, str]
+    ) -> Launch:
         task = attempt.task
         names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
         return Launch(
             argv=payload.words,
-            env=self._env | payload.env | names,
+            env={**self._env, **payload.env, **names, **parents},
             cwd=payload.cwd,
             files=pipes.files,
         )

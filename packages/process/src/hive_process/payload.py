@@ -24,6 +24,9 @@ class CommandPayload:
     stdin: str | None = None
     """What the program reads; None for nothing."""
 
+    parents: bool = False
+    """Whether HIVE_PARENTS is to name a file with the results of the tasks that it comes after."""
+
     ok_codes: tuple[int, ...] = (0,)
     """Exit codes that mean success."""
 

@@ -29,6 +29,7 @@ PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
 DELIVERIES_AT_ONCE: Final = 10_000
+WAITING_AT_ONCE: Final = 10_000
 KEYS_AT_ONCE: Final = 1000
 TICKS_AT_ONCE: Final = 10_000
 
@@ -124,6 +125,12 @@ class Duties:
         # Where an attempt ran is known for as long as the events that tell of it.
         kept = timedelta(days=self._settings.event_days)
         await self._store.forget_the_dead(unseen=kept)
+        stranded = await self._store.wake_stranded(
+            batch_size=WAITING_AT_ONCE, quiet=timedelta(seconds=TIDY_SECONDS)
+        )
+        self._metrics.tasks_stranded(stranded)
+        if stranded:
+            logger(__name__).error("tasks waited for others that had ended", tasks=stranded)
         while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
             pass
         await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)

@@ -95,7 +95,7 @@ class Queen:
         def wake() -> None:
             claimers.wake(is_behind=True)
 
-        granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
+        granter = Granter(store, bus, wake=claimers.wake, settings=settings, metrics=metrics)
         duties = Duties(store, settings=settings, metrics=metrics, clock=clock)
         self._loops: list[Loop] = [
             fleet,

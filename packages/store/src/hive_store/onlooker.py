@@ -37,6 +37,19 @@ class Situation:
     ahead_of_key: int | None = None
     """How many tasks of its key go before it, `MOST_AHEAD` at most; None: it is not blocked."""
 
+    parent_id: TaskId | None = None
+    """The first task that it comes after and that has not ended."""
+
+    parent_state: TaskState | None = None
+    parents: int = 0
+    """How many tasks it still waits for, `MOST_AHEAD` at most."""
+
+    child_id: TaskId | None = None
+    """The first task that waits for it."""
+
+    children: int = 0
+    """How many tasks wait for it, `MOST_AHEAD` at most."""
+
     unheard_seconds: float | None
     """How long ago its last claim wrote output; None if it has written none."""
 
@@ -70,6 +83,11 @@ class Onlooker:
             ahead=row["ahead"],
             turn_of=None if row["turn_of"] is None else TaskId(row["turn_of"]),
             ahead_of_key=row["ahead_of_key"],
+            parent_id=None if row["parent_id"] is None else TaskId(row["parent_id"]),
+            parent_state=None if row["parent_state"] is None else TaskState(row["parent_state"]),
+            parents=row["parents"],
+            child_id=None if row["child_id"] is None else TaskId(row["child_id"]),
+            children=row["children"],
             unheard_seconds=row["unheard_seconds"],
             queens=row["queens"],
         )

@@ -20,6 +20,7 @@ from hive_store.webhook_reports import WebhookReports
 __all__ = [
     "CalledOff",
     "Capacity",
+    "Gates",
     "Grants",
     "OpenCount",
     "OwnLease",
@@ -46,6 +47,18 @@ class Grants:
     """How many wake-ups were looked at; after none there is nothing more to grant now."""
 
     granted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What became of tasks that may have waited for others long enough."""
+
+    taken: int
+    """How many wake-ups were done with; after none there is nothing more to release now."""
+
+    queued: int
+    cancelled: tuple[TaskId, ...]
+    """Those that were called off because one that they come after did not succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +231,26 @@ class QueenStore:
                 batch_size = max(1, batch_size // 2)
             else:
                 return Grants(row["taken"], row["granted"])
+
+    async def close_dependencies(self, *, batch_size: int) -> int:
+        """Close edges to tasks that have ended; return how many wake-ups were looked at."""
+        [row] = await self._upkeep.fetch("close_dependencies", batch_size, batch_size)
+        return row["taken"]
+
+    async def release_gates(self, *, batch_size: int) -> Gates:
+        """Let tasks go on that wait for no other any more, or cancel them for one that failed."""
+        [row] = await self._upkeep.fetch("release_gates", batch_size)
+        return Gates(row["taken"], row["queued"], tuple(row["cancelled_ids"]))
+
+    async def wake_stranded(self, *, batch_size: int, quiet: timedelta) -> int:
+        """Have tasks looked at that wait for nothing; return how many there were: it must be 0."""
+        found, last = 0, 0
+        while last is not None:
+            [row] = await self._upkeep.fetch(
+                "wake_stranded_tasks", last, batch_size, quiet.total_seconds()
+            )
+            found, last = found + row["count"], row["last_id"]
+        return found
 
     async def reap(self, *, batch_size: int) -> list[ReapedTask]:
         """End leases that have lapsed; return what became of their tasks."""

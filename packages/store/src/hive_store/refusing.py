@@ -11,7 +11,7 @@ from typing import Final
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
 from hive_contracts.limits import oversize
-from hive_contracts.tasks import LONGEST_UNIQUE, NewTask, UniqueFor, WhenBusy
+from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
 
 __all__ = ["FIELD_TYPES", "LATEST_RUN_AT", "checked_payload"]
@@ -19,6 +19,7 @@ __all__ = ["FIELD_TYPES", "LATEST_RUN_AT", "checked_payload"]
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
 LEAST_URGENT: Final = 32767
 MOST_TIMES: Final = 1_000_000
+MOST_PARENTS: Final = 100_000
 LATEST_RUN_AT: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """Far ahead of any plan, and before what asyncpg takes for infinity."""
 
@@ -36,6 +37,9 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "unique_key": ((str, NoneType), "text"),
     "unique_for": ((str, timedelta), "text or a timedelta"),
     "expires_at": ((datetime, NoneType), "a datetime"),
+    "name": ((str, NoneType), "text"),
+    "after": ((tuple, list), "a list of task ids, or of names of tasks before it"),
+    "if_parent_fails": ((str,), "text"),
 }
 """What the fields of a new task must be, in types and in words."""
 
@@ -49,7 +53,7 @@ def checked_payload(task: NewTask) -> str:
         RefusedTaskError: it may not be submitted as it stands; the message names the field.
     """
     _check_types(task)
-    for what in ("kind", "queue", "group", "key", "unique_key"):
+    for what in ("kind", "queue", "group", "key", "unique_key", "name"):
         name = getattr(task, what)
         if name is not None and not _is_name(name):
             raise RefusedTaskError(
@@ -64,6 +68,8 @@ def checked_payload(task: NewTask) -> str:
         _check_unique_for(task)
     if task.when_busy != WhenBusy.WAIT:
         _check_when_busy(task)
+    if task.after or task.if_parent_fails != IfParentFails.CANCEL:
+        _check_parents(task)
     try:
         payload = encode_json(task.payload)
     except UnstorableValueError as error:
@@ -124,6 +130,24 @@ def _check_when_busy(task: NewTask) -> None:
         raise RefusedTaskError(
             f"when_busy is {task.when_busy!r}, but the task has no key to be busy"
         )
+
+
+def _check_parents(task: NewTask) -> None:
+    if task.if_parent_fails not in list(IfParentFails):
+        known = ", ".join(IfParentFails)
+        raise RefusedTaskError(f"if_parent_fails is one of {known}, not {task.if_parent_fails!r}")
+    if not task.after:
+        raise RefusedTaskError(
+            f"if_parent_fails is {task.if_parent_fails!r}, but the task comes after no other"
+        )
+    if len(task.after) > MOST_PARENTS:
+        raise RefusedTaskError(
+            f"a task comes after {MOST_PARENTS:,} others at most, not {len(task.after):,};"
+            " put tasks between that come after some of them each"
+        )
+    for parent in task.after:
+        if type(parent) not in (int, str):
+            raise RefusedTaskError(f"after is {FIELD_TYPES['after'][1]}; it holds {parent!r}")
 
 
 def _check_limits(task: NewTask) -> None:

@@ -16,7 +16,8 @@
 --   create role payments_queen login in role hive_queen;
 --   \password payments_queen
 --
--- A worker that claims for itself (`hive worker --sync`) is in hive_worker and in hive_queen.
+-- A worker that claims for itself (`hive worker --sync`) is in hive_worker and in hive_queen; one whose
+-- functions have tasks follow their success, in hive_worker and in hive_submitter.
 -- Nobody but the owner changes the schema, makes backups or restores them. A role belongs to the
 -- whole server: give each Hive on a server a prefix of its own.
 
@@ -62,13 +63,14 @@ revoke all on hive.webhook_secret from :"submitter", :"worker", :"viewer";
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
-              key, has_turn, unique_key, expires_at)
+              key, has_turn, unique_key, expires_at, is_gated)
   on hive.task to :"submitter";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
-              has_turn)
+              has_turn, is_gated)
   on hive.task to :"submitter";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
-grant insert, update on hive.unique_key to :"submitter";
+grant insert, update on hive.unique_key, hive.dependency to :"submitter";
+grant insert on hive.dependency_wake to :"submitter";
 -- A schedule is a submit that goes on. Its ticks are the queens' to write, but for one asked for by hand.
 grant insert, update, delete on hive.schedule to :"submitter";
 grant insert, update on hive.tick to :"submitter";
@@ -80,20 +82,21 @@ grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, 
               given_back, losses, outcome, result, error)
   on hive.task to :"worker";
 grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
-grant insert on hive.attempt, hive.event, hive.output, hive.key_wake to :"worker";
+grant insert on hive.attempt, hive.event, hive.output, hive.key_wake, hive.dependency_wake to :"worker";
 grant insert, update on hive.worker to :"worker";
 
 -- Queens: who has a task or its turn, what a lapse makes of it, what has waited or been kept for too
 -- long, and the tasks of schedules. Never a result.
 grant update (state, run_at, claims, lease_id, ended_lease, worker_id, started_at, finished_at, goes_alone,
-              given_back, losses, outcome, error, has_turn)
+              given_back, losses, outcome, error, has_turn, is_gated)
   on hive.task to :"queen";
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state)
   on hive.task to :"queen";
 grant delete on hive.task, hive.attempt, hive.output to :"queen";
 grant insert, update, delete on hive.lease to :"queen";
 grant insert on hive.attempt, hive.event, hive.audit to :"queen";
-grant insert, update, delete on hive.key_wake to :"queen";
+grant insert, update, delete on hive.key_wake, hive.dependency_wake, hive.gate_wake to :"queen";
+grant update, delete on hive.dependency to :"queen";
 grant update, delete on hive.unique_key to :"queen";
 grant update (next_at, fault, waiting, open_task_ids, last_tick_at, last_task_id) on hive.schedule to :"queen";
 grant insert, update, delete on hive.tick to :"queen";
@@ -110,6 +113,13 @@ grant delete on hive.worker to :"queen";
 alter function hive.create_event_days(integer) security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.drop_event_days(integer) security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.create_event_days(integer), hive.drop_event_days(integer) to :"queen";
+
+-- Who ends a task asks who waits for it, and who prunes who may still want its result. Who adds one that
+-- comes after others has these kept from pruning, also such as a submitter may not write: as the owner.
+alter function hive.hold_parents(bigint[]) security definer set search_path = pg_catalog, hive, pg_temp;
+grant execute on function hive.awaited(bigint[]) to :"submitter", :"worker", :"queen";
+grant execute on function hive.needed(bigint[]) to :"queen";
+grant execute on function hive.hold_parents(bigint[]), hive.circle(bigint, bigint) to :"submitter";
 
 -- Which rows. The owner is bound by none of this, and a policy that is `true` costs nothing.
 alter table hive.task enable row level security;

@@ -7,12 +7,13 @@ from typing import Final
 
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.selecting import Selection
-from hive_contracts.states import TaskState
+from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_store.line import Line, Row
 
-__all__ = ["Selector", "TaskSummary"]
+__all__ = ["GroupProgress", "Selector", "TaskSummary"]
 
 PAGE: Final = 1000
+RECENT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,32 @@ class TaskSummary:
     error: str | None
     now: datetime
     """The database's time when this was read, to count ages from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupProgress:
+    """How far a group is."""
+
+    counts: dict[TaskState, int]
+    ends_per_second: float
+    """How many tasks ended a second lately: within a minute, or since the first was submitted."""
+
+    @property
+    def total(self) -> int:
+        """How many tasks there are."""
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """How many of them have ended."""
+        return sum(count for state, count in self.counts.items() if state in TERMINAL_STATES)
+
+    @property
+    def left_seconds(self) -> float | None:
+        """How long the rest takes at that rate; None if nothing has ended lately."""
+        if not self.ends_per_second:
+            return None
+        return (self.total - self.ended) / self.ends_per_second
 
 
 class Selector:
@@ -64,6 +91,16 @@ class Selector:
         """Return how many tasks of a group are in which state; empty if there is no such group."""
         rows = await self._line.fetch("count_group", group)
         return {TaskState(row["state"]): row["count"] for row in rows}
+
+    async def progress(self, group: str) -> GroupProgress:
+        """Return how far a group is; it has no tasks if there is no such group."""
+        rows = await self._line.fetch("look_at_group", group, RECENT_SECONDS)
+        age_seconds = max((row["age_seconds"] for row in rows), default=0.0)
+        span_seconds = max(1.0, min(RECENT_SECONDS, age_seconds))
+        return GroupProgress(
+            counts={TaskState(row["state"]): row["count"] for row in rows},
+            ends_per_second=sum(row["lately"] for row in rows) / span_seconds,
+        )
 
     async def members(
         self,

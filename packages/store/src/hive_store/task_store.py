@@ -14,13 +14,7 @@ from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
 from hive_store.line import Line, Row
-from hive_store.refusing import checked_payload
-from hive_store.submitting import (
-    HELD_UNTIL,
-    Connection,
-    send,
-    sent_by_caller,
-)
+from hive_store.submitting import HELD_UNTIL, Connection, sealed, send, sent_by_caller
 from hive_store.task_ids import possible_ids
 
 __all__ = ["EndedTask", "OutputPiece", "TaskStore"]
@@ -112,7 +106,7 @@ class TaskStore:
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
         if self._sealer is not None:
-            tasks = [_sealed(task, self._sealer) for task in tasks]
+            tasks = [sealed(task, self._sealer) for task in tasks]
         if connection is not None:
             rows = await sent_by_caller(connection, tasks)
         else:
@@ -235,12 +229,6 @@ class TaskStore:
         return replace(ended, result=self._sealer.readable_result(ended.result, task_id=ended.id))
 
 
-def _sealed(task: NewTask, sealer: Sealer) -> NewTask:
-    # Looked at before, when it can be said what is wrong with it, and once more as it is stored.
-    checked_payload(task)
-    return sealer.sealed(task)
-
-
 def _submitted(row: Row) -> Iterator[Submitted]:
     are_new: Iterable[bool] = repeat(True) if row["are_new"] is None else row["are_new"]
     return map(Submitted, row["ids"], are_new)
@@ -256,6 +244,7 @@ def _record(row: Row) -> TaskRecord:
         key=row["key"],
         unique_key=row["unique_key"],
         has_turn=row["has_turn"],
+        is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
         state=TaskState(row["state"]),

@@ -103,6 +103,11 @@ METRICS: Final = (
         "hive_stale_writes_total",
         "Writes that named a lapsed lease and therefore changed nothing.",
     ),
+    _counter(
+        "hive_stranded_tasks_total",
+        "Tasks that waited for others though these had long ended; a sweep lets them go on."
+        " It stays 0, or tells of a fault in Hive.",
+    ),
     _counter("hive_claims_total", "Claims that this queen made, empty ones included."),
     _counter("hive_claimed_tasks_total", "Tasks that those claims leased."),
     _gauge("hive_queen_permits", "Permits of this queen, held and free.", "state"),

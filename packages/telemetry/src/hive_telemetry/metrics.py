@@ -58,6 +58,7 @@ class Metrics:
         self._heartbeat = self._gauge("hive_worker_last_heartbeat_timestamp_seconds")
         self._expired = self._counter("hive_leases_expired_total")
         self._stale = self._counter("hive_stale_writes_total")
+        self._stranded = self._counter("hive_stranded_tasks_total")
         self._claims = self._counter("hive_claims_total")
         self._claimed = self._counter("hive_claimed_tasks_total")
         self._permits = self._gauge("hive_queen_permits")
@@ -123,6 +124,10 @@ class Metrics:
     def stale_writes(self, count: int = 1) -> None:
         """Count writes that named a lapsed lease and changed nothing."""
         self._stale.add(count)
+
+    def tasks_stranded(self, count: int) -> None:
+        """Count tasks that waited for nothing; 0 makes the metric show."""
+        self._stranded.add(count)
 
     def claimed(self, tasks: int) -> None:
         """Count one claim that leased so many tasks, 0 included."""

@@ -13,7 +13,7 @@ from uuid import uuid4
 from hive_contracts.errors import StaleLeaseError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, TaskId
-from hive_contracts.tasks import DEFAULT_QUEUE, Task
+from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
 
 __all__ = ["RecordingAttempt", "make_task"]
@@ -65,6 +65,12 @@ class RecordingAttempt:
         self.output_before_start = False
         """Whether any output came before the start was announced: an executor must not."""
 
+        self.parent_results: list[ParentResult] = []
+        """What became of the tasks that this one comes after."""
+
+        self.then: list[NewTask] = []
+        """What is to be submitted if it succeeds."""
+
         self._task = task
         self._room_bytes = keep_bytes
         self._lease_is_lost = False
@@ -96,6 +102,15 @@ class RecordingAttempt:
         if self._lease_is_lost:
             raise StaleLeaseError(self._task.id, self._task.lease_id)
         self.started.set()
+
+    async def parents(self) -> list[ParentResult]:
+        """Return `parent_results`."""
+        await asyncio.sleep(0)
+        return self.parent_results
+
+    def submit_on_success(self, *tasks: NewTask) -> None:
+        """Remember `tasks`."""
+        self.then += tasks
 
     def write_output(self, stream: Stream, data: bytes) -> None:
         """Keep `data`, while there is room, and count it."""

@@ -1,11 +1,13 @@
 """One attempt while it runs: what its executor sees of it, and how it is called off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
+from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Outcome
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_worker.output import Output
 
 __all__ = ["RunningAttempt"]
@@ -16,6 +18,7 @@ class RunningAttempt:
 
     __slots__ = (
         "_output_cap_bytes",
+        "_read_parents",
         "_write_start",
         "began_at",
         "is_start_on_its_way",
@@ -23,6 +26,7 @@ class RunningAttempt:
         "output",
         "slot",
         "task",
+        "then",
         "verdict",
     )
 
@@ -33,6 +37,7 @@ class RunningAttempt:
         began_at: float,
         output_cap_bytes: int,
         write_start: Callable[["RunningAttempt"], Awaitable[None]],
+        read_parents: Callable[[TaskId], Awaitable[Sequence[ParentResult]]],
     ) -> None:
         self.task = task
         self.began_at = began_at
@@ -48,8 +53,12 @@ class RunningAttempt:
         self.verdict: Outcome | None = None
         """How it ends because it was called off; None while nobody has."""
 
+        self.then: tuple[NewTask, ...] = ()
+        """What is to be submitted if it succeeds."""
+
         self._output_cap_bytes = output_cap_bytes
         self._write_start = write_start
+        self._read_parents = read_parents
         self.slot = asyncio.current_task()
         """The slot that it runs in; None once it has ended."""
 
@@ -58,6 +67,20 @@ class RunningAttempt:
         if not self.is_start_written:
             await self._write_start(self)
             self.is_start_written = True
+
+    async def parents(self) -> Sequence[ParentResult]:
+        """Return what became of the tasks that this one comes after."""
+        return await self._read_parents(self.task.id)
+
+    def submit_on_success(self, *tasks: NewTask) -> None:
+        """Have tasks submitted in the transaction that stores the success of this attempt.
+
+        Raises:
+            UsageError: the attempt is over.
+        """
+        if self.is_over:
+            raise UsageError(f"task {self.task.id} is over; nothing can follow it any more")
+        self.then = (*self.then, *tasks)
 
     def write_output(self, stream: Stream, data: bytes) -> None:
         """Keep `data` as output: the head and the tail, up to the cap."""

@@ -12,13 +12,14 @@ lease, a drain. A second cancellation would interrupt an executor that is killin
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
+    RefusedTaskError,
     StaleLeaseError,
     UnavailableError,
     UnknownKindError,
@@ -41,8 +42,9 @@ from hive_contracts.outcomes import (
 )
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
+from hive_store.submitting import sealed
 from hive_store.worker_store import Ending, LeasedTask
 from hive_telemetry.logs import logger
 from hive_worker.attempts import RunningAttempt
@@ -67,6 +69,10 @@ class Records(Protocol):
 
     async def write_start(self, attempt: RunningAttempt) -> None:
         """Write a start; return once it is durable."""
+        ...
+
+    async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
+        """Return what became of the tasks that a task comes after."""
         ...
 
     @property
@@ -118,6 +124,7 @@ class Runner:
             began_at=self._clock.seconds(),
             output_cap_bytes=self._settings.output_cap_bytes,
             write_start=self._records.write_start,
+            read_parents=self._parents_of,
         )
         self.running[task.id] = attempt
         try:
@@ -126,7 +133,15 @@ class Runner:
             attempt.end()
             del self.running[task.id]
         run_seconds = self._clock.seconds() - attempt.began_at
-        self._records.record(self._ending(task, outcome, run_seconds), attempt, task)
+        self._records.record(self._ending(task, outcome, run_seconds, attempt.then), attempt, task)
+
+    async def _parents_of(self, task_id: TaskId) -> Sequence[ParentResult]:
+        parents = await self._records.read_parents(task_id)
+        if self._sealer is None:
+            return parents
+        return [
+            replace(p, result=self._sealer.readable_result(p.result, task_id=p.id)) for p in parents
+        ]
 
     def give_up(self, task: Task, outcome: Outcome) -> None:
         """Record the end of a task that never got a slot."""
@@ -213,19 +228,38 @@ class Runner:
             logger(__name__).exception("an executor raised", kind=task.kind, task=task.id)
             return Failed(f"its executor raised {type(error).__name__}: {error}")
 
-    def _ending(self, task: Task, outcome: Outcome, run_seconds: float | None) -> Ending:
+    def _ending(
+        self,
+        task: Task,
+        outcome: Outcome,
+        run_seconds: float | None,
+        then: Sequence[NewTask] = (),
+    ) -> Ending:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
             if result is not None and self._sealer is not None:
                 result = self._sealer.sealed_result(task, result)
             _refuse_oversize(result)
+            if then and self._sealer is not None:
+                then = [sealed(task, self._sealer) for task in then]
         except UnstorableValueError as error:
             outcome, result = _refused(outcome, error), None
+        except RefusedTaskError as error:
+            reason = f"a task that was to follow it is refused: {error}"
+            outcome, result = Failed(reason, is_retryable=False), None
         if isinstance(outcome, Succeeded):
             # Nearly all of them; what follows is for the others.
             succeed, name = Move.SUCCEED, OutcomeName.SUCCEEDED
-            return Ending(task.id, task.lease_id, succeed, name, result, run_seconds=run_seconds)
+            return Ending(
+                task.id,
+                task.lease_id,
+                succeed,
+                name,
+                result,
+                run_seconds=run_seconds,
+                then=then,
+            )
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
         return Ending(
             task_id=task.id,

@@ -21,6 +21,7 @@ from hive_contracts.outcomes import Released
 from hive_contracts.sealing import Sealer
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
 from hive_store.claiming import Watermarks
+from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
@@ -118,6 +119,7 @@ class SyncWorker:
             await asyncio.Event().wait()
         if not has_worked:
             await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
+            await grant_all(self._claims, batch_size=DUE_AT_ONCE)
             await self._doorbell.wait(seconds=POLL_SECONDS)
 
     async def _work_once(self) -> bool:

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
-from hive.task_options import Cwd, Env, ExpiresIn, Key, NoRerun, Priority, Queue, Timeout, WhenBusy
+from hive.task_options import (
+    After,
+    Cwd,
+    Env,
+    ExpiresIn,
+    IfParentFails,
+    Key,
+    NoRerun,
+    Priority,
+    Queue,
+    Timeout,
+    WhenBusy,
+)
 
 __all__ = ["EPILOG", "run"]
 
@@ -35,6 +47,8 @@ def run(
     key: Key = None,
     when_busy: WhenBusy = "wait",
     expires_in: ExpiresIn = None,
+    after: After = None,
+    if_parent_fails: IfParentFails = "cancel",
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -53,10 +67,12 @@ def run(
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
+        if after is not None:
+            words |= {"parents": True}
         said = SaidTask(
             kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
             priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in,
+            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -7,11 +7,13 @@ import typer
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
 from hive.task_options import (
+    After,
     Delay,
     ExpiresAt,
     ExpiresIn,
     FromLine,
     Group,
+    IfParentFails,
     Key,
     MaxAttempts,
     MaxLosses,
@@ -46,6 +48,14 @@ Payload: TypeAlias = Annotated[
 Jsonl: TypeAlias = Annotated[
     str | None,
     typer.Option("--jsonl", metavar="FILE|-", help="Submit many: a task a line, as JSON."),
+]
+OnSuccess: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--on-success", metavar="JSON", help="A task for when all of --jsonl succeeded."),
+]
+OnFinished: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--on-finished", metavar="JSON", help="A task for when all of --jsonl ended."),
 ]
 Ids: TypeAlias = Annotated[
     bool, typer.Option("--ids", help="Print the ids of --jsonl, not the group.")
@@ -82,8 +92,12 @@ def submit(
     unique_for: UniqueFor = None,
     expires_at: ExpiresAt = None,
     expires_in: ExpiresIn = None,
+    after: After = None,
+    if_parent_fails: IfParentFails = "cancel",
     jsonl: Jsonl = None,
     from_line: FromLine = None,
+    on_success: OnSuccess = None,
+    on_finished: OnFinished = None,
     ids: Ids = False,
     dry_run: DryRun = False,
     wait: Wait = False,
@@ -100,25 +114,32 @@ def submit(
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
     max_attempts, max_losses, no_rerun, timeout, group, key, when_busy, unique, unique_for,
-    expires_at, expires_in; options stand in for what it leaves out. A file is looked over first,
-    and one bad line lets nothing in. A stream keeps what it accepted.
+    expires_at, expires_in, name, after, if_parent_fails; options stand in for what it leaves out.
+    "after" is a list of ids, or of names of lines before it. A file is looked over first, and one
+    bad line lets nothing in. A stream keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
 
-    _check(payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json)
+    follows = on_success is not None or on_finished is not None
+    _check(
+        payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json,
+        follows=follows,
+    )  # fmt: skip
     said = SaidTask(
         kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
         timeout=timeout, group=group, key=key, when_busy=when_busy, unique=unique,
-        unique_for=unique_for, expires_at=expires_at, expires_in=expires_in,
+        unique_for=unique_for, expires_at=expires_at, expires_in=expires_in, after=after,
+        if_parent_fails=if_parent_fails,
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
     else:
         code = _submit_lines(
             options, said, jsonl, from_line=from_line, is_dry=dry_run,
-            is_forced=force, shows_ids=ids, as_json=json,
+            is_forced=force, shows_ids=ids, as_json=json, on_success=on_success,
+            on_finished=on_finished,
         )  # fmt: skip
     if code:
         raise typer.Exit(code)
@@ -133,12 +154,16 @@ def _check(
     dry_run: bool,
     wait: bool,
     json: bool,
+    follows: bool,
 ) -> None:
     """Refuse options that contradict one another."""
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
-    if jsonl is None and (ids or dry_run or from_line is not None):
-        raise ConfigurationError("--ids, --dry-run and --from-line are for many tasks: add --jsonl")
+    if jsonl is None and (ids or dry_run or follows or from_line is not None):
+        raise ConfigurationError(
+            "--ids, --dry-run, --from-line, --on-success and --on-finished are for many tasks:"
+            " add --jsonl"
+        )
     if ids and json:
         raise ConfigurationError("--ids and --json are two ways to print; give one of them")
     if jsonl == "-" and payload == "-":
@@ -177,19 +202,26 @@ def _submit_lines(
     is_forced: bool,
     shows_ids: bool,
     as_json: bool,
+    on_success: str | None,
+    on_finished: str | None,
 ) -> int:
     import asyncio  # noqa: PLC0415
     import sys  # noqa: PLC0415
     from dataclasses import replace  # noqa: PLC0415
 
+    from hive.submitting.followers import read_followers  # noqa: PLC0415
     from hive.submitting.from_lines import BulkOrder, submit_lines  # noqa: PLC0415
     from hive.submitting.groups import new_group  # noqa: PLC0415
     from hive.submitting.lines import open_lines  # noqa: PLC0415
+    from hive.submitting.said import SaidTask  # noqa: PLC0415
     from hive.submitting.task_lines import TaskLines  # noqa: PLC0415
 
     group = new_group("bulk") if said.group is None else said.group
+    reader = TaskLines(replace(said, group=group), is_forced=is_forced)
+    followers = TaskLines(SaidTask(group=group, queue=said.queue), is_forced=is_forced)
     order = BulkOrder(
-        reader=TaskLines(replace(said, group=group), is_forced=is_forced),
+        reader=reader,
+        followers=read_followers(followers, on_success=on_success, on_finished=on_finished),
         group=group,
         words=sys.argv[1:],
         is_dry=is_dry,

@@ -88,6 +88,8 @@ def as_plain(portrait: Portrait) -> dict[str, Any]:
         "waits_for": portrait.waits_for,
         "schedule": None if tick is None else {"name": tick.schedule, "tick": tick.said},
         "ahead": portrait.situation.ahead,
+        "waits_for_tasks": portrait.situation.parents,
+        "tasks_waiting": portrait.situation.children,
         "last_output_seconds_ago": portrait.situation.unheard_seconds,
         "events": [_plain_event(event) for event in _told(portrait)],
     }
@@ -162,6 +164,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "state", _state(portrait)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
+    if portrait.situation.child_id is not None:
+        yield "before", _before(portrait.situation)
     if record.cancel_requested_at and record.state not in TERMINAL_STATES:
         yield "cancel", f"asked for {_ago(record.cancel_requested_at, now)}; it is being stopped"
     yield "payload", sealed_or_plain(record.payload)
@@ -188,6 +192,12 @@ def _state(portrait: Portrait) -> str:
     word = "timed out" if portrait.outcome is OutcomeName.TIMED_OUT else None
     how = f"{record.state} ({word})" if word else str(record.state)
     return f"{how} {_ago(record.finished_at, now)}{_took(record)}"
+
+
+def _before(situation: Situation) -> str:
+    others = situation.children - 1
+    more = f" and {counted(others, 'other')}" if others else ""
+    return f"task {situation.child_id}{more}, waiting for it"
 
 
 def _silent(portrait: Portrait) -> str:

@@ -3,7 +3,7 @@
 What is wrong is told by the name that was used: `--run-at` of an option, `run_at` of a field.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,15 @@ from typing import Any
 
 from hive.durations import read_duration
 from hive_contracts.errors import ConfigurationError
-from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask, UniqueFor, WhenBusy
+from hive_contracts.ids import TaskId
+from hive_contracts.tasks import (
+    DEFAULT_MAX_LOSSES,
+    DEFAULT_QUEUE,
+    IfParentFails,
+    NewTask,
+    UniqueFor,
+    WhenBusy,
+)
 
 __all__ = ["SaidTask", "as_field", "as_option", "command_payload", "task_of"]
 
@@ -37,6 +45,11 @@ class SaidTask:
     unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
+    name: str | None = None
+    after: str | Sequence[TaskId | str] | None = None
+    """Ids in one text, or a list of ids and names."""
+
+    if_parent_fails: str = IfParentFails.CANCEL
 
 
 def as_option(name: str) -> str:
@@ -75,6 +88,9 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         unique_key=said.unique,
         unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
+        name=said.name,
+        after=_after(said.after, spelled),
+        if_parent_fails=said.if_parent_fails,
     )
 
 
@@ -117,6 +133,19 @@ def _moment(
     except (ValueError, OverflowError):
         raise ConfigurationError(
             f"{spelled(moment)} is {at!r}; write it like 2030-01-31T17:00 or 2030-01-31T17:00+01:00"
+        ) from None
+
+
+def _after(
+    said: str | Sequence[TaskId | str] | None, spelled: Callable[[str], str]
+) -> Sequence[TaskId | str]:
+    if not isinstance(said, str):
+        return said or ()
+    try:
+        return [TaskId(int(number)) for number in said.split(",")]
+    except ValueError:
+        raise ConfigurationError(
+            f"{spelled('after')} is {said!r}; write the ids of tasks, as in 12,13"
         ) from None
 
 

@@ -46,9 +46,10 @@ def reason_to_wait(
     """Return what a task waits for; None if it runs, or has ended."""
     match record.state:
         case TaskState.BLOCKED:
-            return _for_its_key(record.key, situation)
+            return _for_others(record, situation)
         case TaskState.SCHEDULED:
-            return _until(record, situation.now)
+            also = f"; and for {_parents(situation)}" if record.is_gated else ""
+            return f"{_until(record, situation.now)}{also}"
         case TaskState.QUEUED:
             return _in_line(record.queue, situation, workers)
         case TaskState.DISPATCHED if record.worker_id is None:
@@ -70,6 +71,20 @@ def _until(record: TaskRecord, now: datetime) -> str:
     failures = counted(record.failures, "failure")
     what = f"it is due again after {failures}" if record.failures else "it is due"
     return f"{what} {when}, at {show_moment(record.run_at)}"
+
+
+def _for_others(record: TaskRecord, situation: Situation) -> str:
+    return _parents(situation) if record.is_gated else _for_its_key(record.key, situation)
+
+
+def _parents(situation: Situation) -> str:
+    if not situation.queens:
+        return "no queen lets go on what waits for other tasks; start one with `hive queen`"
+    if situation.parent_id is None:
+        return "what it comes after has ended, and it is about to go on"
+    others = situation.parents - 1
+    more = f" and {counted(others, 'other')}" if others else ""
+    return f"task {situation.parent_id} ({situation.parent_state}){more}, which it comes after"
 
 
 def _for_its_key(key: str | None, situation: Situation) -> str:

@@ -26,6 +26,7 @@ from hive_contracts.states import TaskState
 from hive_process.spawner import GuardedSpawner
 from hive_store import Line, QueenStore, WorkerStore
 from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.metrics import Metrics
 from hive_worker.executors import Executors
@@ -99,6 +100,7 @@ class InlineWorker:
             queue: of this queue alone; None for any, in the order of their names.
         """
         await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
+        await grant_all(self._claims, batch_size=DUE_AT_ONCE)
         for name in await self._queues() if queue is None else [queue]:
             bundle = await claim_one(self._claims, name, watermarks=Watermarks())
             if bundle is not None:

@@ -16,7 +16,8 @@
 -- A thousand tasks may be of a thousand leases: sets are united and not joined here, so that it is
 -- never their square, whatever the planner believed when it made the plan.
 --
--- The end of a task that had the turn of its key wakes the key; whose turn it is then is for a later statement.
+-- The end of a task that had the turn of its key wakes the key, and that of one that others come after wakes
+-- these: what may happen then is for later statements.
 --
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
@@ -116,6 +117,10 @@ kept as (
 freed as (
   insert into hive.key_wake (key)
   select distinct key from ended where key is not null and state in ('succeeded', 'failed', 'cancelled')
+),
+awaited as (
+  insert into hive.dependency_wake (parent_id)
+  select unnest(hive.awaited(array(select id from ended where state in ('succeeded', 'failed', 'cancelled'))))
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)
