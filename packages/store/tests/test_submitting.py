@@ -4,7 +4,7 @@ import re
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 import pytest
@@ -135,6 +135,39 @@ async def test_a_type_that_is_made_of_the_one_wanted_will_do(tasks: TaskStore) -
     [task_id] = await tasks.submit([NewTask(kind="call", queue=Line.SIDE, priority=Urgency.HIGH)])
     record = await tasks.read(task_id)
     assert (record.queue, record.priority) == ("side", 2)
+
+
+@pytest.mark.parametrize("number", [True, 1.0])
+async def test_a_number_that_merely_equals_the_one_before_is_refused(
+    tasks: TaskStore, number: object
+) -> None:
+    alike = [NewTask(kind="call", priority=1)] * 3
+    wrong = NewTask(kind="call", priority=cast("int", number))
+    with pytest.raises(RefusedTaskError, match="priority is a whole number"):
+        await tasks.submit([*alike, wrong, *alike])
+
+
+async def test_tasks_that_are_alike_but_for_their_payloads_are_stored_as_one_by_one(
+    tasks: TaskStore,
+) -> None:
+    run_at = datetime.now(UTC) + timedelta(hours=1)
+    late = NewTask(
+        kind="call", queue="late", priority=3, run_at=run_at, max_attempts=2, max_losses=1,
+        timeout=timedelta(minutes=1), group="night",
+    )  # fmt: skip
+    given = [
+        *(replace(late, payload=place) for place in range(BATCH_TASKS + 2)),
+        NewTask(kind="command", payload="between"),
+        *(replace(late, payload=place, priority=4) for place in range(3)),
+    ]
+    task_ids = await tasks.submit(given)
+    records = {record.id: record for record in await tasks.read_many(task_ids)}
+    for task_id, task in zip(task_ids, given, strict=True):
+        stored = records[task_id]
+        for name in ("kind", "payload", "queue", "priority", "max_losses", "timeout", "group"):
+            assert getattr(stored, name) == getattr(task, name)
+        if task.run_at is not None:
+            assert (stored.run_at, stored.max_attempts) == (task.run_at, task.max_attempts)
 
 
 def test_every_field_but_the_payload_is_held_to_a_type() -> None:

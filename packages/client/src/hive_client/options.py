@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, NoReturn, TypedDict, cast
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
@@ -92,17 +92,18 @@ def merged(first: TaskOptions, then: TaskOptions) -> TaskOptions:
 
 
 def treated(task: object, options: TaskOptions) -> NewTask:
-    """Return `task` with what `options` say.
+    """Return `task` with what `options` say. Raises as `all_treated` does."""
+    [found] = all_treated([task], options)
+    return found
+
+
+def all_treated(tasks: Iterable[object], options: TaskOptions) -> list[NewTask]:
+    """Return `tasks` with what `options` say; a delay is from the same moment on for all.
 
     Raises:
-        RefusedTaskError: it is no task, or the delay is no timedelta or leads beyond the end of
+        RefusedTaskError: one is no task, or the delay is no timedelta or leads beyond the end of
             time.
     """
-    if not isinstance(task, NewTask):
-        raise RefusedTaskError(
-            f"a task is a NewTask, not {task!r}; make one with NewTask(kind=..., payload=...), or"
-            " with call(function, ...)"
-        )
     changes: dict[str, Any] = {**options}
     for moment, duration in DURATIONS.items():
         length: object = changes.pop(duration, None)
@@ -110,7 +111,15 @@ def treated(task: object, options: TaskOptions) -> NewTask:
             changes[moment] = _from_now(duration, length)
     if "after" in changes:
         changes["after"] = _ids_in(changes["after"])
-    return replace(task, **changes) if changes else task
+    found = [task if isinstance(task, NewTask) else _refused(task) for task in tasks]
+    return [replace(task, **changes) for task in found] if changes else found
+
+
+def _refused(task: object) -> NoReturn:
+    raise RefusedTaskError(
+        f"a task is a NewTask, not {task!r}; make one with NewTask(kind=..., payload=...), or"
+        " with call(function, ...)"
+    )
 
 
 def _ids_in(after: object) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
 from hive_bus.bus import Bus
-from hive_client.options import TaskOptions, merged, treated
+from hive_client.options import TaskOptions, all_treated, merged, treated
 from hive_client.payloads import check_payload_if_known, refuse_what_is_not_json
 from hive_client.references import call
 from hive_contracts.errors import UsageError
@@ -116,7 +116,7 @@ class Submitter:
             on_success: one more, for when all of them have succeeded; its id comes behind theirs.
             on_finished: one more, for when all have ended, however; its id comes last.
         """
-        given = [treated(task, self._options) for task in tasks]
+        given = all_treated(tasks, self._options)
         return await self._submit(with_followers(given, on_success, on_finished))
 
     async def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
@@ -125,7 +125,7 @@ class Submitter:
         It differs only for tasks with a `unique_key`: it says whether a task is new, or the earlier
         one whose id it returns.
         """
-        return await self._hand_in([treated(task, self._options) for task in tasks])
+        return await self._hand_in(all_treated(tasks, self._options))
 
     async def submit_in_chunks(
         self,
@@ -151,13 +151,21 @@ class Submitter:
             yield await self.submit_many(chunk)
 
     async def _submit(self, tasks: Sequence[NewTask]) -> list[TaskId]:
-        return [submitted.id for submitted in await self._hand_in(tasks)]
+        if not tasks:
+            return []
+        if any(task.unique_key is not None for task in tasks):
+            return [submitted.id for submitted in await self._hand_in(tasks)]
+        if self._connection is not None:
+            # Nobody is told on the bus: whether and when they will be there is for the caller.
+            return await self.tasks.submit(tasks, connection=self._connection)
+        task_ids = await self.tasks.submit(tasks, on_called_off=self._call_off)
+        self._tell(EventType.QUEUED, task_ids)
+        return task_ids
 
     async def _hand_in(self, tasks: Sequence[NewTask]) -> list[Submitted]:
         if not tasks:
             return []
         if self._connection is not None:
-            # Nobody is told on the bus: whether and when they will be there is for the caller.
             return await self.tasks.hand_in(tasks, connection=self._connection)
         handed_in = await self.tasks.hand_in(tasks, on_called_off=self._call_off)
         self._tell(EventType.QUEUED, [each.id for each in handed_in if each.is_new])

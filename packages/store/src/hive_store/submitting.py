@@ -17,10 +17,10 @@ from hive_contracts.sealing import Sealer
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_store.callers import Connection
 from hive_store.columns import none_if_null, one_if_alike
-from hive_store.conditions import Names, conditions_of
+from hive_store.conditions import Names, conditions_of, has_conditions
 from hive_store.connecting import translated
 from hive_store.making_way import make_way, wants_way
-from hive_store.refusing import LATEST_RUN_AT, checked_payload
+from hive_store.refusing import LATEST_RUN_AT, Form, checked_form, checked_payload, payload_of
 from hive_store.statements import statement
 from hive_store.task_ids import possible_ids
 
@@ -171,29 +171,37 @@ def batches_of(tasks: Sequence[NewTask], names: Names) -> Iterator[Batch]:
         RefusedTaskError: a task may not be submitted as it stands; the message says why.
     """
     payloads: list[str] = []
-    begin = size_bytes = 0
+    begin = size_bytes = alike_since = 0
+    checked: Form | None = None
     for place, task in enumerate(tasks):
-        payloads.append(checked_payload(task))
+        form = checked_form(task, checked)
+        if form is not checked:
+            checked, alike_since = form, place
+        payloads.append(payload_of(task))
         size_bytes += len(payloads[-1]) + PARENT_BYTES * len(task.after)
         is_last = place == len(tasks) - 1
         if len(payloads) == BATCH_TASKS or size_bytes >= BATCH_BYTES or is_last:
-            yield _batch(tasks[begin : place + 1], payloads, names, is_last=is_last)
+            is_alike = alike_since <= begin and task.name is None and not has_conditions(task)
+            batch = [task] if is_alike else tasks[begin : place + 1]
+            yield _batch(batch, payloads, names, is_last=is_last)
             payloads, begin, size_bytes = [], place + 1, 0
 
 
 def _batch(
     tasks: Sequence[NewTask], payloads: Sequence[str], names: Names, *, is_last: bool
 ) -> Batch:
+    # One that stands for all may be given alone.
+    times = len(payloads) // len(tasks)
     columns = (
         one_if_alike([task.kind for task in tasks]),
         payloads,
         one_if_alike([task.queue for task in tasks]),
         one_if_alike([task.priority for task in tasks]),
-        none_if_null([task.run_at for task in tasks]),
+        none_if_null([task.run_at for task in tasks]) * times,
         one_if_alike([task.max_attempts or default_max_attempts(task.kind) for task in tasks]),
         one_if_alike([task.max_losses for task in tasks]),
-        none_if_null([task.timeout for task in tasks]),
-        none_if_null([task.group for task in tasks]),
+        none_if_null([task.timeout for task in tasks]) * times,
+        none_if_null([task.group for task in tasks]) * times,
     )
     conditions: list[str | None] = []
     for place, task in enumerate(tasks, start=1):

@@ -83,8 +83,8 @@ class TaskStore:
         on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
         """Add tasks, all or none; return their ids in the order given. See `hand_in`."""
-        handed_in = await self.hand_in(tasks, connection=connection, on_called_off=on_called_off)
-        return [submitted.id for submitted in handed_in]
+        rows = await self._add(tasks, connection, on_called_off)
+        return [task_id for row in rows for task_id in row["ids"]]
 
     async def hand_in(
         self,
@@ -105,6 +105,15 @@ class TaskStore:
             UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
+        rows = await self._add(tasks, connection, on_called_off)
+        return [submitted for row in rows for submitted in _submitted(row)]
+
+    async def _add(
+        self,
+        tasks: Sequence[NewTask],
+        connection: Connection | None,
+        on_called_off: Callable[[list[TaskId]], None] | None,
+    ) -> list[Row]:
         if self._sealer is not None:
             tasks = [sealed(task, self._sealer) for task in tasks]
         if connection is not None:
@@ -114,7 +123,7 @@ class TaskStore:
                 rows, called_off = await send(own, tasks)
             if called_off and on_called_off is not None:
                 on_called_off(called_off)
-        return [submitted for row in rows for submitted in _submitted(row)]
+        return rows
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
