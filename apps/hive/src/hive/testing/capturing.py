@@ -95,7 +95,7 @@ class Captured:
 def capture_submits() -> Generator[Captured]:
     """Give what this process submits within the body. It is submitted all the same."""
     captured = Captured()
-    before = TaskStore.hand_in
+    before, before_ids = TaskStore.hand_in, TaskStore.submit
 
     async def hand_in(
         self: TaskStore,
@@ -110,11 +110,22 @@ def capture_submits() -> Generator[Captured]:
                 captured.tasks.append(_captured(submitted.id, task))
         return handed_in
 
-    TaskStore.hand_in = hand_in
+    async def submit(
+        self: TaskStore,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
+    ) -> list[TaskId]:
+        ids = await before_ids(self, tasks, connection=connection, on_called_off=on_called_off)
+        captured.tasks += map(_captured, ids, tasks)
+        return ids
+
+    TaskStore.hand_in, TaskStore.submit = hand_in, submit
     try:
         yield captured
     finally:
-        TaskStore.hand_in = before
+        TaskStore.hand_in, TaskStore.submit = before, before_ids
 
 
 def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
