@@ -17,7 +17,9 @@ import pytest
 import pytest_asyncio
 
 from hive_client import Cursor, Hive
+from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.states import TaskState
 from hive_store import EventFilter, migrate, open_line
 from hive_store.deeds import myself
@@ -153,6 +155,24 @@ async def test_webhooks_are_added_by_the_owner_and_served_by_queens(guarded: Gua
     listed = await guarded.console("viewer", "webhook", "list", "--json")
     assert json.loads(listed.stdout)[0]["is_signed"] is True
     server.close()
+
+
+async def test_an_operator_steers_and_a_submitter_does_not(guarded: Guarded) -> None:
+    async with Hive.connect(guarded.roles.url_of("operator")) as hive:
+        assert await hive.pause_queue("default", reason="a new model")
+        await hive.set_limit(Limit(scope=LimitScope.KIND, target="command", max_running=1))
+        assert [used.limit.target for used in await hive.limits()] == ["command"]
+        assert await hive.remove_limit(LimitScope.KIND, "command")
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.submit("command", {"argv": ["true"]})
+    async with Hive.connect(guarded.roles.url_of("submitter")) as hive:
+        task_id = await hive.submit("command", {"argv": ["true"]})
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.resume_queue("default")
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.move(task_id, queue="slow")
+    async with Hive.connect(guarded.roles.url_of("operator")) as hive:
+        assert await hive.move(task_id, queue="slow") == [task_id]
 
 
 async def test_a_process_under_the_wrong_role_says_so_and_ends(guarded: Guarded) -> None:

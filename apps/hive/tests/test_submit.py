@@ -137,12 +137,13 @@ def test_what_the_store_refuses_is_one_line(hive: Console) -> None:
 
 def test_what_is_asked_for_is_what_is_stored(hive: Console) -> None:
     flags = ["--queue", "nobody", "--priority", "7", "--max-attempts", "5", "--no-rerun"]
-    when = ["--delay", "1h30m", "--timeout", "2d"]
+    when = ["--delay", "1h30m", "--timeout", "2d", "--silence-timeout", "5m"]
     done = hive("submit", "command", "--payload", '{"argv": ["true"]}', *flags, *when)
     shown = json.loads(hive("show", done.stdout.strip(), "--json").stdout)
     assert (shown["queue"], shown["priority"]) == ("nobody", 7)
     assert (shown["max_attempts"], shown["max_losses"]) == (5, 0)
     assert shown["timeout_seconds"] == 2 * 24 * 60 * 60
+    assert shown["silence_timeout_seconds"] == 5 * 60
     assert shown["state"] == "scheduled"
 
 

@@ -106,6 +106,7 @@ def test_every_field_of_a_line_is_stored_and_options_stand_in_for_what_it_leaves
         "max_attempts": 4,
         "max_losses": 5,
         "timeout": "90s",
+        "silence_timeout": "30s",
         "group": "own",
     }
     short = {"payload": {"argv": ["false"]}, "queue": None, "no_rerun": True}

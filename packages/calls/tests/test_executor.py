@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
 from hive_contracts.execution import Executor
-from hive_contracts.limits import MAX_VALUE_BYTES
-from hive_contracts.outcomes import Failed, Outcome, Succeeded
+from hive_contracts.outcomes import Failed, Outcome, Parked, Succeeded
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_testkit.attempts import RecordingAttempt, make_task
 
 LONGEST_TEXT = MAX_VALUE_BYTES - 2  # Its quotation marks count.
@@ -99,6 +100,36 @@ class TestWhatIsReturned:
         attempt = RecordingAttempt(make_task("call", payload, task_id=41, attempt=2))
 
         assert await executor.run(attempt) == Succeeded(["41", "2", None])
+
+
+class TestWhatIsAskedFor:
+    @pytest.mark.parametrize("is_raised", [True, False])
+    async def test_a_sync_function_may_ask_to_be_run_again_later(
+        self, executor: Executor, *, is_raised: bool
+    ):
+        outcome = await call(executor, "ask_later", is_raised=is_raised)
+
+        assert outcome == Parked("the report is not there yet", again_after=timedelta(minutes=5))
+
+    @pytest.mark.parametrize("is_raised", [True, False])
+    async def test_an_async_function_may_ask_to_be_set_aside(
+        self, executor: Executor, *, is_raised: bool
+    ):
+        outcome = await call(executor, "ask_for_a_person", is_raised=is_raised)
+
+        assert isinstance(outcome, Parked)
+        assert outcome.until == datetime(2100, 1, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("function", ["be_busy", "be_busy_in_the_loop"])
+    async def test_a_failure_goes_by_the_names_of_its_type_and_of_those_above_it(
+        self, executor: Executor, function: str
+    ):
+        failed = await failure(executor, function)
+
+        assert {"BusyError", "sample_functions.BusyError", "ConnectionError", "OSError"} <= {
+            *failed.names
+        }
+        assert "ValueError" not in failed.names
 
 
 class TestWhatIsRefused:

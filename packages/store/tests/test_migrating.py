@@ -25,7 +25,11 @@ MIGRATIONS = [
     "0008_schedules",
     "0009_retention",
     "0010_dependencies",
-    "0011_event_readers",
+    "0011_limits",
+    "0012_retries",
+    "0013_silence",
+    "0014_stuck",
+    "0015_event_readers",
 ]
 
 

@@ -293,7 +293,7 @@ async def test_the_claims_of_one_task_are_looked_for_where_they_must_be(hot: Con
 async def test_the_first_page_of_a_list_reads_no_more_than_it_shows(hot: Connection) -> None:
     await hot.execute(ADD_FINISHED)
     nothing = [None] * 7
-    plan = await explain(hot, "select_tasks", *nothing, 21)
+    plan = await explain(hot, "select_tasks", *nothing, 21, None)
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= 21
 
@@ -335,6 +335,42 @@ async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: C
     claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
     assert_reads_indexes(claimed)
     assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
+
+
+async def test_a_limit_that_is_reached_costs_others_nothing_however_many_wait_for_it(
+    hot: Connection,
+) -> None:
+    await hot.execute(
+        "insert into hive.task (kind, state, waits_for_limit, run_at)"
+        " select 'agent', 'blocked', 'kind:agent', now() - interval '1 h'"
+        f" from generate_series(1, {BURST});"
+        "select hive.set_limit('kind', 'agent', 5)"
+    )
+    arguments = (*claim_arguments(100, *EVERYTHING), 100)
+    plan = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(plan)
+    # Read and written: five from the limit's line, the rest from the queue's.
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 500
+    await hot.fetch(statement("claim_limited_tasks"), *arguments)
+    full = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(full)
+    assert not [
+        n for n in scans(full, "task") if n["Index Name"] == "task_held_up" and rows_read(n)
+    ]
+
+
+async def test_only_tasks_that_may_become_more_urgent_are_looked_at(hot: Connection) -> None:
+    await hot.execute("update hive.task set priority = 0 where state = 'queued'")
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert_reads_indexes(plan)
+    await hot.execute("vacuum hive.task")
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) == 0
+    await hot.execute(
+        "insert into hive.task (kind, priority) select 'x', 5 from generate_series(1, 500)"
+    )
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 210
 
 
 async def test_a_hundred_thousand_waiting_tasks_cost_neither_ends_nor_claims(

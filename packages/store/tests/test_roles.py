@@ -3,9 +3,11 @@
 import ast
 import re
 from collections.abc import AsyncGenerator, Iterator
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -29,6 +31,8 @@ SENT_BY: Final = {
     "deeds": {"submitter", "queen"},
     "making_way": {"submitter"},
     "schedule_store.ScheduleStore": {"submitter"},
+    "control_store.ControlStore": {"operator"},
+    "limited_claiming.LimitedClaims": {"queen"},
     "submitting": {"submitter"},
     "task_store.TaskStore": {"submitter"},
     "heartbeat_store.HeartbeatStore": {"worker"},
@@ -51,7 +55,8 @@ into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
     r"\b(insert into|update|delete from) hive\.|for update"
-    r"|(create|drop)_event_days|hive\.hold_parents"
+    r"|(create|drop)_event_days|hive\.(park|unpark)\("
+    r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
 )
 
 
@@ -156,6 +161,10 @@ FORBIDDEN: Final = {
     "queen": {
         "submit_conditional_tasks", "put_schedule", "cancel_tasks", "revive_tasks", "finish_tasks",
         "append_output", "see_worker", "add_webhook", "remove_webhook",
+    },
+    "operator": {
+        "submit_conditional_tasks", "cancel_tasks", "revive_tasks", "claim_tasks", "finish_tasks",
+        "prune_tasks", "put_schedule", "add_webhook", "read_webhook_secret",
     },
     "viewer": {name for name in names() if writes(name)} | {"read_webhook_secret"},
 }  # fmt: skip
@@ -358,6 +367,31 @@ async def test_the_secrets_table_comes_with_an_upgrade_without_being_readable(
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await owner.fetch("select secret from hive.webhook_secret")
         await owner.execute("reset role")
+
+
+async def test_queens_claim_under_limits_that_operators_set(
+    roles: Roles, owner: Connection
+) -> None:
+    first, second = await a_task(owner, "queued"), await a_task(owner, "queued")
+    await owner.execute(f'set role "{roles.name_of("operator")}"')
+    await owner.execute("select hive.set_limit('kind', 'trial', 1, 5)")
+    await owner.execute("reset role")
+    await owner.execute(f'set role "{roles.name_of("queen")}"')
+    row = await owner.fetchrow(
+        statement("claim_limited_tasks"), uuid4(), "default", 10, 60.0, 10, 1,
+        [-1], [datetime(2000, 1, 1, tzinfo=UTC)], [0], [9], 10,
+    )  # fmt: skip
+    assert row is not None
+    assert (row["size"], row["held_up"]) == (1, 1)
+    await owner.execute("reset role")
+    await owner.execute(f'set role "{roles.name_of("operator")}"')
+    assert await owner.fetchval("select hive.remove_limit('kind', 'trial')")
+    assert await owner.fetchval(statement("free_held_up_tasks"), 10) == 1
+    moved = await owner.fetch("select hive.move_tasks($1, 'slow')", [first, second])
+    assert [tuple(row) for row in moved] == [(second,)]
+    await owner.execute("reset role")
+    actors = await owner.fetch("select distinct actor from hive.audit")
+    assert [row["actor"] for row in actors] == [await owner.fetchval("select session_user::text")]
 
 
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(

@@ -11,7 +11,7 @@ import pytest
 
 from hive_contracts.errors import RefusedTaskError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import MAX_VALUE_BYTES
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
@@ -52,6 +52,7 @@ async def test_what_is_given_is_kept(tasks: TaskStore) -> None:
         max_attempts=7,
         max_losses=0,
         timeout=timedelta(days=40, microseconds=5),
+        silence_timeout=timedelta(seconds=90, microseconds=5),
     )
     [task_id] = await tasks.submit([given])
     record = await tasks.read(task_id)
@@ -65,6 +66,7 @@ async def test_what_is_given_is_kept(tasks: TaskStore) -> None:
         max_attempts=record.max_attempts,
         max_losses=record.max_losses,
         timeout=record.timeout,
+        silence_timeout=record.silence_timeout,
     )
     assert kept == given
 
@@ -104,6 +106,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_losses": 10**9}, "max_losses .* not 1000000000"),
     ({"timeout": timedelta(0)}, "timeout .* not 0 s; leave it out for no limit"),
     ({"timeout": timedelta(seconds=-1)}, "timeout .* not -1 s"),
+    ({"silence_timeout": timedelta(0)}, "a silence_timeout .* not 0 s; leave it out for no limit"),
+    ({"silence_timeout": 30}, "^silence_timeout is a timedelta, not 30$"),
     ({"run_at": datetime(2030, 1, 1)}, "run_at needs a time zone: 2030-01-01"),  # noqa: DTZ001
     ({"run_at": datetime.max.replace(tzinfo=UTC)}, "run_at .* not 9999-12-31"),
     ({"payload": {"x": float("nan")}}, "payload of a call task: .*not JSON compliant"),
@@ -196,6 +200,7 @@ async def test_the_tables_own_limits_hold_for_plain_sql_too(database: Connection
         ("priority", "-1", "a_priority_is_from_0_most_urgent_to_32767"),
         ("queue", "''", "a_queue_has_a_name_of_at_most_200_characters"),
         ("timeout", "interval '0'", "a_timeout_is_positive"),
+        ("silence_timeout", "interval '0'", "a_silence_timeout_is_positive"),
         ("state", "'running'", "only_dispatched_and_running_tasks_are_leased"),
         ("state", "'failed'", "only_ended_tasks_have_finished"),
         ("payload", "to_jsonb(repeat('x', 9000000))", "at_most_8_mebibytes"),

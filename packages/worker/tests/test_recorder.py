@@ -13,8 +13,8 @@ from hive_bus.bus import Bus
 from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
 from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
-from hive_contracts.limits import MAX_VALUE_BYTES
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, Task
 from hive_store import WorkerStore, migrate, open_line

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -11,9 +11,9 @@ import pytest
 from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import MAX_VALUE_BYTES
-from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Released, Succeeded
+from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Parked, Released, Succeeded
 from hive_contracts.sealing import Sealer
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move
 from hive_contracts.tasks import ParentResult, Task
 from hive_store.worker_store import Ending, LeasedTask
@@ -151,6 +151,53 @@ async def test_a_failure_for_good_is_not_tried_again_and_keeps_its_result(scene:
     scene.stage.play = returning(Failed("no", is_retryable=False, result={"code": 3}))
     ending = await scene.run(task(max_attempts=3))
     assert (ending.move, ending.result) == (Move.FAIL, '{"code":3}')
+
+
+async def test_a_policy_says_how_long_a_task_waits_and_the_default_stays_without_one(
+    scene: Scene,
+) -> None:
+    scene.stage.play = returning(Failed("no"))
+    waits = [
+        (await scene.run(task(max_attempts=9, failures=n, retry="5s, 1m"))).backoff_seconds
+        for n in (0, 1, 2)
+    ]
+    assert waits == [5, 60, 60]
+    unsaid = await scene.run(task(max_attempts=9, retry="only on timed_out, 75"))
+    assert (unsaid.move, unsaid.backoff_seconds) == (Move.FAIL, None)
+
+
+async def test_a_failure_that_a_policy_does_not_name_is_the_last_and_says_so(scene: Scene) -> None:
+    policy = "fixed(1s) only on 75, timed_out"
+    scene.stage.play = returning(Failed("exit code 75", names=("75",)))
+    assert (await scene.run(task(max_attempts=3, retry=policy))).move is Move.RETRY
+    scene.stage.play = returning(Failed("exit code 1", names=("1",)))
+    last = await scene.run(task(max_attempts=3, retry=policy))
+    assert last.move is Move.FAIL
+    assert last.error == "exit code 1 (not tried again: it is retried only on 75, timed_out)"
+    scene.stage.play = Gate()
+    slow = task(max_attempts=3, retry=policy, timeout=timedelta(seconds=0.02))
+    assert (await scene.run(slow)).move is Move.RETRY
+
+
+async def test_a_policy_that_nobody_can_read_is_as_none(scene: Scene) -> None:
+    scene.stage.play = returning(Failed("no"))
+    ending = await scene.run(task(max_attempts=3, retry="exponential(soon)"))
+    assert ending.move is Move.RETRY
+    assert ending.backoff_seconds is not None
+
+
+async def test_what_asks_to_be_set_aside_is_no_failure(scene: Scene) -> None:
+    then = datetime(2100, 1, 1, tzinfo=UTC)
+    for parked, seconds, until_then in (
+        (Parked("later", again_after=timedelta(minutes=1)), 60, None),
+        (Parked("then", until=then), None, then),
+        (Parked("some day"), None, None),
+    ):
+        scene.stage.play = returning(parked)
+        ending = await scene.run(task())
+        assert (ending.move, ending.outcome) == (Move.PARK, OutcomeName.RELEASED)
+        assert (ending.error, ending.run_seconds) == (parked.reason, 0)
+        assert (ending.backoff_seconds, ending.until) == (seconds, until_then)
 
 
 async def test_an_attempt_that_runs_too_long_is_stopped_and_says_so(scene: Scene) -> None:

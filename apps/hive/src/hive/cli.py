@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hive.commands import (
+    audit,
     backup,
     cancel,
     completion,
@@ -23,10 +24,13 @@ from hive.commands import (
     group,
     importing,
     join,
+    limit,
     logs,
     migrate,
+    park,
     prune,
     queen,
+    queue,
     restore,
     retry,
     roles,
@@ -35,6 +39,7 @@ from hive.commands import (
     show,
     status,
     submit,
+    unpark,
     up,
     webhook,
     worker,
@@ -96,7 +101,12 @@ app.add_typer(webhook.app)
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
+app.command(epilog=park.EPILOG)(park.park)
+app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
+app.add_typer(queue.app, name="queue")
+app.add_typer(limit.app, name="limit")
+app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)

@@ -22,7 +22,10 @@ __all__ = [
     "NoRerun",
     "Priority",
     "Queue",
+    "Retry",
+    "RetryOn",
     "RunAt",
+    "SilenceTimeout",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -53,9 +56,31 @@ MaxLosses: TypeAlias = Annotated[
 NoRerun: TypeAlias = Annotated[
     bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
 ]
+Retry: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--retry",
+        metavar="POLICY",
+        help="Waits after failures: 'exponential(1s, max 1h, jitter)', fixed(30s), or 1s,10s,5m.",
+    ),
+]
+RetryOn: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-on",
+        metavar="NAME,...",
+        help="Retry only these: exit codes, signals, types of exceptions, timed_out.",
+    ),
+]
 Timeout: TypeAlias = Annotated[
     str | None,
     typer.Option("--timeout", metavar="DURATION", help="Stop an attempt after so long, as in 5m."),
+]
+SilenceTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--silence-timeout", metavar="DURATION", help="Stop an attempt that is silent for so long."
+    ),
 ]
 Key: TypeAlias = Annotated[
     str | None,

@@ -19,12 +19,14 @@ from collections.abc import Sequence
 from types import CoroutineType, FrameType
 from typing import Any, NoReturn, TextIO
 
-from hive_calls.failures import describe
+from hive_calls.asking import Asking
+from hive_calls.failures import describe, names_of, storable
 from hive_calls.frames import CHANNEL, MAX_REPLY_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
+from hive_calls.life import ChildsLife
 from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
-from hive_contracts.limits import oversize
+from hive_contracts.sizes import oversize
 from hive_contracts.tasks import NewTask, ParentResult
 from hive_contracts.wire import decode_json, decode_parents, encode_json
 
@@ -79,9 +81,14 @@ def _serve() -> None:
     house = decode_json(setup)
     sys.path[:] = house["path"]
     pid = os.getpid()
+    life = ChildsLife(lambda: write_frame(CHANNEL, "") if os.getpid() == pid else None)
     while (request := read_frame(CHANNEL)) is not None:
         _mend_streams()
-        reply = _answer(decode_json(request), house["modules"])
+        asked = decode_json(request)
+        if asked.get("shows_life"):
+            life.begin()
+        reply = _answer(asked, house["modules"])
+        life.end()
         _flush(sys.stdout)
         _flush(sys.stderr)
         if os.getpid() != pid:
@@ -107,8 +114,15 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
         return _success(result, payload["function"], own.then)
     except _Stopped:
         raise
+    except Asking as asking:
+        return _asks(asking)
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
-        return _failure(describe(error))
+        return _failure(describe(error), names=names_of(error))
+
+
+def _asks(asking: Asking) -> str:
+    plain = asking.as_plain()
+    return encode_json({"asks": plain | {"reason": storable(plain["reason"])}})
 
 
 def _ask_for_parents() -> list[ParentResult]:
@@ -120,6 +134,8 @@ def _ask_for_parents() -> list[ParentResult]:
 
 
 def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
+    if isinstance(result, Asking):
+        return _asks(result)
     # Not worth another try, any of these: the function has run to its end.
     if isinstance(result, CoroutineType):
         result.close()
@@ -146,8 +162,8 @@ def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
     return reply
 
 
-def _failure(error: str, *, is_retryable: bool = True) -> str:
-    return encode_json({"error": error, "is_retryable": is_retryable})
+def _failure(error: str, *, is_retryable: bool = True, names: Sequence[str] = ()) -> str:
+    return encode_json({"error": error, "is_retryable": is_retryable, "names": names})
 
 
 def _writing_to(descriptor: int) -> TextIO:

@@ -7,11 +7,14 @@ at a time:
       {"path": [...], "modules": [...]}  ──▶        once, before anything else
       {"look_up": "module:name"}         ──▶
                                          ◀── {"is_async": false}
-      {"task_id", "attempt", "payload"}  ──▶
+      {"task_id", "attempt",
+       "shows_life", "payload"}          ──▶
+                                         ◀── an empty message, as often as it shows life
                                          ◀── {"ask": "parents"}, any number of times
       [{"id", "state", "result", ...}]   ──▶
                                          ◀── {"result": ..., "then": [tasks]}
-                                          or {"error": "...", "is_retryable": true}
+                                          or {"error": "...", "is_retryable": true, "names": [...]}
+                                          or {"asks": {"reason": "...", "seconds": 60, ...}}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no
 `asyncio` to start.

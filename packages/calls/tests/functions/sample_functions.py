@@ -8,14 +8,16 @@ import multiprocessing
 import os
 import sys
 import time
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from os import getcwd
 from pathlib import Path
 from subprocess import run as imported_run
 from typing import Any
 
-from hive_calls import fetch_parents, read_parents, submit_on_success
+from hive_calls import fetch_parents, read_parents, show_life, submit_on_success
+from hive_calls.asking import Park, Snooze
 from hive_contracts.tasks import NewTask
 
 __all__ = ["getcwd", "imported_run"]
@@ -48,6 +50,32 @@ tool = Tool()
 def identity() -> list[str | None]:
     secret = os.environ.get("HIVE_DATABASE_URL")
     return [os.environ["HIVE_TASK_ID"], os.environ["HIVE_ATTEMPT"], secret]
+
+
+class BusyError(ConnectionError):
+    pass
+
+
+def be_busy() -> None:
+    raise BusyError("try again")
+
+
+async def be_busy_in_the_loop() -> None:
+    raise BusyError("try again")
+
+
+def ask_later(*, is_raised: bool) -> Snooze:
+    snooze = Snooze(timedelta(minutes=5), "the report is not there yet")
+    if is_raised:
+        raise snooze
+    return snooze
+
+
+async def ask_for_a_person(*, is_raised: bool) -> Park:
+    park = Park("somebody\0 has to look", until=datetime(2100, 1, 1, tzinfo=UTC))
+    if is_raised:
+        raise park
+    return park
 
 
 def refuse(number: int) -> None:
@@ -229,6 +257,21 @@ class Greeter:
 
 
 greeter = Greeter()
+
+
+def lively(count: int) -> str:
+    for _ in range(count):
+        show_life()
+        time.sleep(0.15)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(show_life).result()
+    return "done"
+
+
+async def lively_in_the_loop() -> str:
+    show_life()
+    await asyncio.to_thread(show_life)
+    return "done"
 
 
 def total() -> int:

@@ -12,11 +12,12 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
+from hive_client.cancelling import CalledOff, call_off_all
 from hive_client.event_stream import EventStream, checked_cursor, event_filter
 from hive_client.local_hive import find_local_hive
 from hive_client.lookout import Lookout
@@ -25,6 +26,8 @@ from hive_client.subscriber import Names, Subscriber
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.events import CancelRequest, Cursor, Event, EventType
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
@@ -36,6 +39,8 @@ from hive_store import (
     TaskStore,
     open_line,
 )
+from hive_store.control_store import ControlStore
+from hive_store.deeds import myself
 from hive_store.task_ids import checked_ids
 
 if TYPE_CHECKING:
@@ -255,6 +260,46 @@ class Hive(Submitter):
         self._tell(EventType.CANCELLED, [i for i in states if i not in running])
         return states
 
+    async def park(
+        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+    ) -> list[TaskId]:
+        """Set waiting tasks aside; return those that were: what runs or has ended is not.
+
+        Args:
+            task_ids: the tasks.
+            until: when they go on by themselves (aware); None for only when they are unparked.
+            reason: why, for people who look at them.
+
+        Raises:
+            UsageError: an id is no whole number, or the moment has no time zone.
+        """
+        if until is not None and until.tzinfo is None:
+            raise UsageError(f"until needs a time zone: {until.isoformat()}")
+        wanted = checked_ids(task_ids)
+        parked = await self.tasks.park(wanted, until=until, reason=reason, by=myself())
+        self._tell(EventType.PARKED, parked)
+        return parked
+
+    async def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked, and the state each is in now.
+
+        Raises:
+            UsageError: an id is no whole number.
+        """
+        states = await self.tasks.unpark(checked_ids(task_ids), by=myself())
+        self._tell(EventType.UNPARKED, list(states))
+        return states
+
+    async def cancel_all(self, selection: Selection) -> CalledOff:
+        """Call off every unfinished task that fits, 1,000 in a transaction; return what came of it.
+
+        Tasks that are submitted meanwhile are not among them. `hive.audit` says who did it.
+
+        Raises:
+            UsageError: the selection says nothing, or names a state that cannot be cancelled.
+        """
+        return await call_off_all(self.tasks, selection, lambda batch: self.cancel(*batch))
+
     async def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task.
 
@@ -263,6 +308,70 @@ class Hive(Submitter):
             UsageError: the id is no whole number.
         """
         return await self.tasks.read(task_id)
+
+    async def pause_queue(self, queue: str, *, reason: str | None = None) -> bool:
+        """Have nothing of a queue claimed from now on; return False if it was paused before.
+
+        What runs goes on. The audit log names the user of this system, or HIVE_AUDIT_ACTOR.
+
+        Raises:
+            UsageError: that is no name of a queue.
+        """
+        return await self._controls.pause(queue, reason=reason)
+
+    async def resume_queue(self, queue: str) -> bool:
+        """Have tasks of a paused queue claimed again; return False if it was not paused."""
+        return await self._controls.resume(queue)
+
+    async def drain_queue(
+        self, queue: str, *, reason: str | None = None, within: timedelta | None = None
+    ) -> None:
+        """Pause a queue, and return when nobody has any of its tasks; it stays paused.
+
+        Args:
+            queue: the queue.
+            reason: why, for those who wonder.
+            within: how long to wait; None for as long as it takes.
+
+        Raises:
+            UsageError: that is no name of a queue, or `within` no timedelta.
+            TimeoutError: somebody had one `within` that time; the queue stays paused all the same.
+        """
+        give_up_at = _moment_after(within)
+        await self.pause_queue(queue, reason=reason)
+        async with asyncio.timeout_at(give_up_at):
+            async for _ in self._controls.leased_until_drained(queue):
+                pass
+
+    async def move(self, *task_ids: TaskId, queue: str) -> list[TaskId]:
+        """Have tasks wait in another queue, and return those that do now.
+
+        One that a worker or another transaction has, or that has ended, is not in the answer.
+
+        Raises:
+            UsageError: that is no name of a queue, or an id is no whole number.
+        """
+        return await self._controls.move(checked_ids(task_ids), queue=queue)
+
+    async def set_limit(self, limit: Limit) -> None:
+        """Have a limit hold for everything that is claimed from now on.
+
+        Raises:
+            UsageError: it is none; the message says why.
+        """
+        await self._controls.set_limit(limit)
+
+    async def remove_limit(self, scope: LimitScope, target: str) -> bool:
+        """Lift a limit; return False if there is none."""
+        return await self._controls.remove_limit(scope, target)
+
+    async def limits(self) -> list[UsedLimit]:
+        """Return the limits, and how far each is used."""
+        return await self._controls.limits()
+
+    @property
+    def _controls(self) -> ControlStore:
+        return self.tasks.controls_of(myself())
 
 
 def _moment_after(within: object) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn, TypedDict, cast
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.retrying import Retry
 from hive_contracts.tasks import NewTask
 
 __all__ = ["TaskOptions", "merged", "treated"]
@@ -36,6 +37,9 @@ class TaskOptions(TypedDict, total=False):
     timeout: timedelta | None
     """Longest that one attempt may run."""
 
+    silence_timeout: timedelta | None
+    """Longest that one attempt may neither write nor show another sign of life."""
+
     group: str | None
     """What tasks submitted together have in common, to list and cancel them as one."""
 
@@ -55,7 +59,10 @@ class TaskOptions(TypedDict, total=False):
     """If it still waits at this moment (aware), it is cancelled."""
 
     expires_in: timedelta | None
-    """The same, counted from now."""
+    """The same, counted from now: the longest that it may wait."""
+
+    retry: str | Retry | None
+    """When and after which failures it is tried again, as in "fixed(30s) only on TimeoutError"."""
 
     after: TaskId | Iterable[TaskId]
     """What submit returned for the tasks that it comes after: it waits until they have ended."""

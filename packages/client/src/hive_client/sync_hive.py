@@ -11,9 +11,11 @@ threads may use one `SyncHive` at once. It has no `within`: asyncpg's connection
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from hive_client.cancelling import CalledOff
 from hive_client.event_stream import event_filter
 from hive_client.hive import Hive
 from hive_client.loop_thread import LoopThread
@@ -23,6 +25,8 @@ from hive_client.subscriber import Subscriber
 from hive_contracts.errors import UsageError
 from hive_contracts.events import Cursor, Event
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.selecting import Selection
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
 from hive_sealing import SealingSettings
@@ -216,9 +220,53 @@ class SyncHive(SyncSubmitter):
         """Call tasks off; return the state each is in now. See `Hive.cancel`."""
         return self._thread.run(self._hive.cancel, *task_ids)
 
+    def park(
+        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+    ) -> list[TaskId]:
+        """Set waiting tasks aside; return those that were. See `Hive.park`."""
+        return self._thread.run(partial(self._hive.park, until=until, reason=reason), *task_ids)
+
+    def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
+        return self._thread.run(self._hive.unpark, *task_ids)
+
+    def cancel_all(self, selection: Selection) -> CalledOff:
+        """Call off every unfinished task that fits; see `Hive.cancel_all`."""
+        return self._thread.run(self._hive.cancel_all, selection)
+
     def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task; see `Hive.show`."""
         return self._thread.run(self._hive.show, task_id)
+
+    def pause_queue(self, queue: str, *, reason: str | None = None) -> bool:
+        """Have nothing of a queue claimed from now on; see `Hive.pause_queue`."""
+        return self._thread.run(self._hive.pause_queue, queue, reason=reason)
+
+    def resume_queue(self, queue: str) -> bool:
+        """Have tasks of a paused queue claimed again; see `Hive.resume_queue`."""
+        return self._thread.run(self._hive.resume_queue, queue)
+
+    def drain_queue(
+        self, queue: str, *, reason: str | None = None, within: timedelta | None = None
+    ) -> None:
+        """Pause a queue, and wait until nobody has its tasks; see `Hive.drain_queue`."""
+        self._thread.run(self._hive.drain_queue, queue, reason=reason, within=within)
+
+    def move(self, *task_ids: TaskId, queue: str) -> list[TaskId]:
+        """Have tasks wait in another queue; see `Hive.move`."""
+        return self._thread.run(self._hive.move, *task_ids, queue=queue)
+
+    def set_limit(self, limit: Limit) -> None:
+        """Have a limit hold from now on; see `Hive.set_limit`."""
+        self._thread.run(self._hive.set_limit, limit)
+
+    def remove_limit(self, scope: LimitScope, target: str) -> bool:
+        """Lift a limit; see `Hive.remove_limit`."""
+        return self._thread.run(self._hive.remove_limit, scope, target)
+
+    def limits(self) -> list[UsedLimit]:
+        """Return the limits; see `Hive.limits`."""
+        return self._thread.run(self._hive.limits)
 
     def _each_of(self, items: AsyncGenerator[ItemT]) -> Generator[ItemT]:
         async def next_item() -> ItemT | None:

@@ -54,7 +54,16 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: the ends of others, or the turn of its key."""
+    """What a task waited for has come: others' ends, its key's turn, or no limit."""
+
+    HELD_UP = "held_up"
+    """A limit was reached when tasks would have been leased; the reason names it."""
+
+    PARKED = "parked"
+    """It was set aside, by itself or by hand; the reason says why."""
+
+    UNPARKED = "unparked"
+    """It was let go on, by hand."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -79,6 +79,18 @@ class Attempt(Protocol):
         """
         ...
 
+    def let_be_abandoned(self) -> None:
+        """Say that what runs from now on is a coroutine alone, with nothing beside it to be ended.
+
+        If it ignores that it is cancelled, its slot need not wait for it. Never say so of what
+        holds processes.
+        """
+        ...
+
+    def show_life(self) -> None:
+        """Say that the attempt has not come to a standstill, as output says it too."""
+        ...
+
 
 class Executor(Protocol):
     """Runs attempts of one kind. It holds no state between attempts; many run at once."""

@@ -1,23 +1,74 @@
-"""How large a value may be that travels with a task, and what to tell who has a larger one.
+"""Limits that hold for the whole cluster: how many tasks run at once, and how fast they start."""
 
-The queue's rows are read and written by the thousand: what is larger belongs into a file.
-"""
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, unique
 
-from typing import Final
-
-__all__ = ["MAX_VALUE_BYTES", "oversize"]
-
-MAX_VALUE_BYTES: Final = 1024 * 1024
-"""Of a payload or of a result, as JSON in UTF-8."""
-
-MOST_BYTES_OF_A_CHARACTER: Final = 4
+__all__ = ["Limit", "LimitScope", "PausedQueue", "UsedLimit", "limit_name"]
 
 
-def oversize(encoded: str) -> str | None:
-    """Return how large a value is and how large it may be; None if it is not too large."""
-    if len(encoded) * MOST_BYTES_OF_A_CHARACTER <= MAX_VALUE_BYTES:
-        return None
-    size_bytes = len(encoded.encode())
-    if size_bytes <= MAX_VALUE_BYTES:
-        return None
-    return f"is {size_bytes:,} bytes; at most {MAX_VALUE_BYTES:,} (1 MiB) are kept"
+@unique
+class LimitScope(StrEnum):
+    """Which tasks a limit holds for together."""
+
+    QUEUE = "queue"
+    """Those of one queue."""
+
+    KIND = "kind"
+    """Those of one kind, whatever their queue."""
+
+    KEY = "key"
+    """Those whose key begins with the target, whatever their queue."""
+
+
+def limit_name(scope: LimitScope, target: str) -> str:
+    """Return how a limit is called: one scope and target have one limit."""
+    return f"{scope}:{target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What is allowed."""
+
+    scope: LimitScope
+    target: str
+    """The name of a queue or a kind, or what keys begin with."""
+
+    max_running: int | None = None
+    """Most tasks that may be leased at once, 0 or more; None for any number."""
+
+    rate: float | None = None
+    """How many tasks may start in a second, in the long run; None for any number."""
+
+    burst: int | None = None
+    """How many may start at once after a pause; None for a second's worth, and 1 at least."""
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return limit_name(self.scope, self.target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedLimit:
+    """A limit, and how far it is used."""
+
+    limit: Limit
+    running: int
+    """How many of its tasks are leased."""
+
+    held_up: int
+    """How many tasks wait for it. Those that wait for the limit of their queue stay queued."""
+
+    tokens: float | None
+    """How many may start now by its rate; None without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedQueue:
+    """A queue of which nothing is claimed."""
+
+    name: str
+    at: datetime
+    by: str
+    reason: str | None

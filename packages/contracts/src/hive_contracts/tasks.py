@@ -7,6 +7,7 @@ from enum import StrEnum, unique
 from typing import Any, Final, NamedTuple
 
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_contracts.retrying import Retry, retry_in
 from hive_contracts.states import TaskState
 
 __all__ = [
@@ -36,9 +37,17 @@ ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 """Kinds that act on the world: running one again is the user's decision, not a default."""
 
 
-def default_max_attempts(kind: str) -> int:
-    """Return how many attempts a task of `kind` has when its submitter does not say."""
-    return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+def default_max_attempts(kind: str, retry: str | Retry | None = None) -> int:
+    """Return how many attempts a task has when its submitter does not say.
+
+    Args:
+        kind: its kind.
+        retry: its retry policy, which must be one; to have one is to ask for retries.
+    """
+    if retry is None:
+        return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+    policy = retry_in(str(retry))
+    return len(policy.delays) + 1 if policy.has_list else DEFAULT_MAX_ATTEMPTS
 
 
 @unique
@@ -114,6 +123,9 @@ class NewTask:
     timeout: timedelta | None = None
     """Longest that one attempt may run; None for no limit."""
 
+    silence_timeout: timedelta | None = None
+    """Longest that one attempt may show no sign of life; None for no limit."""
+
     group: str | None = None
     """What tasks submitted together have in common, to ask for them and act on them as one."""
 
@@ -131,6 +143,9 @@ class NewTask:
 
     expires_at: datetime | None = None
     """Of no use after this moment (aware): if it still waits then, it is cancelled."""
+
+    retry: str | Retry | None = None
+    """When and after which failures it is tried again; None for what the worker's settings say."""
 
     name: str | None = None
     """What tasks behind it in the same submit call it by; it is not stored."""
@@ -172,6 +187,12 @@ class Task(NamedTuple):
     enqueued_seconds: float
     """How long the task was due before it was leased, by the database's clock."""
 
+    retry: str | None = None
+    """Its retry policy, as text; None for what the worker's settings say."""
+
+    silence_timeout: timedelta | None = None
+    """How long it may show no sign of life."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParentResult:
@@ -199,6 +220,8 @@ class EndedAttempt:
     worker_id: WorkerId | None
     started_at: datetime | None
     ended_at: datetime
+    again_at: datetime | None = None
+    """When the task was due again after it; None where nothing had been set for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,13 +242,20 @@ class TaskRecord:
 
     payload: Any
     priority: int
+    submitted_priority: int | None = None
+    """What it was at first, if waiting has made the task more urgent since."""
+
     state: TaskState
     attempt: int
     failures: int
     max_attempts: int
     losses: int
     max_losses: int
+    retry: str | None = None
+    """Its retry policy, as text."""
+
     timeout: timedelta | None
+    silence_timeout: timedelta | None = None
     created_at: datetime
     run_at: datetime
     expires_at: datetime | None = None
@@ -241,5 +271,9 @@ class TaskRecord:
     worker_pid: int | None
     result: Any
     error: str | None
+    parked_at: datetime | None = None
+    """Since when it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
+
+    parked_reason: str | None = None
     history: tuple[EndedAttempt, ...] = ()
     """Attempts that ended before the current or last one, oldest first."""

@@ -4,7 +4,7 @@ import errno
 import signal
 from typing import Any, Final
 
-from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
+from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Succeeded
 from hive_contracts.spawning import Exit
 from hive_process.payload import CommandPayload
 
@@ -25,11 +25,27 @@ def outcome_of(ended: Exit, payload: CommandPayload) -> Outcome:
     }
     if ended.signal is not None:
         name = _signal_name(ended.signal)
-        return Failed(f"killed by {name}{_hint(ended.signal)}", result={"signal": name, **result})
+        return Failed(
+            f"killed by {name}{_hint(ended.signal)}",
+            result={"signal": name, **result},
+            names=(name,),
+        )
     result = {"exit_code": ended.code, **result}
     if ended.code in payload.ok_codes:
         return Succeeded(result)
-    return Failed(f"exit code {ended.code}", result=result)
+    asked = None if ended.code is None else _asked(ended.code, payload)
+    if asked is not None:
+        return asked
+    return Failed(f"exit code {ended.code}", result=result, names=(str(ended.code),))
+
+
+def _asked(code: int, payload: CommandPayload) -> Parked | None:
+    delay = payload.snooze_after(code)
+    if delay is not None:
+        return Parked(f"it asked to be run again later (exit code {code})", again_after=delay)
+    if code in payload.park_codes:
+        return Parked(f"it asked to be set aside (exit code {code})")
+    return None
 
 
 def refusal_of(error: OSError, payload: CommandPayload) -> Outcome:

@@ -9,6 +9,7 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId
+from hive_queen.controls import Controls
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import Pace, RunTimes, pace_for
@@ -24,6 +25,9 @@ __all__ = ["Claimer"]
 MOST_PER_CLAIM: Final = 500
 """Above this a claim's latency grows faster than its cost per task falls."""
 
+LOOK_AHEAD: Final = 1000
+"""How many tasks a claim looks at after one that found some which their limits held up."""
+
 
 class Claimer:
     """The one place that acquires permits."""
@@ -35,6 +39,7 @@ class Claimer:
         store: QueenStore,
         permits: Permits,
         fleet: Fleet,
+        controls: Controls,
         outbox: Outbox,
         run_times: RunTimes,
         settings: QueenSettings,
@@ -46,6 +51,7 @@ class Claimer:
         self._store = store
         self._permits = permits
         self._fleet = fleet
+        self._controls = controls
         self._outbox = outbox
         self._run_times = run_times
         self._settings = settings
@@ -54,6 +60,14 @@ class Claimer:
         self._watermarks = Watermarks()
         self._forgotten_at = clock.seconds()
         self._wake = asyncio.Event()
+        self._look_ahead = 0
+        self._is_held_up = False
+        self._pause_seconds = settings.poll_seconds
+
+    def wake_if_held_up(self) -> None:
+        """Claim at once if a limit had no room: some of it may have come back."""
+        if self._is_held_up:
+            self._wake.set()
 
     def wake(self, *, is_behind: bool = False) -> None:
         """Claim at once; `is_behind` if tasks may have come in before the watermarks."""
@@ -83,14 +97,7 @@ class Claimer:
         with self._permits.reserve(
             self._queue, ahead=pace.ahead, at_most=MOST_PER_CLAIM
         ) as reservation:
-            parts = await self._store.claim(
-                self._queue,
-                limit=reservation.count,
-                lease=timedelta(seconds=self._settings.lease_seconds),
-                bundle_size=pace.bundle_size,
-                worker_count=self._fleet.workers_of(self._queue),
-                watermarks=self._watermarks,
-            )
+            parts = await self._take(pace, limit=reservation.count)
             sizes = _sizes(parts)
             for lease_id, size in sizes.items():
                 reservation.hold(lease_id, size)
@@ -101,7 +108,38 @@ class Claimer:
             await self._send(sizes)
         if is_short:
             self._watermarks.forget()
-        return bool(sizes)
+        return bool(sizes) or self._look_ahead > 0
+
+    async def _take(self, pace: Pace, *, limit: int) -> list[ClaimedBundle]:
+        """Send the claim that suits the queue; return what it took."""
+        lease = timedelta(seconds=self._settings.lease_seconds)
+        workers = self._fleet.workers_of(self._queue)
+        self._look_ahead, look_ahead = 0, self._look_ahead
+        self._is_held_up, self._pause_seconds = False, self._settings.poll_seconds
+        if not self._controls.limits(self._queue):
+            return await self._store.claim(
+                self._queue,
+                limit=limit,
+                lease=lease,
+                bundle_size=pace.bundle_size,
+                worker_count=workers,
+                watermarks=self._watermarks,
+            )
+        claim = await self._store.limited.claim(
+            self._queue,
+            limit=limit,
+            lease=lease,
+            bundle_size=pace.bundle_size,
+            worker_count=workers,
+            watermarks=self._watermarks,
+            look_ahead=look_ahead,
+        )
+        if claim.held_up:
+            self._look_ahead = LOOK_AHEAD
+        self._is_held_up = claim.is_used_up
+        if claim.next_seconds is not None:
+            self._pause_seconds = min(claim.next_seconds, self._pause_seconds)
+        return claim.bundles
 
     async def _send(self, sizes: dict[LeaseId, int]) -> None:
         try:
@@ -130,7 +168,7 @@ class Claimer:
 
     async def _wait_for_work(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.poll_seconds):
+            async with asyncio.timeout(self._pause_seconds):
                 await self._wake.wait()
         except TimeoutError:
             pass

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Never
 
 from hive_queen.claimer import Claimer
+from hive_queen.controls import Controls
 from hive_queen.granter import Granter
 from hive_store.doorbell import Doorbell
 from hive_telemetry.loops import keep_ticking
@@ -35,6 +36,11 @@ class Claimers:
         for claimer in self._by_queue.values():
             claimer.wake(is_behind=is_behind)
 
+    def wake_held_up(self) -> None:
+        """Wake the claimers whose queue had a limit without room."""
+        for claimer in self._by_queue.values():
+            claimer.wake_if_held_up()
+
     async def run(self) -> Never:
         """Run a claimer for each queue; when one falls, all fall."""
         async with asyncio.TaskGroup() as group:
@@ -53,6 +59,7 @@ class Bell:
         doorbell: Doorbell,
         claimers: Claimers,
         granter: Granter,
+        controls: Controls,
         *,
         poll_seconds: float,
         metrics: Metrics,
@@ -60,6 +67,7 @@ class Bell:
         self._doorbell = doorbell
         self._claimers = claimers
         self._granter = granter
+        self._controls = controls
         self._poll_seconds = poll_seconds
         self._metrics = metrics
 
@@ -72,4 +80,6 @@ class Bell:
         await self._doorbell.listen()
         if await self._doorbell.wait(seconds=self._poll_seconds):
             self._granter.wake()
+            if self._doorbell.take_news_of_controls():
+                self._controls.wake()
             self._claimers.wake()

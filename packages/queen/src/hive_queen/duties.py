@@ -101,6 +101,8 @@ class Duties:
         self._metrics.show_oldest_ready(oldest)
         self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
+        self._metrics.show_paused([queue.name for queue in await self._store.controls.paused()])
+        self._metrics.show_limits(await self._store.controls.limits())
         await self._count_called_off()
         await self._show_webhooks()
 
@@ -143,6 +145,8 @@ class Duties:
         """What another queen counts, this one does not know."""
         self._metrics.show_tasks({})
         self._metrics.show_oldest_ready({})
+        self._metrics.show_paused([])
+        self._metrics.show_limits([])
         self._metrics.show_oldest_transaction_age(None)
         self._metrics.show_webhooks({}, None)
         self._done_at.pop("gauges", None)

@@ -21,6 +21,7 @@ from hive_contracts.retaining import Retention
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
+from hive_queen.controls import Controls
 from hive_queen.duties import Duties
 from hive_queen.fleet import Fleet
 from hive_queen.granter import Granter
@@ -28,6 +29,7 @@ from hive_queen.hints import Hints
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
+from hive_queen.raiser import Raiser
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
 from hive_queen.retaining import Retainer
@@ -74,6 +76,7 @@ class Queen:
                 store=store,
                 permits=self.permits,
                 fleet=fleet,
+                controls=controls,
                 outbox=outbox,
                 run_times=run_times,
                 settings=settings,
@@ -97,14 +100,33 @@ class Queen:
 
         granter = Granter(store, bus, wake=claimers.wake, settings=settings, metrics=metrics)
         duties = Duties(store, settings=settings, metrics=metrics, clock=clock)
-        self._loops: list[Loop] = [
-            fleet,
-            Bell(doorbell, claimers, granter, poll_seconds=settings.poll_seconds, metrics=metrics),
+        controls = Controls(store, wake=wake, settings=settings, metrics=metrics)
+        bell = Bell(
+            doorbell,
             claimers,
             granter,
-            Hints(bus, store.queen_id, self.permits, run_times, missed=reconciler.missed),
+            controls,
+            poll_seconds=settings.poll_seconds,
+            metrics=metrics,
+        )
+        hints = Hints(
+            bus,
+            store.queen_id,
+            self.permits,
+            run_times,
+            missed=reconciler.missed,
+            on_ended=claimers.wake_held_up,
+        )
+        self._loops: list[Loop] = [
+            fleet,
+            bell,
+            claimers,
+            granter,
+            controls,
+            hints,
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
+            Raiser(store, wake=wake, settings=settings, metrics=metrics),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
             Webhooks(upkeep, settings=settings, metrics=metrics),
             Scheduler(

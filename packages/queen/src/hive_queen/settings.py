@@ -27,6 +27,9 @@ class QueenSettings:
     max_bundle: int = 500
     """Most tasks in one bundle."""
 
+    raise_after_seconds: float = 60.0
+    """How long a task waits until it is one priority more urgent, and again; 0 for never."""
+
     term_seconds: float = 5.0
     """How long the queen that has the singleton duties keeps them without saying so again."""
 
@@ -60,6 +63,10 @@ class QueenSettings:
         if self.webhook_days < 1:
             raise ConfigurationError(
                 f"a webhook may fail for a day at least, not {self.webhook_days}"
+            )
+        if self.raise_after_seconds < 0:
+            raise ConfigurationError(
+                f"raise_after_seconds is 0 (never) or more, not {self.raise_after_seconds:g}"
             )
         if self.event_days < 1:
             raise ConfigurationError(

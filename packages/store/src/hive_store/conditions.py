@@ -1,6 +1,6 @@
-"""What a new task waits for beside its time and its place in the queue.
+"""What a new task waits for beside its time and its place in the queue, and limits that few have.
 
-Most tasks have no conditions, and pay nothing for them: they go in by a statement that knows none.
+Most tasks have none of it, and pay nothing for it: they go in by a statement that knows none.
 Those of the others travel as one JSON object a task (`submit_conditional_tasks.sql`).
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.retrying import retry_in
 from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
 from hive_store.circles import find_circle, in_words
@@ -22,8 +23,10 @@ CONDITIONS: Final = (
     "expires_at",
     "unique_key",
     "unique_for",
+    "retry",
     "after",
     "if_parent_fails",
+    "silence_timeout",
 )
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
@@ -102,8 +105,11 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     if values == _NONE:
         return None
     given: dict[str, Any] = dict(zip(CONDITIONS, values, strict=True))
-    if isinstance(task.unique_for, timedelta):
-        given["unique_for"] = f"{task.unique_for.total_seconds()} seconds"
+    if task.retry is not None:
+        given["retry"] = str(retry_in(str(task.retry)))
+    for name in ("unique_for", "silence_timeout"):
+        if isinstance(length := given[name], timedelta):
+            given[name] = f"{length.total_seconds()} seconds"
     del given["after"]
     given = {name: value for name, value in given.items() if value is not None}
     return encode_json(given | names.parents_of(task))

@@ -138,6 +138,7 @@ class _Export:
             selection.created_from,
             selection.created_before,
             task_ids,
+            selection.key,
         )
         self._takes_all = all(term is None for term in self._terms)
         self._writer = writer

@@ -26,6 +26,11 @@ class SeenWorker:
     is_draining: bool
     started_at: datetime
     unseen_seconds: float
+    stuck: int = 0
+    """How much of what it was to stop does not: handlers, and its own loop if that is blocked."""
+
+    stuck_seconds: float | None = None
+    """For how long; None if nothing is stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,8 @@ class WorkerPlace:
     """Whether it has signed off; one that died has not."""
 
     unseen_seconds: float
+    stuck: int = 0
+    stuck_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,8 @@ class FleetStore:
                 is_draining=row["is_draining"],
                 started_at=row["started_at"],
                 unseen_seconds=row["unseen_seconds"],
+                stuck=row["stuck"],
+                stuck_seconds=row["stuck_seconds"],
             )
             for row in await self._line.fetch("list_workers", seen_within.total_seconds())
         ]
@@ -99,6 +108,8 @@ class FleetStore:
                 pid=row["pid"],
                 has_left=row["has_left"],
                 unseen_seconds=row["unseen_seconds"],
+                stuck=row["stuck"],
+                stuck_seconds=row["stuck_seconds"],
             )
             for row in await self._line.fetch("read_workers", list(worker_ids))
         }

@@ -26,8 +26,12 @@ class HeartbeatStore:
         slots: int,
         is_draining: bool,
         takes_bundles: bool = True,
+        stuck: int = 0,
     ) -> None:
-        """Say that the worker lives, what it serves, and whether queens may count on it."""
+        """Say that the worker lives, what it serves, and whether queens may count on it.
+
+        `stuck` is how much of what it was to stop does not.
+        """
         await self._line.fetch(
             "see_worker",
             self._worker_id,
@@ -38,6 +42,7 @@ class HeartbeatStore:
             slots,
             is_draining,
             takes_bundles,
+            stuck,
         )
 
     async def check_schema(self) -> None:

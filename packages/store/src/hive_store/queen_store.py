@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 
@@ -11,7 +12,10 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.control_store import ControlStore
+from hive_store.deeds import myself
 from hive_store.delivery_store import DeliveryStore
+from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
 from hive_store.texts import storable_text
 from hive_store.tick_store import TickStore
@@ -28,6 +32,8 @@ __all__ = [
     "ReapedTask",
     "Swept",
 ]
+
+LOOK_AHEAD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,12 @@ class QueenStore:
         self.queen_id = queen_id
         self._claims = claims
         self._upkeep = upkeep
+        self.limited = LimitedClaims(queen_id, claims=claims, upkeep=upkeep)
+        """Claims of queues that limits hold for."""
+
+        self.controls = ControlStore(upkeep, myself())
+        """What people have done to queues and limits."""
+
         self.ticks = TickStore(upkeep)
         """All that is asked of schedules."""
 
@@ -185,6 +197,29 @@ class QueenStore:
         watermarks.advance(bundles)
         return bundles
 
+    async def claim_one(
+        self, queue: str, *, lease: timedelta, watermarks: Watermarks
+    ) -> ClaimedBundle | None:
+        """Lease the next task, also if limits hold for its queue: for who works without a queen.
+
+        What is held up meanwhile is taken out of the way.
+        """
+        plain = await self.claim(
+            queue, limit=1, lease=lease, bundle_size=1, worker_count=1, watermarks=watermarks
+        )
+        if plain:
+            return plain[0]
+        limited = await self.limited.claim(
+            queue,
+            limit=1,
+            lease=lease,
+            bundle_size=1,
+            worker_count=1,
+            watermarks=watermarks,
+            look_ahead=LOOK_AHEAD,
+        )
+        return next(iter(limited.bundles), None)
+
     async def release(self, lease_ids: Sequence[LeaseId], *, reason: str) -> int:
         """Take back leases that nobody accepted; return how many tasks are queued again."""
         rows = await self._upkeep.fetch(
@@ -220,6 +255,10 @@ class QueenStore:
         """Cancel tasks that still wait when they have expired."""
         [row] = await self._upkeep.fetch("expire_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
+
+    async def raise_waiting(self, *, level: timedelta, batch_size: int) -> int:
+        """Make tasks a priority more urgent for each `level` that they waited; return how many."""
+        return await self._upkeep.fetch_value("raise_tasks", level.total_seconds(), batch_size)
 
     async def grant_turns(self, *, batch_size: int) -> Grants:
         """Give the turn of keys that were woken to the first task in the line of each."""

@@ -10,7 +10,8 @@ from types import NoneType
 from typing import Final, TypeAlias
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
-from hive_contracts.limits import oversize
+from hive_contracts.retrying import TIMED_OUT, Retry, is_exit, retry_in
+from hive_contracts.sizes import oversize
 from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
 
@@ -27,6 +28,7 @@ Form: TypeAlias = tuple[object, ...]
 """The values of a task's fields in the order of `FIELD_TYPES`."""
 
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
+COMMAND: Final = "command"
 LEAST_URGENT: Final = 32767
 MOST_TIMES: Final = 1_000_000
 MOST_PARENTS: Final = 100_000
@@ -41,12 +43,14 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "max_attempts": ((Integral, NoneType), "a whole number"),
     "max_losses": ((Integral,), "a whole number"),
     "timeout": ((timedelta, NoneType), "a timedelta"),
+    "silence_timeout": ((timedelta, NoneType), "a timedelta"),
     "group": ((str, NoneType), "text"),
     "key": ((str, NoneType), "text"),
     "when_busy": ((str,), "text"),
     "unique_key": ((str, NoneType), "text"),
     "unique_for": ((str, timedelta), "text or a timedelta"),
     "expires_at": ((datetime, NoneType), "a datetime"),
+    "retry": ((str, Retry, NoneType), "text or a Retry"),
     "name": ((str, NoneType), "text"),
     "after": ((tuple, list), "a list of task ids, or of names of tasks before it"),
     "if_parent_fails": ((str,), "text"),
@@ -105,6 +109,8 @@ def _check_values(task: NewTask) -> None:
         _check_unique_for(task)
     if task.when_busy != WhenBusy.WAIT:
         _check_when_busy(task)
+    if task.retry is not None:
+        _check_retry(task, task.retry)
     if task.after or task.if_parent_fails != IfParentFails.CANCEL:
         _check_parents(task)
 
@@ -171,6 +177,23 @@ def _check_when_busy(task: NewTask) -> None:
         )
 
 
+def _check_retry(task: NewTask, retry: str | Retry) -> None:
+    try:
+        policy = retry_in(str(retry))
+    except ValueError as error:
+        raise RefusedTaskError(f"the retry policy {str(retry)!r} makes no sense: {error}") from None
+    strange = [name for name in policy.names if not (is_exit(name) or name == TIMED_OUT)]
+    if task.kind == COMMAND and strange:
+        raise RefusedTaskError(
+            f"a command never fails with {strange[0]!r}: its failures are exit codes (75), signals"
+            f" (SIGKILL) and {TIMED_OUT}"
+        )
+    if task.max_attempts == 1:
+        raise RefusedTaskError(
+            f"the retry policy {str(retry)!r} is said, but max_attempts 1 allows no retry"
+        )
+
+
 def _check_parents(task: NewTask) -> None:
     if task.if_parent_fails not in list(IfParentFails):
         known = ", ".join(IfParentFails)
@@ -194,11 +217,13 @@ def _check_limits(task: NewTask) -> None:
         raise RefusedTaskError(f"max_attempts is from 1 to {MOST_TIMES:,}, not {task.max_attempts}")
     if not 0 <= task.max_losses <= MOST_TIMES:
         raise RefusedTaskError(f"max_losses is from 0 to {MOST_TIMES:,}, not {task.max_losses}")
-    if task.timeout is not None and task.timeout <= timedelta(0):
-        raise RefusedTaskError(
-            f"a timeout is longer than nothing, not {task.timeout.total_seconds():g} s;"
-            " leave it out for no limit"
-        )
+    for what in ("timeout", "silence_timeout"):
+        limit: timedelta | None = getattr(task, what)
+        if limit is not None and limit <= timedelta(0):
+            raise RefusedTaskError(
+                f"a {what} is longer than nothing, not {limit.total_seconds():g} s;"
+                " leave it out for no limit"
+            )
     if task.run_at is not None:
         _check_moment("run_at", task.run_at)
     if task.expires_at is not None:

@@ -90,8 +90,9 @@ class ScheduleStore:
         task = schedule.task
         if has_conditions(task) or task.name is not None:
             raise RefusedTaskError(
-                "the task of a schedule has no key, unique key or expiry, and comes after no other:"
-                " what its ticks do to one another is the schedule's overlap"
+                "the task of a schedule has no key, unique key, expiry, silence limit or retry"
+                " policy, and comes after no other: what its ticks do to one another is the"
+                " schedule's overlap"
             )
         rows = await self._line.fetch(
             "put_schedule",

@@ -8,11 +8,13 @@ from typing import Final
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_store.endless import aware
 from hive_store.line import Line, Row
 
 __all__ = ["GroupProgress", "Selector", "TaskSummary"]
 
 PAGE: Final = 1000
+"""Most ids at a time."""
 RECENT_SECONDS: Final = 60.0
 
 
@@ -34,6 +36,9 @@ class TaskSummary:
     worker_id: WorkerId | None
     worker_host: str | None
     error: str | None
+    parked_reason: str | None = None
+    """Why it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
+
     now: datetime
     """The database's time when this was read, to count ages from."""
 
@@ -127,6 +132,7 @@ class Selector:
             selection.created_before,
             before,
             limit,
+            selection.key,
         )
         return [TaskId(row["id"]) for row in rows]
 
@@ -142,11 +148,12 @@ def _summary(row: Row) -> TaskSummary:
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         created_at=row["created_at"],
-        run_at=row["run_at"],
+        run_at=aware(row["run_at"]),
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         worker_id=WorkerId(worker_id) if worker_id else None,
         worker_host=row["worker_host"],
         error=row["error"],
+        parked_reason=row["parked_reason"],
         now=row["now"],
     )

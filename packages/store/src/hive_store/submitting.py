@@ -198,7 +198,9 @@ def _batch(
         one_if_alike([task.queue for task in tasks]),
         one_if_alike([task.priority for task in tasks]),
         none_if_null([task.run_at for task in tasks]) * times,
-        one_if_alike([task.max_attempts or default_max_attempts(task.kind) for task in tasks]),
+        one_if_alike(
+            [task.max_attempts or default_max_attempts(task.kind, task.retry) for task in tasks]
+        ),
         one_if_alike([task.max_losses for task in tasks]),
         none_if_null([task.timeout for task in tasks]) * times,
         none_if_null([task.group for task in tasks]) * times,

@@ -13,9 +13,13 @@ from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
+from hive_store.control_store import ControlStore
+from hive_store.deeds import Actor
+from hive_store.endless import aware
 from hive_store.line import Line, Row
 from hive_store.submitting import HELD_UNTIL, Connection, sealed, send, sent_by_caller
 from hive_store.task_ids import possible_ids
+from hive_store.texts import storable_text
 
 __all__ = ["EndedTask", "OutputPiece", "TaskStore"]
 
@@ -175,6 +179,27 @@ class TaskStore:
         rows = await self._line.fetch("revive_tasks", possible_ids(task_ids))
         return [TaskId(row["id"]) for row in rows]
 
+    async def park(
+        self, task_ids: Sequence[TaskId], *, until: datetime | None, reason: str | None, by: Actor
+    ) -> list[TaskId]:
+        """Set waiting tasks aside, until a moment or until they are unparked; return those.
+
+        A task that another transaction holds at this moment is not in the answer.
+        """
+        why = None if reason is None else storable_text(reason)
+        actor = map(storable_text, by)
+        rows = await self._line.fetch("park_tasks", possible_ids(task_ids), until, why, *actor)
+        return [TaskId(row["id"]) for row in rows]
+
+    async def unpark(self, task_ids: Sequence[TaskId], *, by: Actor) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked, and the state each is in now.
+
+        A task that another transaction holds at this moment is not in the answer.
+        """
+        actor = map(storable_text, by)
+        rows = await self._line.fetch("unpark_tasks", possible_ids(task_ids), *actor)
+        return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
+
     async def release_held(
         self, group: str, *, limit: int, after: TaskId | None = None
     ) -> list[TaskId]:
@@ -214,6 +239,10 @@ class TaskStore:
         """Return how many tasks ended within the last seconds, by state."""
         rows = await self._line.fetch("count_recent_ends", seconds)
         return {TaskState(row["state"]): row["count"] for row in rows}
+
+    def controls_of(self, actor: Actor) -> ControlStore:
+        """Return what can be done to queues and limits, in somebody's name."""
+        return ControlStore(self._line, actor)
 
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
@@ -256,15 +285,18 @@ def _record(row: Row) -> TaskRecord:
         is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
         priority=row["priority"],
+        submitted_priority=row["submitted_priority"],
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         failures=row["failures"],
         max_attempts=row["max_attempts"],
         losses=row["losses"],
         max_losses=row["max_losses"],
+        retry=row["retry"],
         timeout=row["timeout"],
+        silence_timeout=row["silence_timeout"],
         created_at=row["created_at"],
-        run_at=row["run_at"],
+        run_at=aware(row["run_at"]),
         expires_at=row["expires_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
@@ -276,6 +308,8 @@ def _record(row: Row) -> TaskRecord:
         worker_pid=row["worker_pid"],
         result=None if row["result"] is None else decode_json(row["result"]),
         error=row["error"],
+        parked_at=row["parked_at"],
+        parked_reason=row["parked_reason"],
     )
 
 
@@ -310,4 +344,5 @@ def _ended_attempt(row: Row) -> EndedAttempt:
         worker_id=WorkerId(worker_id) if worker_id else None,
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        again_at=row["again_at"],
     )

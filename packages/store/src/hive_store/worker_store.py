@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from hive_contracts.execution import Stream
@@ -54,9 +54,11 @@ class Ending(NamedTuple):
     result: str | None = None
     error: str | None = None
     backoff_seconds: float | None = None
-    """For a retry or a postponement: how long until it is due again."""
+    """For a retry, a postponement or a park: how long until it is due again."""
 
     run_seconds: float | None = None
+    until: datetime | None = None
+    """For a park: when it is due again, if that is not said in seconds."""
     then: Sequence[NewTask] = ()
     """What is to be submitted with a success; `finish_and_submit` writes such an ending."""
 
@@ -146,6 +148,10 @@ class WorkerStore:
         if len({ending.task_id for ending in endings}) < len(endings):
             firsts = {(ending.task_id, ending.lease_id): ending for ending in reversed(endings)}
             endings = list(firsts.values())
+        parks = [ending for ending in endings if ending.move is Move.PARK]
+        if parks:
+            endings = [ending for ending in endings if ending.move is not Move.PARK]
+            return [*await self.finish(endings), *await self._park(parks)]
         rows = await self._finishes.fetch("finish_tasks", *self._columns(endings))
         return _finished(rows)
 
@@ -195,6 +201,20 @@ class WorkerStore:
             list({e.lease_id for e in endings}),
             self.worker_id,
         )
+
+    async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
+        rows = await self._finishes.fetch(
+            "park_attempts",
+            [e.task_id for e in parks],
+            [e.lease_id for e in parks],
+            [storable_text(e.error or "") for e in parks],
+            [e.backoff_seconds for e in parks],
+            [e.until for e in parks],
+            [e.run_seconds for e in parks],
+            list({e.lease_id for e in parks}),
+            self.worker_id,
+        )
+        return _finished(rows)
 
     async def leave(self) -> None:
         """Say that this worker has left."""

@@ -98,6 +98,15 @@ METRICS: Final = (
         "hive_worker_last_heartbeat_timestamp_seconds",
         "When this worker last renewed its leases.",
     ),
+    _gauge(
+        "hive_stuck_handlers",
+        "What this worker was to stop and does not: abandoned functions, processes that no signal "
+        "ends, and its own event loop if that is blocked.",
+    ),
+    _counter(
+        "hive_handlers_abandoned_total",
+        "Attempts that ignored their cancellation, and whose slots were opened again.",
+    ),
     _counter("hive_leases_expired_total", "Leases that ran out and were reaped.", "queue"),
     _counter(
         "hive_stale_writes_total",
@@ -151,6 +160,10 @@ METRICS: Final = (
         "Tries of this queen to deliver, by what came of them: delivered or failed.",
         "outcome",
     ),
+    _gauge("hive_queue_paused", "1 for each queue that is paused; absent for others.", "queue"),
+    _gauge("hive_limit_running", "Leased tasks that a limit counts.", "limit"),
+    _gauge("hive_limit_max_running", "How many such tasks the limit allows.", "limit"),
+    _gauge("hive_limit_held_up", "Tasks that are blocked because a limit is reached.", "limit"),
     _counter("hive_schedule_ticks_submitted_total", "Ticks of schedules that became tasks."),
     _counter(
         "hive_schedule_ticks_skipped_total",

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
+from hive_contracts.limits import UsedLimit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import SkipReason
 from hive_contracts.states import TaskState
@@ -56,6 +57,8 @@ class Metrics:
         self._run = self._histogram("hive_task_run_seconds")
         self._slots = self._gauge("hive_worker_slots")
         self._heartbeat = self._gauge("hive_worker_last_heartbeat_timestamp_seconds")
+        self._stuck = self._gauge("hive_stuck_handlers")
+        self._abandoned = self._counter("hive_handlers_abandoned_total")
         self._expired = self._counter("hive_leases_expired_total")
         self._stale = self._counter("hive_stale_writes_total")
         self._stranded = self._counter("hive_stranded_tasks_total")
@@ -72,6 +75,10 @@ class Metrics:
         self._webhooks = self._gauge("hive_webhooks")
         self._oldest_pending = self._gauge("hive_webhook_oldest_pending_seconds")
         self._deliveries = self._counter("hive_webhook_deliveries_total")
+        self._paused = self._gauge("hive_queue_paused")
+        self._limit_running = self._gauge("hive_limit_running")
+        self._limit_max = self._gauge("hive_limit_max_running")
+        self._limit_held_up = self._gauge("hive_limit_held_up")
         self._ticks_submitted = self._counter("hive_schedule_ticks_submitted_total")
         self._ticks_skipped = self._counter("hive_schedule_ticks_skipped_total")
         self._lateness = self._histogram("hive_schedule_lateness_seconds")
@@ -112,6 +119,14 @@ class Metrics:
     def show_slots(self, *, busy: int, free: int) -> None:
         """Show the slots of this worker process."""
         self._slots.show({("busy",): busy, ("free",): free})
+
+    def show_stuck(self, count: int) -> None:
+        """Show how much of what this worker was to stop does not."""
+        self._stuck.show({(): count})
+
+    def handlers_abandoned(self, count: int = 1) -> None:
+        """Count attempts whose slots were opened again."""
+        self._abandoned.add(count)
 
     def show_heartbeat(self, timestamp: float) -> None:
         """Show the Unix time at which this worker last renewed its leases."""
@@ -165,6 +180,23 @@ class Metrics:
     def delivered(self, outcome: str) -> None:
         """Count a try to deliver to a webhook: `delivered` or `failed`."""
         self._deliveries.add(1, (outcome,))
+
+    def show_paused(self, queues: Iterable[str]) -> None:
+        """Show which queues are paused. Empty: none is, or this process does not know."""
+        self._paused.show({(queue,): 1 for queue in queues})
+
+    def show_limits(self, limits: Iterable[UsedLimit]) -> None:
+        """Show how far each limit is used. Empty: there is none, or it is not known here."""
+        known = list(limits)
+        self._limit_running.show({(used.limit.name,): used.running for used in known})
+        self._limit_held_up.show({(used.limit.name,): used.held_up for used in known})
+        self._limit_max.show(
+            {
+                (used.limit.name,): used.limit.max_running
+                for used in known
+                if used.limit.max_running is not None
+            }
+        )
 
     def ticks_submitted(self, late_seconds: Sequence[float]) -> None:
         """Count ticks of schedules that became tasks, given how late each was."""

@@ -65,6 +65,9 @@ class RecordingAttempt:
         self.output_before_start = False
         """Whether any output came before the start was announced: an executor must not."""
 
+        self.may_be_abandoned = False
+        self.signs_of_life = 0
+        """How often it was shown, beside output."""
         self.parent_results: list[ParentResult] = []
         """What became of the tasks that this one comes after."""
 
@@ -122,6 +125,14 @@ class RecordingAttempt:
             self.chunks.append((stream, kept))
         for event in self._waiting:
             event.set()
+
+    def let_be_abandoned(self) -> None:
+        """Remember that it was said."""
+        self.may_be_abandoned = True
+
+    def show_life(self) -> None:
+        """Count a sign of life."""
+        self.signs_of_life += 1
 
     def output(self, stream: Stream = Stream.STDOUT) -> bytes:
         """Return what was kept of `stream`, in order."""

@@ -21,10 +21,15 @@ class RunningAttempt:
         "_read_parents",
         "_write_start",
         "began_at",
+        "has_shown_life",
+        "heard_at",
         "is_start_on_its_way",
         "is_start_written",
+        "is_stuck",
+        "may_be_abandoned",
         "output",
         "slot",
+        "stopping_since",
         "task",
         "then",
         "verdict",
@@ -53,6 +58,20 @@ class RunningAttempt:
         self.verdict: Outcome | None = None
         """How it ends because it was called off; None while nobody has."""
 
+        self.heard_at: float | None = None
+        """When it was last seen alive, by the worker's clock; None while nobody listens."""
+
+        self.has_shown_life = False
+        """Whether it has shown one since somebody looked."""
+
+        self.stopping_since: float | None = None
+        """When somebody first saw that it was called off, by the worker's clock."""
+
+        self.is_stuck = False
+        """Whether it has ignored for too long that it was called off."""
+
+        self.may_be_abandoned = False
+        """Whether it is a coroutine alone, which its slot need not wait for."""
         self.then: tuple[NewTask, ...] = ()
         """What is to be submitted if it succeeds."""
 
@@ -84,9 +103,18 @@ class RunningAttempt:
 
     def write_output(self, stream: Stream, data: bytes) -> None:
         """Keep `data` as output: the head and the tail, up to the cap."""
+        self.has_shown_life = True
         if self.output is None:
             self.output = Output(self.task, cap_bytes=self._output_cap_bytes)
         self.output.write(stream, data)
+
+    def let_be_abandoned(self) -> None:
+        """Say that it is a coroutine alone from now on, with nothing beside it to be ended."""
+        self.may_be_abandoned = True
+
+    def show_life(self) -> None:
+        """Say that it has not come to a standstill. Any thread may say so."""
+        self.has_shown_life = True
 
     def call_off(self, verdict: Outcome) -> None:
         """Stop the attempt; it ends with `verdict`. The first to call it off decides."""

@@ -45,6 +45,13 @@ class WorkerSettings:
     retry_cap_seconds: float = 300.0
     """Longest wait between attempts."""
 
+    stuck_after_seconds: float = 30.0
+    """How long what was called off may take to stop; then it is stuck, and an async function loses
+    its slot. More than the graces of commands and functions."""
+
+    max_abandoned: int = 3
+    """So many async functions that run on without a slot have the worker leave, to start anew."""
+
     output_cap_bytes: int = 1024 * 1024
     """Most output kept of one attempt: half of it from the head, half from the tail."""
 
@@ -75,6 +82,11 @@ class WorkerSettings:
             raise ConfigurationError(
                 f"a heartbeat ({self.heartbeat_seconds} s) and the margin"
                 f" ({self.lease_margin_seconds} s) must fit into a lease ({self.lease_seconds} s)"
+            )
+        if self.stuck_after_seconds <= 0 or self.max_abandoned < 1:
+            raise ConfigurationError(
+                f"stuck_after_seconds ({self.stuck_after_seconds}) is more than 0, max_abandoned"
+                f" ({self.max_abandoned}) at least 1"
             )
         if self.output_cap_bytes < 0 or self.max_unwritten < 1 or self.grace_seconds < 0:
             raise ConfigurationError(

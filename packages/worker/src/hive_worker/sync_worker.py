@@ -142,18 +142,11 @@ class SyncWorker:
 
     async def _claim(self, queue: str) -> list[LeasedTask]:
         """Claim and accept one task of a queue; what took too long to accept is left to lapse."""
-        bundles = await self._claims.claim(
-            queue,
-            limit=1,
-            lease=self._lease,
-            bundle_size=1,
-            worker_count=1,
-            watermarks=Watermarks(),
-        )
-        if not bundles:
+        bundle = await self._claims.claim_one(queue, lease=self._lease, watermarks=Watermarks())
+        if bundle is None:
             return []
         sent_at = self._clock.seconds()
-        granted = await self._store.accept([b.lease_id for b in bundles], lease=self._lease)
+        granted = await self._store.accept([bundle.lease_id], lease=self._lease)
         tasks = await self._store.tasks_of(granted)
         if self._clock.seconds() - sent_at > self._settings.lease_margin_seconds:
             return []

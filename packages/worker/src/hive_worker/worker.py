@@ -4,7 +4,8 @@ receivers ──▶ acceptor ──▶ workbench (slots, runner, recorder, heart
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -33,13 +34,23 @@ from hive_worker.workbench import Surroundings, Workbench
 __all__ = ["Worker", "open_worker"]
 
 BUNDLES_AT_ONCE: Final = 16
+WORN_OUT: Final = 75
+"""Exit code of a worker that left because too much ran on in it that it had abandoned."""
 
 
 class Worker:
     """Runs tasks until it is drained."""
 
-    def __init__(self, around: Surroundings, *, redis_url: str, redis_prefix: str) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        *,
+        redis_url: str,
+        redis_prefix: str,
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
         settings = around.settings
+        self._end_process = end_process
         self._worker_id = around.store.worker_id
         self._bench = Workbench(
             around,
@@ -105,8 +116,18 @@ class Worker:
             working = group.create_task(run_loops(self._loops), name="work")
             await self.drain.wait_until_asked()
             await self.drain.run()
+            if self._bench.is_worn_out or self._bench.slots.abandoned:
+                await self._end_hard()
             working.cancel()
         await self._bench.sign_off()
+
+    async def _end_hard(self) -> None:
+        """End the process: what was abandoned would hold up every other way out.
+
+        Everything else has ended and is written, and the guardian ends what processes there are.
+        """
+        await self._bench.sign_off()
+        self._end_process(WORN_OUT if self._bench.is_worn_out else 0)
 
     def _leave(self) -> None:
         if not self.drain.has_begun:

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hive.options import Json, Options, with_options
-from hive.task_options import Cwd, Env, FromLine, Group, NoRerun, Priority, Queue, Timeout
+from hive.task_options import (
+    Cwd,
+    Env,
+    FromLine,
+    Group,
+    NoRerun,
+    Priority,
+    Queue,
+    SilenceTimeout,
+    Timeout,
+)
 
 if TYPE_CHECKING:
     from hive.mapping.command_lines import CommandLines
@@ -56,6 +66,7 @@ def map_lines(
     retries: Retries = 0,
     no_rerun: NoRerun = False,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     queue: Queue = "default",
     priority: Priority = 0,
     cwd: Cwd = None,
@@ -94,6 +105,7 @@ def map_lines(
         said = SaidTask(
             kind="command", payload=command_payload(cwd=cwd, env=env or []), queue=queue,
             priority=priority, max_attempts=retries + 1, no_rerun=no_rerun, timeout=timeout,
+            silence_timeout=silence_timeout,
             group=order.group,
         )  # fmt: skip
         is_held = jobs is not None

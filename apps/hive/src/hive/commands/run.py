@@ -15,6 +15,7 @@ from hive.task_options import (
     NoRerun,
     Priority,
     Queue,
+    SilenceTimeout,
     Timeout,
     WhenBusy,
 )
@@ -41,6 +42,7 @@ def run(
         bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
     ] = False,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
@@ -71,8 +73,9 @@ def run(
             words |= {"parents": True}
         said = SaidTask(
             kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
-            priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails,
+            priority=priority, timeout=timeout, silence_timeout=silence_timeout, no_rerun=no_rerun,
+            key=key, when_busy=when_busy, expires_in=expires_in, after=after,
+            if_parent_fails=if_parent_fails,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

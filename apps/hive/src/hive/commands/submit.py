@@ -20,7 +20,10 @@ from hive.task_options import (
     NoRerun,
     Priority,
     Queue,
+    Retry,
+    RetryOn,
     RunAt,
+    SilenceTimeout,
     Timeout,
     Unique,
     UniqueFor,
@@ -84,7 +87,10 @@ def submit(
     max_attempts: MaxAttempts = None,
     max_losses: MaxLosses = None,
     no_rerun: NoRerun = False,
+    retry: Retry = None,
+    retry_on: RetryOn = None,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     group: Group = None,
     key: Key = None,
     when_busy: WhenBusy = "wait",
@@ -113,10 +119,11 @@ def submit(
       make-tasks | hive submit command --jsonl -
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
-    max_attempts, max_losses, no_rerun, timeout, group, key, when_busy, unique, unique_for,
-    expires_at, expires_in, name, after, if_parent_fails; options stand in for what it leaves out.
-    "after" is a list of ids, or of names of lines before it. A file is looked over first, and one
-    bad line lets nothing in. A stream keeps what it accepted.
+    max_attempts, max_losses, no_rerun, retry, retry_on, timeout, silence_timeout, group, key,
+    when_busy, unique,
+    unique_for, expires_at, expires_in, name, after, if_parent_fails; options stand in for what it
+    leaves out. "after" is a list of ids, or of names of lines before it. A file is looked over
+    first, and one bad line lets nothing in. A stream keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
@@ -129,8 +136,9 @@ def submit(
     said = SaidTask(
         kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, group=group, key=key, when_busy=when_busy, unique=unique,
-        unique_for=unique_for, expires_at=expires_at, expires_in=expires_in, after=after,
+        timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
+        when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
+        expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
         if_parent_fails=if_parent_fails,
     )  # fmt: skip
     if jsonl is None:

@@ -151,7 +151,11 @@ def _state(one: SeenWorker | SeenQueen, silence: timedelta) -> str:
 
 def _condition(one: SeenWorker | SeenQueen, silence: timedelta) -> str:
     state = _state(one, silence)
-    return f"silent {show_roughly(one.unseen_seconds)}" if state == "silent" else state
+    if state == "silent":
+        return f"silent {show_roughly(one.unseen_seconds)}"
+    if isinstance(one, SeenWorker) and one.stuck_seconds is not None:
+        return f"{state}, {one.stuck} stuck {show_roughly(one.stuck_seconds)}"
+    return state
 
 
 def _short(id_: UUID) -> str:

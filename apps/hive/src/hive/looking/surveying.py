@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hive.durations import show_seconds
 from hive.keeping import keep_in_words
+from hive.pauses import paused_line
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
 from hive.words import counted
+from hive_contracts.limits import PausedQueue
 from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
@@ -42,6 +44,7 @@ class Survey:
     """How long finished tasks are kept, as the settings of this machine say."""
 
     workers: Sequence[SeenWorker]
+    paused: Sequence[PausedQueue]
     schedules: "ScheduleCounts"
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
@@ -56,6 +59,7 @@ async def survey(view: View, settings: Settings) -> Survey:
         oldest_finished_seconds=await view.pruner.oldest_finished_age(),
         retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
+        paused=await view.onlooker.paused_queues(),
         schedules=await view.schedules.counts(),
         silence=settings.silence,
     )
@@ -71,6 +75,7 @@ def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
+    queues += [paused_line(queue) for queue in found.paused]
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
     return [*queues, "", *ends, "", *workers]
 
@@ -89,6 +94,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "paused": [asdict(queue) for queue in found.paused],
         "schedules": asdict(found.schedules),
         "kept": {
             "terms": keep_in_words(found.retention),
@@ -162,4 +168,7 @@ def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str
 def _condition(worker: SeenWorker, silence: timedelta) -> str:
     if worker.unseen_seconds > silence.total_seconds():
         return f"silent {show_seconds(worker.unseen_seconds)}"
-    return "draining" if worker.is_draining else "at work"
+    state = "draining" if worker.is_draining else "at work"
+    if worker.stuck_seconds is None:
+        return state
+    return f"{state}, {worker.stuck} stuck {show_seconds(worker.stuck_seconds)}"

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
+from hive.looking.limits import limit_that_struck
 from hive.printing import say
 from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
@@ -23,7 +24,6 @@ from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
 from hive_contracts.clocks import BootClock
 from hive_contracts.ids import TaskId
-from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store.task_store import EndedTask
@@ -102,6 +102,6 @@ def _has_exit_code(ended: EndedTask) -> bool:
 
 
 def _tell_end(ended: EndedTask, seconds: float) -> None:
-    word = "timed out" if ended.outcome is OutcomeName.TIMED_OUT else str(ended.state)
+    word = limit_that_struck(ended.outcome, ended.error) or str(ended.state)
     reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
     say(f"hive: task {ended.id} {word} after {show_seconds(seconds)}{reason}")

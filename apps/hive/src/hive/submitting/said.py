@@ -38,6 +38,7 @@ class SaidTask:
     max_losses: int | None = None
     no_rerun: bool = False
     timeout: str | None = None
+    silence_timeout: str | None = None
     group: str | None = None
     key: str | None = None
     when_busy: str = WhenBusy.WAIT
@@ -45,6 +46,8 @@ class SaidTask:
     unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
+    retry: str | None = None
+    retry_on: str | None = None
     name: str | None = None
     after: str | Sequence[TaskId | str] | None = None
     """Ids in one text, or a list of ids and names."""
@@ -72,7 +75,6 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
     Raises:
         ConfigurationError: a moment or a duration is malformed, or two of them contradict.
     """
-    timeout = said.timeout
     return NewTask(
         kind=said.kind or "",
         payload=said.payload,
@@ -81,13 +83,15 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         run_at=_moment(said, "run_at", "delay", spelled),
         max_attempts=said.max_attempts,
         max_losses=_max_losses(said, spelled),
-        timeout=None if timeout is None else read_duration(timeout, flag=spelled("timeout")),
+        timeout=_duration(said, "timeout", spelled),
+        silence_timeout=_duration(said, "silence_timeout", spelled),
         group=said.group,
         key=said.key,
         when_busy=said.when_busy,
         unique_key=said.unique,
         unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
+        retry=_retry(said, spelled),
         name=said.name,
         after=_after(said.after, spelled),
         if_parent_fails=said.if_parent_fails,
@@ -107,6 +111,11 @@ def command_payload(*, cwd: str | None, env: list[str]) -> dict[str, Any]:
             raise ConfigurationError(f"--env needs NAME=VALUE; it got {assignment!r}")
         variables[name] = value
     return {"cwd": str(Path(cwd or ".").absolute()), "env": variables}
+
+
+def _duration(said: SaidTask, name: str, spelled: Callable[[str], str]) -> timedelta | None:
+    length = getattr(said, name)
+    return None if length is None else read_duration(length, flag=spelled(name))
 
 
 def _moment(
@@ -155,6 +164,18 @@ def _unique_for(words: str | None, spelled: Callable[[str], str]) -> str | timed
     if words in list(UniqueFor):
         return UniqueFor(words)
     return read_duration(words, flag=spelled("unique_for"))
+
+
+def _retry(said: SaidTask, spelled: Callable[[str], str]) -> str | None:
+    """Return the retry policy that is said as such, and after which failures."""
+    if said.retry_on is None:
+        return said.retry
+    if said.retry is not None and "only on" in said.retry:
+        raise ConfigurationError(
+            f"{spelled('retry')} and {spelled('retry_on')} both say after which failures; let one"
+            " of them say it"
+        )
+    return f"{said.retry or ''} only on {said.retry_on}".strip()
 
 
 def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:

@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from hive.durations import show_seconds
-from hive.moments import show_moment
+from hive.moments import is_endless, parked_in_words, show_moment
+from hive.pauses import since
+from hive.rates import show_rate
 from hive.tasks.reaching import View
 from hive.words import counted
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
@@ -51,7 +54,7 @@ def reason_to_wait(
             also = f"; and for {_parents(situation)}" if record.is_gated else ""
             return f"{_until(record, situation.now)}{also}"
         case TaskState.QUEUED:
-            return _in_line(record.queue, situation, workers)
+            return _after_pause(situation, _in_line(record.queue, situation, workers))
         case TaskState.DISPATCHED if record.worker_id is None:
             missing = _nobody(record.queue, _serving(record.queue, workers))
             return missing or "a queen has leased it; no worker has accepted the lease yet"
@@ -64,6 +67,8 @@ def reason_to_wait(
 def _until(record: TaskRecord, now: datetime) -> str:
     if record.run_at == HELD_UNTIL:
         return f"it is held back until `hive map --reattach {record.group} --jobs N` lets it go"
+    if record.parked_reason is not None:
+        return _parked(record, record.parked_reason)
     left_seconds = (record.run_at - now).total_seconds()
     when = f"in {show_seconds(left_seconds)}" if left_seconds > 0 else "now"
     if record.history and record.history[-1].outcome == OutcomeName.RELEASED:
@@ -73,7 +78,15 @@ def _until(record: TaskRecord, now: datetime) -> str:
     return f"{what} {when}, at {show_moment(record.run_at)}"
 
 
+def _parked(record: TaskRecord, reason: str) -> str:
+    words = parked_in_words(reason, record.run_at)
+    free = f"`hive unpark {record.id}` lets it go on"
+    return f"{words}; {free}{'' if is_endless(record.run_at) else ' at once'}"
+
+
 def _for_others(record: TaskRecord, situation: Situation) -> str:
+    if situation.is_held_up:
+        return _after_pause(situation, _for_its_limit(situation.limit))
     return _parents(situation) if record.is_gated else _for_its_key(record.key, situation)
 
 
@@ -102,7 +115,28 @@ def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) ->
         return missing
     if not situation.queens:
         return "no queen hands out work; start one with `hive queen`"
-    return f"{_before(situation.ahead or 0)}; {_room(queue, serving)}"
+    line = f"{_before(situation.ahead or 0)}; {_room(queue, serving)}"
+    return line if situation.limit is None else f"{line}; {_allowed(situation.limit)}"
+
+
+def _after_pause(situation: Situation, reason: str) -> str:
+    paused = situation.paused
+    if paused is None:
+        return reason
+    return f"its queue {since(paused)}; {reason}"
+
+
+def _for_its_limit(limit: Limit | None) -> str:
+    if limit is None:
+        return "the limit that it waited for is lifted; it is about to be queued"
+    return f"no room is left for it: {_allowed(limit)}"
+
+
+def _allowed(limit: Limit) -> str:
+    allowed = [] if limit.max_running is None else [f"{limit.max_running:,} at once"]
+    if limit.rate is not None:
+        allowed.append(f"a start rate of {show_rate(limit.rate)}")
+    return f"limit {limit.name} allows {' and '.join(allowed)}"
 
 
 def _before(ahead: int) -> str:

@@ -39,6 +39,7 @@ class CapturedTask:
     max_attempts: int
     max_losses: int
     timeout: timedelta | None
+    silence_timeout: timedelta | None
     created_at: datetime
     run_at: datetime
     """When it is due: if its submitter does not say, then `created_at`."""
@@ -143,6 +144,7 @@ def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
         max_attempts=task.max_attempts or default_max_attempts(task.kind),
         max_losses=task.max_losses,
         timeout=task.timeout,
+        silence_timeout=task.silence_timeout,
         created_at=now,
         run_at=task.run_at or now,
     )

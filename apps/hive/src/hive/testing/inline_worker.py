@@ -25,7 +25,7 @@ from hive_contracts.spawning import Launch, Process
 from hive_contracts.states import TaskState
 from hive_process.spawner import GuardedSpawner
 from hive_store import Line, QueenStore, WorkerStore
-from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.claiming import Watermarks
 from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.metrics import Metrics
@@ -33,7 +33,7 @@ from hive_worker.executors import Executors
 from hive_worker.settings import WorkerSettings
 from hive_worker.workbench import Surroundings, Workbench
 
-__all__ = ["LEASE", "InlineWorker", "claim_one"]
+__all__ = ["LEASE", "InlineWorker"]
 
 LEASE: Final = timedelta(days=1)
 """Nothing renews it, and a person may take their time at a breakpoint."""
@@ -102,7 +102,7 @@ class InlineWorker:
         await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
         await grant_all(self._claims, batch_size=DUE_AT_ONCE)
         for name in await self._queues() if queue is None else [queue]:
-            bundle = await claim_one(self._claims, name, watermarks=Watermarks())
+            bundle = await self._claims.claim_one(name, lease=LEASE, watermarks=Watermarks())
             if bundle is not None:
                 granted = await self._store.accept([bundle.lease_id], lease=LEASE)
                 [leased] = await self._store.tasks_of(granted)
@@ -112,7 +112,9 @@ class InlineWorker:
 
     async def _queues(self) -> list[str]:
         counts = await self._claims.count_open()
-        return sorted(each.queue for each in counts if each.state is TaskState.QUEUED)
+        # A blocked task may wait for a limit, and is then claimed from that limit's line.
+        due = (TaskState.QUEUED, TaskState.BLOCKED)
+        return sorted({each.queue for each in counts if each.state in due})
 
     async def _run(self, leased: LeasedTask) -> None:
         self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
@@ -139,13 +141,3 @@ def _bench(store: WorkerStore, executors: Executors, bus: Bus) -> Workbench:
     )
     bench.proof.move(clock.seconds())
     return bench
-
-
-async def claim_one(
-    claims: QueenStore, queue: str, *, watermarks: Watermarks
-) -> ClaimedBundle | None:
-    """Claim the next task of a queue behind the watermarks, alone in a lease of a day."""
-    bundles = await claims.claim(
-        queue, limit=1, lease=LEASE, bundle_size=1, worker_count=1, watermarks=watermarks
-    )
-    return next(iter(bundles), None)

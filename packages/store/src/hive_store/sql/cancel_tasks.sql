@@ -21,6 +21,7 @@ changed as (
   set state = case when t.lease_id is null then 'cancelled' else t.state end,
       finished_at = case when t.lease_id is null then clock_timestamp() end,
       outcome = case when t.lease_id is null then 'cancelled' else t.outcome end,
+      waits_for_limit = null,
       cancel_requested_at = coalesce(t.cancel_requested_at, clock_timestamp())
   from open o
   where t.id = o.id

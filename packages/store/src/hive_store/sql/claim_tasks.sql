@@ -15,6 +15,10 @@
 -- Payloads are not returned: a queen that froze while it read them would hold the rows, without a
 -- lease that could lapse.
 --
+-- Nothing is claimed of a queue that is paused, nor of one that a limit holds for: that is for
+-- `claim_limited_tasks`. Both are asked here, so that no queen needs to have heard of it. (An empty
+-- table each, once a claim.)
+--
 -- The move's guard is `candidate`, which holds the rows locked. Repeating it where they are written
 -- would let the planner read the whole of `task_claimable` there, instead of the primary key.
 --
@@ -46,6 +50,8 @@ with candidate as materialized (
     limit $3::integer
     for update skip locked
   ) t
+  where not exists (select from hive.queue where name = $2::text and is_paused)
+    and not exists (select from hive.usage_limit where scope <> 'queue' or target = $2::text)
   limit $3::integer
 ),
 placed as materialized (

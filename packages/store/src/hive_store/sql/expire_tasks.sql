@@ -15,7 +15,7 @@ with expired as materialized (
 ),
 changed as (
   update hive.task t
-  set state = 'cancelled', finished_at = clock_timestamp(), outcome = 'cancelled',
+  set state = 'cancelled', waits_for_limit = null, finished_at = clock_timestamp(), outcome = 'cancelled',
       error = 'it had expired before it could start'
   from expired
   where t.id = expired.id

@@ -90,7 +90,7 @@ ended as (
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
             g.is_given_back and t.state in ('queued', 'scheduled') as is_given_back,
             t.claims - t.given_back + (g.is_given_back and t.state in ('queued', 'scheduled'))::integer as attempt,
-            t.outcome, t.error, t.worker_id, t.started_at, t.key
+            t.outcome, t.error, t.worker_id, t.started_at, t.run_at, t.key
 ),
 counted as materialized (
   select lease_id, (array_agg(queen_id) filter (where queen_id is not null))[1] as queen_id, sum(open)::integer as open
@@ -109,8 +109,9 @@ shrunk as (
   update hive.lease l set open = c.open from counted c where l.id = c.lease_id and c.open > 0
 ),
 kept as (
-  insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at)
-  select id, claims, attempt, outcome, error, worker_id, lease_id, started_at
+  insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at, again_at)
+  select id, claims, attempt, outcome, error, worker_id, lease_id, started_at,
+         case when state = 'scheduled' then run_at end
   from ended
   where state in ('scheduled', 'queued')
 ),

@@ -20,7 +20,8 @@ with due as materialized (
 ),
 changed as (
   update hive.task t
-  set state = (case when t.has_turn is false or t.is_gated then 'blocked' else 'queued' end)::hive.task_state
+  set state = (case when t.has_turn is false or t.is_gated then 'blocked' else 'queued' end)::hive.task_state,
+      parked_at = null, parked_reason = null, parked_run_at = null
   from due
   where t.id = due.id
   returning t.id, t.key, t.state

@@ -47,7 +47,8 @@ changed as (
       is_gated = o.is_gated,
       run_at = statement_timestamp(), finished_at = null, cancel_requested_at = null,
       max_attempts = greatest(t.max_attempts, t.failures + 1), losses = 0, outcome = null,
-      result = null, error = null
+      result = null, error = null, waits_for_limit = null, parked_at = null, parked_reason = null,
+      parked_run_at = null
   from (
     select over.id, e.is_gated
     from over

@@ -35,8 +35,8 @@ with given as materialized (
     order by place
   ) g
     cross join lateral jsonb_to_record(coalesce(g.conditions, '{}')::jsonb) as c (
-      key text, expires_at timestamptz, unique_key text, unique_for text, after bigint[], after_places integer[],
-      if_parent_fails hive.if_parent_fails
+      key text, expires_at timestamptz, unique_key text, unique_for text, retry text, after bigint[],
+      after_places integer[], if_parent_fails hive.if_parent_fails, silence_timeout interval
     )
 ),
 named as (
@@ -69,13 +69,13 @@ chosen as materialized (
 ),
 added as (
   insert into hive.task (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
-                         key, has_turn, expires_at, unique_key, is_gated,
+                         key, has_turn, expires_at, unique_key, retry, silence_timeout, is_gated,
                          state)
   overriding system value
   select id, coalesce(kind, ($1::text[])[1]), payload::jsonb, coalesce(queue, ($3::text[])[1]),
          coalesce(priority, ($4::smallint[])[1]), coalesce(run_at, statement_timestamp()),
          coalesce(max_attempts, ($6::integer[])[1]), coalesce(max_losses, ($7::integer[])[1]), timeout, group_name,
-         key, case when key is not null then false end, expires_at, unique_key,
+         key, case when key is not null then false end, expires_at, unique_key, retry, silence_timeout,
          case when after is not null or after_places is not null then true end,
          (case when run_at > statement_timestamp() then 'scheduled'
                when key is not null or after is not null or after_places is not null then 'blocked'
