@@ -17,6 +17,7 @@ from hive_testkit.console import LONGEST_SECONDS, Console
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 FLOWS = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAM = re.compile(
@@ -32,7 +33,8 @@ class Program:
     output: str | None
 
 
-PROGRAMS = [Program(*found) for page in (README, PAGE, FLOWS) for found in PROGRAM.findall(page)]
+PAGES = (README, PAGE, FLOWS, EVENTS)
+PROGRAMS = [Program(*found) for page in PAGES for found in PROGRAM.findall(page)]
 SCRIPTS = [program for program in PROGRAMS if program.output]
 
 
@@ -72,7 +74,7 @@ def run(program: Program, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_every_program_is_found_and_two_pages_have_the_same_module() -> None:
-    assert (README + PAGE + FLOWS).count("```python") == len(PROGRAMS)
+    assert "".join(PAGES).count("```python") == len(PROGRAMS)
     module, same, flow = [program for program in PROGRAMS if not program.output]
     assert module == same
     assert (module.name, flow.name) == ("my_module.py", "my_flow.py")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -106,6 +107,9 @@ async def test_an_encrypted_task_is_opaque_in_postgres_and_runs_where_the_key_is
     read = await asyncio.to_thread(reader, "show", str(task_id), "--full")
     assert SECRET in read.stdout
     assert '"exit_code": 1' in read.stdout
+    told = await asyncio.to_thread(reader, "events", "--since", "1h", "--json")
+    assert [json.loads(line)["type"] for line in told.stdout.splitlines()][-1] == "failed"
+    assert SECRET not in told.stdout
 
 
 async def stored(cluster: Cluster, task_id: TaskId) -> str:

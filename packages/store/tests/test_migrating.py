@@ -30,6 +30,7 @@ MIGRATIONS = [
     "0013_silence",
     "0014_stuck",
     "0015_labels",
+    "0016_event_readers",
 ]
 
 

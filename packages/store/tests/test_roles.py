@@ -40,6 +40,10 @@ SENT_BY: Final = {
     "pruning.Pruner": {"queen"},
     "queen_store.QueenStore": {"queen"},
     "tick_store.TickStore": {"queen"},
+    "delivery_store.DeliveryStore": {"queen"},
+    "subscriber_store.SubscriberStore": {"submitter"},
+    "webhook_reports.WebhookReports": READERS,
+    "webhook_store.WebhookStore": {"owner"},
     "backing_up": {"owner"},
     "importing": {"owner"},
     "importing._Import": {"owner"},
@@ -147,20 +151,22 @@ FORBIDDEN: Final = {
         "claim_tasks", "accept_leases", "start_tasks", "append_output", "finish_tasks",
         "renew_leases", "release_leases", "reap_leases", "hold_term", "see_worker", "see_queen",
         "create_event_days", "drop_event_days", "forget_the_dead", "settle_restored_tasks",
+        "add_webhook", "pause_webhook", "remove_webhook", "read_webhook_secret", "hold_webhooks",
     },
     "worker": {
         "submit_tasks", "claim_tasks", "cancel_tasks", "revive_tasks", "reap_leases", "hold_term",
         "see_queen", "create_event_days", "drop_event_days", "forget_the_dead",
+        "add_webhook", "read_webhook_secret", "hold_webhooks",
     },
     "queen": {
         "submit_conditional_tasks", "put_schedule", "cancel_tasks", "revive_tasks", "finish_tasks",
-        "append_output", "see_worker",
+        "append_output", "see_worker", "add_webhook", "remove_webhook",
     },
     "operator": {
         "submit_conditional_tasks", "cancel_tasks", "revive_tasks", "claim_tasks", "finish_tasks",
-        "prune_tasks", "put_schedule",
+        "prune_tasks", "put_schedule", "add_webhook", "read_webhook_secret",
     },
-    "viewer": {name for name in names() if writes(name)},
+    "viewer": {name for name in names() if writes(name)} | {"read_webhook_secret"},
 }  # fmt: skip
 """What a role may not even ask for. That it can is not always enough to do it: see below."""
 
@@ -324,6 +330,43 @@ async def test_queens_make_and_drop_days_of_the_log_without_owning_it(
     await owner.execute(f'set role "{roles.name_of("queen")}"')
     assert await owner.fetchval(statement("create_event_days"), 5) == 2
     assert await owner.fetchval(statement("drop_event_days"), 7) == 0
+
+
+async def test_what_signs_deliveries_is_read_by_queens_alone(
+    roles: Roles, owner: Connection
+) -> None:
+    for role in ROLES:
+        await owner.execute(f'set role "{roles.name_of(role)}"')
+        if role == "queen":
+            assert await owner.fetch("select secret from hive.webhook_secret") == []
+        else:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await owner.fetch("select secret from hive.webhook_secret")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("update hive.webhook set url = 'http://10.0.0.1/'")
+        await owner.execute("reset role")
+
+
+async def test_the_secrets_table_comes_with_an_upgrade_without_being_readable(
+    roles: Roles, owner: Connection
+) -> None:
+    """Roles that were made before it may read tables to come; this one none of them may."""
+    await owner.execute(
+        "drop table hive.webhook_delivery, hive.webhook_secret, hive.webhook, hive.subscriber,"
+        " hive.event_horizon"
+    )
+    [migration] = [
+        file
+        for file in (files("hive_store") / "migrations").iterdir()
+        if file.name.endswith("_event_readers.sql")
+    ]
+    await owner.execute(migration.read_text(encoding="utf-8"))
+    for role in ROLES:
+        await owner.execute(f'set role "{roles.name_of(role)}"')
+        assert await owner.fetch("select id from hive.webhook") == []
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.fetch("select secret from hive.webhook_secret")
+        await owner.execute("reset role")
 
 
 async def test_queens_claim_under_limits_that_operators_set(

@@ -104,7 +104,10 @@ async def test_members_of_a_group_and_states_are_told_of_the_tasks_asked_about(
     one, two = await tasks.submit([NewTask(kind="call", group="g")] * 2)
     [other] = await tasks.submit([NewTask(kind="call", group="other")])
     await tasks.cancel([two])
-    assert await selector.members("g", [one, other, TaskId(999)]) == {one}
+    asked = [one, other, TaskId(999)]
+    assert await selector.members(asked, group="g") == {one}
+    assert await selector.members(asked, queue="default", kind="call") == {one, other}
+    assert await selector.members(asked, queue="elsewhere") == set()
     assert await tasks.states([one, two, TaskId(999)]) == {
         one: TaskState.QUEUED,
         two: TaskState.CANCELLED,

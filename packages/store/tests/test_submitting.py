@@ -11,11 +11,12 @@ import pytest
 
 from hive_contracts.errors import RefusedTaskError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
 from hive_store.conditions import Names
-from hive_store.refusing import FIELD_TYPES, MAX_PAYLOAD_BYTES
+from hive_store.refusing import FIELD_TYPES
 from hive_store.submitting import BATCH_TASKS, batches_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -178,7 +179,7 @@ def test_every_field_but_the_payload_is_held_to_a_type() -> None:
 
 
 async def test_a_payload_over_the_cap_is_told_to_go_into_a_file(tasks: TaskStore) -> None:
-    largest = "x" * (MAX_PAYLOAD_BYTES - 2)
+    largest = "x" * (MAX_VALUE_BYTES - 2)
     [task_id] = await tasks.submit([NewTask(kind="call", payload=largest)])
     assert (await tasks.read(task_id)).payload == largest
     with pytest.raises(RefusedTaskError, match=r"1,048,577 bytes; at most 1,048,576 .*file"):
@@ -189,7 +190,7 @@ async def test_the_cap_is_on_what_was_written_not_on_what_postgres_makes_of_it(
     tasks: TaskStore,
 ) -> None:
     """As jsonb, a list of small numbers takes six times its text."""
-    numbers = [1] * (MAX_PAYLOAD_BYTES // 2 - 1)
+    numbers = [1] * (MAX_VALUE_BYTES // 2 - 1)
     [task_id] = await tasks.submit([NewTask(kind="call", payload=numbers)])
     assert (await tasks.read(task_id)).payload == numbers
 
@@ -241,7 +242,7 @@ async def test_ids_that_no_task_has_are_told(tasks: TaskStore) -> None:
 
 
 def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
-    small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_PAYLOAD_BYTES - 2))
+    small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_VALUE_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
         return [len(batch.columns[1]) for batch in batches_of(new, Names())]

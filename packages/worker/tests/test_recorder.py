@@ -1,6 +1,7 @@
 """What happened is written together, in order, once, and through every outage."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
 from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, Task
 from hive_store import WorkerStore, migrate, open_line
@@ -171,6 +173,20 @@ async def test_a_result_that_postgres_refuses_fails_alone(scene: Scene, ground: 
     assert failed[0].error.startswith("its result was refused by Postgres: ")
     assert sum(record.state is TaskState.SUCCEEDED for record in records) == 8
     assert scene.holdings.lease_ids() == []
+
+
+async def test_large_results_go_in_several_statements_and_small_ones_beside_them(
+    scene: Scene, ground: Ground
+) -> None:
+    tasks = scene.hold(await ground.lease(20))
+    large = json.dumps("x" * (MAX_VALUE_BYTES - 2))
+    for place, task in enumerate(tasks):
+        scene.succeed(task, result="1" if place % 3 == 0 else large)
+    await scene.recorder.tick()
+    assert scene.recorder.unwritten == 9
+    while scene.recorder.unwritten:
+        await scene.recorder.tick()
+    assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 20}}
 
 
 async def test_a_start_is_durable_when_it_is_announced(scene: Scene, ground: Ground) -> None:

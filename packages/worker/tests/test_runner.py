@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +12,8 @@ from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Parked, Released, Succeeded
+from hive_contracts.sealing import Sealer
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move
 from hive_contracts.tasks import ParentResult, Task
 from hive_store.worker_store import Ending, LeasedTask
@@ -61,13 +63,18 @@ class Notebook:
 class Scene:
     """A runner with one slot, whose executor does what the stage says."""
 
-    def __init__(self, executors: Executors, stage: Stage) -> None:
+    def __init__(self, executors: Executors, stage: Stage, *, sealer: Sealer | None = None) -> None:
         self.stage = stage
         self.notebook = Notebook()
         self.holdings = Holdings()
         self.clock = ManualClock()
         self.runner = Runner(
-            executors, self.notebook, self.holdings, settings=WorkerSettings(), clock=self.clock
+            executors,
+            self.notebook,
+            self.holdings,
+            settings=WorkerSettings(),
+            clock=self.clock,
+            sealer=sealer,
         )
 
     async def run(self, task: Task, *, is_cancelled: bool = False) -> Ending:
@@ -396,6 +403,44 @@ async def test_a_result_that_cannot_be_stored_fails_for_good_and_says_so(
     assert (ending.move, ending.result) == (Move.FAIL, None)
     assert ending.error is not None
     assert ending.error.startswith("its result was refused: ")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "😀"])
+async def test_a_result_is_kept_up_to_the_limit_and_refused_a_byte_over_it(
+    scene: Scene, letter: str
+) -> None:
+    count, rest = divmod(MAX_VALUE_BYTES - 2, len(letter.encode()))
+    rest += len(letter.encode())
+    for over, is_kept in ((-1, True), (0, True), (1, False)):
+        scene.stage.play = returning(Succeeded(letter * (count - 1) + "." * (rest + over)))
+        ending = await scene.run(task(max_attempts=3))
+        assert (ending.result is not None) is is_kept
+        assert ending.move is (Move.SUCCEED if is_kept else Move.FAIL)
+    assert ending.error == (
+        "its result was refused: it is 1,048,577 bytes; at most 1,048,576 (1 MiB) are kept."
+        " Write it to a file, and return the file's path"
+    )
+
+
+class Padding:
+    """Seals by making longer. Satisfies `Sealer`, as far as a runner uses one."""
+
+    def opened(self, task: Task) -> Task:
+        return task
+
+    def sealed_result(self, task: Task, result: str) -> str:
+        return f'{{"sealed": {result}}}'
+
+
+async def test_the_limit_of_a_sealed_result_is_of_what_is_stored(trial_kind: None) -> None:
+    stage = Stage()
+    async with Executors.open(Tools(spawner=NoSpawner(), settings=(stage,))) as executors:
+        scene = Scene(executors, stage, sealer=cast("Sealer", Padding()))
+        around = len('{"sealed": ""}')
+        for size, is_kept in ((MAX_VALUE_BYTES - around, True), (MAX_VALUE_BYTES - 2, False)):
+            stage.play = returning(Succeeded("x" * size))
+            ending = await scene.run(task())
+            assert (ending.result is not None) is is_kept
 
 
 async def test_a_failure_with_a_result_that_cannot_be_stored_keeps_its_error(

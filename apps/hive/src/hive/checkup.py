@@ -32,6 +32,7 @@ from hive_store.migrating import LATEST, read_schema
 from hive_store.onlooker import Onlooker, UnmetNeeds
 from hive_store.schedule_store import TroubledSchedule
 from hive_store.schema import Schema
+from hive_store.webhook_reports import WebhookReports, WebhookSummary
 
 __all__ = ["Check", "check_up"]
 
@@ -185,7 +186,9 @@ async def _load(urls: Urls) -> list[Check]:
             transactions = _transaction(await EventLog(line).oldest_transaction())
             troubled = await ScheduleStore(line).troubled(living=SEEN_WITHIN, limit=MOST_NAMED)
             unmet = await Onlooker(line).unmet_needs(living=SEEN_WITHIN)
-            return [connections, *transactions, *map(_schedule, troubled), *map(_unmet, unmet)]
+            webhooks = await WebhookReports(line).all()
+            schedules, needs = map(_schedule, troubled), map(_unmet, unmet)
+            return [connections, *transactions, *schedules, *needs, *_webhooks(webhooks)]
     except HiveError as error:
         return [Check(name="event log", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
 
@@ -201,6 +204,19 @@ def _transaction(oldest: OpenTransaction | None) -> Iterable[Check]:
             remedy="it holds back the event log; end it, or"
             f" select pg_terminate_backend({oldest.pid})",
         )
+
+
+def _webhooks(webhooks: Iterable[WebhookSummary]) -> Iterable[Check]:
+    """Name each webhook that gets nothing at present."""
+    for webhook in webhooks:
+        if webhook.state != "active":
+            why = "; ".join(filter(None, (webhook.pause_reason, webhook.last_error)))
+            yield Check(
+                name=f"webhook {webhook.id}",
+                is_fine=webhook.is_paused_by_hand,
+                found=f"{webhook.state}: {webhook.url}: {why}",
+                remedy=f"see to its receiver, then: hive webhook resume {webhook.id}",
+            )
 
 
 def _schedule(troubled: TroubledSchedule) -> Check:

@@ -41,6 +41,7 @@ from hive.commands import (
     submit,
     unpark,
     up,
+    webhook,
     worker,
     workers,
 )
@@ -96,6 +97,7 @@ app.command()(show.show)
 app.add_typer(group.app, name="group")
 app.command("list")(list_.list_tasks)
 app.command(epilog=events.EPILOG)(events.events)
+app.add_typer(webhook.app)
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)

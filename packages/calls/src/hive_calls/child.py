@@ -21,11 +21,12 @@ from typing import Any, NoReturn, TextIO
 
 from hive_calls.asking import Asking
 from hive_calls.failures import describe, names_of, storable
-from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
+from hive_calls.frames import CHANNEL, MAX_REPLY_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
 from hive_calls.life import ChildsLife
 from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
+from hive_contracts.sizes import oversize
 from hive_contracts.tasks import NewTask, ParentResult
 from hive_contracts.wire import decode_json, decode_parents, encode_json
 
@@ -142,13 +143,20 @@ def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
             f"{function} returned a coroutine; define it with `async def`", is_retryable=False
         )
     try:
-        reply = encode_json({"result": result, "then": then} if then else {"result": result})
+        encoded = encode_json(result)
+        following = f',"then":{encode_json(then)}' if then else ""
     except UnstorableValueError as error:
         return _failure(f"the result of {function} was lost: {error}", is_retryable=False)
-    if (size_bytes := len(reply.encode())) > MAX_RESULT_BYTES:
+    if excess := oversize(encoded):
         return _failure(
-            f"the result of {function} is {size_bytes:,} bytes long, and at most"
-            f" {MAX_RESULT_BYTES:,} are kept; write it to a file and return the file's name",
+            f"the result of {function} {excess}. Write it to a file, and return the file's path",
+            is_retryable=False,
+        )
+    reply = f'{{"result":{encoded}{following}}}'
+    if following and (size_bytes := len(reply.encode())) > MAX_REPLY_BYTES:
+        return _failure(
+            f"{function} submits tasks of {size_bytes:,} bytes, and at most {MAX_REPLY_BYTES:,} go"
+            " with its result. Put their payloads into files",
             is_retryable=False,
         )
     return reply

@@ -27,7 +27,7 @@ from typing import Final
 __all__ = [
     "CHANNEL",
     "MAX_FRAME_BYTES",
-    "MAX_RESULT_BYTES",
+    "MAX_REPLY_BYTES",
     "frame",
     "frame_size",
     "read_frame",
@@ -38,10 +38,10 @@ CHANNEL: Final = 3
 """The child's descriptor of the socket."""
 
 HEADER_BYTES: Final = 4
-MAX_RESULT_BYTES: Final = 16 * 1024 * 1024
-"""The largest result that a child may return, as JSON."""
+MAX_REPLY_BYTES: Final = 16 * 1024 * 1024
+"""The most that a child may answer: a result, and the tasks that are to follow it."""
 
-MAX_FRAME_BYTES: Final = MAX_RESULT_BYTES + 1024
+MAX_FRAME_BYTES: Final = MAX_REPLY_BYTES + 1024
 """A longer message can only be noise that the function wrote to the socket."""
 
 _header: Final = struct.Struct(">I")

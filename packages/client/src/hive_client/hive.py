@@ -18,19 +18,27 @@ from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
 from hive_client.cancelling import CalledOff, call_off_all
+from hive_client.event_stream import EventStream, checked_cursor, event_filter
 from hive_client.local_hive import find_local_hive
-from hive_client.news import News
+from hive_client.lookout import Lookout
 from hive_client.submitter import Submitter
-from hive_client.watching import Watch
+from hive_client.subscriber import Names, Subscriber
 from hive_contracts.errors import ConfigurationError, UsageError
-from hive_contracts.events import CancelRequest, EventType
+from hive_contracts.events import CancelRequest, Cursor, Event, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
-from hive_store import EndedTask, TaskStore, open_line
+from hive_store import (
+    EndedTask,
+    EventFilter,
+    EventLog,
+    SubscriberStore,
+    TaskStore,
+    open_line,
+)
 from hive_store.control_store import ControlStore
 from hive_store.deeds import myself
 from hive_store.task_ids import checked_ids
@@ -46,10 +54,13 @@ DEFAULT_PREFIX: Final = "hive"
 class Hive(Submitter):
     """A Hive to give work to. Get one from `connect`."""
 
-    def __init__(self, tasks: TaskStore, bus: Bus | None, news: News) -> None:
+    def __init__(
+        self, tasks: TaskStore, bus: Bus | None, *, lookout: Lookout, names: Names
+    ) -> None:
         super().__init__(tasks, bus)
-        self.news = news
-        """What is heard of the ends of tasks."""
+        self._names = names
+        self.lookout = lookout
+        """Waits for the ends of tasks, for all who wait."""
 
     @cached_property
     def schedules(self) -> "Schedules":
@@ -97,36 +108,38 @@ class Hive(Submitter):
     @asynccontextmanager
     async def over(cls, tasks: TaskStore, bus: Bus | None) -> AsyncGenerator[Self]:
         """Give a Hive over a store and a bus that are open, and stay so."""
-        async with News.open(bus) as news:
-            yield cls(tasks, bus, news)
+        async with (
+            Lookout.open(tasks, bus) as lookout,
+            Names.open(SubscriberStore(tasks.line)) as names,
+        ):
+            yield cls(tasks, bus, lookout=lookout, names=names)
 
     async def as_completed(
         self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
     ) -> AsyncGenerator[EndedTask]:
         """Give tasks as they end, each once, whatever their number.
 
-        Outlives servers that are away for a while. No more than 1,000 results are held at a time.
+        Outlives servers that are away for a while. No more than 1,000 results are held at a time;
+        however many wait in one client, one loop looks for all of them.
 
         Args:
             task_ids: the tasks, in any order; some or all may have ended.
             within: how long to wait for all of them; None for as long as it takes.
 
         Raises:
-            UnknownTaskError: there is no task of one of these ids; none is given then.
+            UnknownTaskError: there is no task of one of these ids, and none is given then; or one
+                was deleted before its end was seen.
             UsageError: an id is no whole number, or `within` no timedelta.
             TimeoutError: some had not ended `within` that time; they go on all the same.
         """
         give_up_at = _moment_after(within)
-        wanted = checked_ids(task_ids)
-        with self.news.about(wanted) as ear:
-            watch = Watch(self.tasks, self.news, ear, wanted)
+        with self.lookout.watch(checked_ids(task_ids)) as watch:
             while True:
                 async with asyncio.timeout_at(give_up_at):
-                    some = await watch.next_ended()
-                if not some:
+                    ended = await watch.next()
+                if ended is None:
                     return
-                for ended in some:
-                    yield ended
+                yield ended
 
     async def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
         """Return how a task ended, once it has. Raises as `as_completed` does."""
@@ -143,6 +156,93 @@ class Hive(Submitter):
         wanted = list(task_ids)
         ended = {task.id: task async for task in self.as_completed(wanted, within=within)}
         return [ended[task_id] for task_id in wanted]
+
+    async def events(
+        self,
+        *,
+        after: Cursor | str | None = None,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> AsyncGenerator[Event]:
+        """Give what happens to tasks, in the order of the log, for ever.
+
+        Outlives servers that are away for a while. The cursor of each event is where to go on
+        behind it, in this program or in another.
+
+        Args:
+            after: the cursor of the last event that was handled, or its text; `Cursor()` for the
+                beginning of the log; None for what happens from now on.
+            types: of these alone; none for any.
+            tasks: of these alone; none for any. An event of many tasks is cut down to those wanted.
+            group: of tasks of this group alone.
+            queue: of tasks of this queue alone.
+            kind: of tasks of this kind alone.
+
+        Raises:
+            LostEventsError: the log does not hold all that came behind `after`.
+            UsageError: an argument is none that can be meant; the message says which.
+        """
+        wanted = event_filter(types=types, tasks=tasks, group=group, queue=queue, kind=kind)
+        cursor = await self._log_end() if after is None else checked_cursor(after)
+        stream = EventStream(self.tasks.line, self.lookout.news, wanted, cursor)
+        with self.lookout.news.stirring() as stirred:
+            while True:
+                for event in await stream.read_on(stirred):
+                    yield event
+
+    @asynccontextmanager
+    async def subscriber(
+        self,
+        name: str,
+        *,
+        begin: Cursor | str | None = None,
+        commits: bool = True,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> AsyncGenerator[Subscriber]:
+        """Give a reader of events whose place Postgres keeps, under a name that nobody else has.
+
+        Each event is given at least once, over the end of this program and the start of the next.
+
+        Args:
+            name: of the reader; its place is kept as long as the database.
+            begin: where a new name begins, as `after` of `events`; one that is known goes on.
+            commits: whether what was handled is noted by itself: page by page (1,000 events at
+                most), and at the end of the context. If not, by `commit` alone.
+            types: as in `events`, like those below.
+            tasks: of these alone.
+            group: of tasks of this group alone.
+            queue: of tasks of this queue alone.
+            kind: of tasks of this kind alone.
+
+        Raises:
+            UsageError: another process reads under the name, or an argument is none that can be
+                meant; the message says which.
+        """
+        wanted = event_filter(types=types, tasks=tasks, group=group, queue=queue, kind=kind)
+        subscriber = await self.open_subscriber(name, wanted, begin=begin, commits=commits)
+        try:
+            yield subscriber
+        finally:
+            await subscriber.close()
+
+    async def open_subscriber(
+        self, name: str, wanted: EventFilter, *, begin: Cursor | str | None, commits: bool
+    ) -> Subscriber:
+        """Return the reader that `subscriber` gives; who asks for it here closes it."""
+        place = await self._log_end() if begin is None else checked_cursor(begin)
+        holder, cursor = await self._names.take(name, begin=place)
+        stream = EventStream(self.tasks.line, self.lookout.news, wanted, cursor)
+        return Subscriber(name, holder, self._names, stream, commits=commits)
+
+    async def _log_end(self) -> Cursor:
+        return await EventLog(self.tasks.line).end()
 
     async def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now.

@@ -13,14 +13,17 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from hive_client.cancelling import CalledOff
+from hive_client.event_stream import event_filter
 from hive_client.hive import Hive
 from hive_client.loop_thread import LoopThread
 from hive_client.options import TaskOptions
 from hive_client.submitter import CHUNK_TASKS, Submitter, chunks
+from hive_client.subscriber import Subscriber
 from hive_contracts.errors import UsageError
+from hive_contracts.events import Cursor, Event
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
@@ -32,9 +35,10 @@ from hive_store import EndedTask
 if TYPE_CHECKING:
     from hive_client.sync_schedules import SyncSchedules
 
-__all__ = ["SyncHive", "SyncSubmitter"]
+__all__ = ["SyncHive", "SyncSubmitter", "SyncSubscriber"]
 
 P = ParamSpec("P")
+ItemT = TypeVar("ItemT")
 
 
 class SyncSubmitter:
@@ -90,6 +94,34 @@ class SyncSubmitter:
             yield self.submit_many(chunk)
 
 
+class SyncSubscriber:
+    """Gives each event, in the order of the log. Get one from `SyncHive.subscriber`."""
+
+    def __init__(self, thread: LoopThread[Hive], subscriber: Subscriber) -> None:
+        self._thread = thread
+        self._subscriber = subscriber
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place that is stored; see `Subscriber.cursor`."""
+        return self._subscriber.cursor
+
+    def __iter__(self) -> "SyncSubscriber":
+        return self
+
+    def __next__(self) -> Event:
+        """Return the next event, once there is one; see `Subscriber`."""
+        return self._thread.run(self._subscriber.__anext__)
+
+    def commit(self) -> None:
+        """Note that everything that was given out has been handled; see `Subscriber.commit`."""
+        self._thread.run(self._subscriber.commit)
+
+    def go_to(self, cursor: Cursor) -> None:
+        """Go on behind `cursor`, and note it; see `Subscriber.go_to`."""
+        self._thread.run(self._subscriber.go_to, cursor)
+
+
 class SyncHive(SyncSubmitter):
     """A Hive to give work to. Get one from `connect`."""
 
@@ -130,14 +162,7 @@ class SyncHive(SyncSubmitter):
         self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
     ) -> Generator[EndedTask]:
         """Give tasks as they end, each once; see `Hive.as_completed`."""
-        ends = self._hive.as_completed(list(task_ids), within=within)
-        try:
-            while (ended := self._thread.run(_next_of, ends)) is not None:
-                yield ended
-        finally:
-            # It ends by itself when the thread does, or when the wait for its next is called off.
-            with suppress(UsageError, RuntimeError):
-                self._thread.run(ends.aclose)
+        yield from self._each_of(self._hive.as_completed(list(task_ids), within=within))
 
     def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
         """Return how a task ended, once it has; see `Hive.wait`."""
@@ -148,6 +173,48 @@ class SyncHive(SyncSubmitter):
     ) -> list[EndedTask]:
         """Return how tasks ended, in the order given; see `Hive.wait_for_all`."""
         return self._thread.run(self._hive.wait_for_all, list(task_ids), within=within)
+
+    def events(
+        self,
+        *,
+        after: Cursor | str | None = None,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> Generator[Event]:
+        """Give what happens to tasks, in the order of the log, for ever; see `Hive.events`."""
+        yield from self._each_of(
+            self._hive.events(
+                after=after, types=types, tasks=tasks, group=group, queue=queue, kind=kind
+            )
+        )
+
+    @contextmanager
+    def subscriber(
+        self,
+        name: str,
+        *,
+        begin: Cursor | str | None = None,
+        commits: bool = True,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> "Generator[SyncSubscriber]":
+        """Give a reader of events whose place Postgres keeps; see `Hive.subscriber`."""
+        wanted = event_filter(types=types, tasks=tasks, group=group, queue=queue, kind=kind)
+        subscriber = self._thread.run(
+            self._hive.open_subscriber, name, wanted, begin=begin, commits=commits
+        )
+        try:
+            yield SyncSubscriber(self._thread, subscriber)
+        finally:
+            # When the thread has ended, the time of the name runs out by itself.
+            with suppress(UsageError):
+                self._thread.run(subscriber.close)
 
     def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now. See `Hive.cancel`."""
@@ -201,6 +268,14 @@ class SyncHive(SyncSubmitter):
         """Return the limits; see `Hive.limits`."""
         return self._thread.run(self._hive.limits)
 
+    def _each_of(self, items: AsyncGenerator[ItemT]) -> Generator[ItemT]:
+        async def next_item() -> ItemT | None:
+            return await anext(items, None)
 
-async def _next_of(ends: AsyncGenerator[EndedTask]) -> EndedTask | None:
-    return await anext(ends, None)
+        try:
+            while (item := self._thread.run(next_item)) is not None:
+                yield item
+        finally:
+            # It ends by itself when the thread does, or when the wait for its next is called off.
+            with suppress(UsageError, RuntimeError):
+                self._thread.run(items.aclose)

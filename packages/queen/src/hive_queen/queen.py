@@ -36,7 +36,8 @@ from hive_queen.retaining import Retainer
 from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
-from hive_store import HOT_SETTINGS, Doorbell, QueenStore, open_line
+from hive_queen.webhooks import Webhooks
+from hive_store import HOT_SETTINGS, Doorbell, Line, QueenStore, open_line
 from hive_store.pruning import Pruner
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
@@ -56,6 +57,7 @@ class Queen:
         doorbell: Doorbell,
         pruner: Pruner,
         *,
+        upkeep: Line,
         settings: QueenSettings,
         retention: Retention,
         metrics: Metrics,
@@ -127,6 +129,7 @@ class Queen:
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Raiser(store, wake=wake, settings=settings, metrics=metrics),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
+            Webhooks(upkeep, settings=settings, metrics=metrics),
             Scheduler(
                 store.ticks,
                 changed=doorbell.schedules_changed,
@@ -175,6 +178,7 @@ async def open_queen(
             sender,
             doorbell,
             Pruner(upkeep),
+            upkeep=upkeep,
             settings=settings,
             retention=retention,
             metrics=metrics,

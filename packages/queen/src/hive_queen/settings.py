@@ -42,6 +42,9 @@ class QueenSettings:
     weights: tuple[str, ...] = ()
     """Shares of the slots by queue, as in images=3, while several want them; 1 if not named."""
 
+    webhook_days: int = 3
+    """For how many days a webhook may fail before it is paused."""
+
     retry_batch: int = 1000
     """Most tasks that one sweep moves."""
 
@@ -86,6 +89,10 @@ class QueenSettings:
             )
         if self.max_bundle < 1 or self.max_ahead < 0 or self.retry_batch < 1:
             raise ConfigurationError("max_bundle and retry_batch are at least 1, max_ahead 0")
+        if self.webhook_days < 1:
+            raise ConfigurationError(
+                f"a webhook may fail for a day at least, not {self.webhook_days}"
+            )
         if self.raise_after_seconds < 0:
             raise ConfigurationError(
                 f"raise_after_seconds is 0 (never) or more, not {self.raise_after_seconds:g}"

@@ -15,10 +15,12 @@ from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
 from hive_store.control_store import ControlStore
 from hive_store.deeds import myself
+from hive_store.delivery_store import DeliveryStore
 from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
 from hive_store.texts import storable_text
 from hive_store.tick_store import TickStore
+from hive_store.webhook_reports import WebhookReports
 
 __all__ = [
     "CalledOff",
@@ -149,6 +151,12 @@ class QueenStore:
 
         self.ticks = TickStore(upkeep)
         """All that is asked of schedules."""
+
+        self.deliveries = DeliveryStore(upkeep)
+        """What is done for webhooks."""
+
+        self.webhook_reports = WebhookReports(upkeep)
+        """How webhooks fare."""
 
     async def claim(
         self,

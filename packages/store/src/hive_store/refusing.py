@@ -12,13 +12,13 @@ from typing import Final, TypeAlias, cast
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
 from hive_contracts.labels import LABEL_IN_WORDS, MOST_NEEDS, is_label
 from hive_contracts.retrying import TIMED_OUT, Retry, is_exit, retry_in
+from hive_contracts.sizes import oversize
 from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
 from hive_contracts.wire import encode_json
 
 __all__ = [
     "FIELD_TYPES",
     "LATEST_RUN_AT",
-    "MAX_PAYLOAD_BYTES",
     "Form",
     "checked_form",
     "checked_payload",
@@ -28,7 +28,6 @@ __all__ = [
 Form: TypeAlias = tuple[object, ...]
 """The values of a task's fields in the order of `FIELD_TYPES`."""
 
-MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
 COMMAND: Final = "command"
 LEAST_URGENT: Final = 32767
@@ -130,13 +129,9 @@ def payload_of(task: NewTask) -> str:
         payload = encode_json(task.payload)
     except UnstorableValueError as error:
         raise RefusedTaskError(f"the payload of a {task.kind} task: {error}") from error
-    if len(payload) * 4 <= MAX_PAYLOAD_BYTES:
-        return payload
-    size = len(payload.encode())
-    if size > MAX_PAYLOAD_BYTES:
+    if excess := oversize(payload):
         raise RefusedTaskError(
-            f"the payload is {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} (1 MiB) are kept."
-            " Put it into a file, and the file's path into the payload"
+            f"the payload {excess}. Put it into a file, and the file's path into the payload"
         )
     return payload
 

@@ -60,6 +60,9 @@ alter default privileges in schema hive
   grant select on tables to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 grant execute on function hive.refilled to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 
+-- What signs deliveries is for who delivers.
+revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"viewer";
+
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
@@ -77,6 +80,8 @@ grant insert on hive.dependency_wake to :"submitter";
 -- A schedule is a submit that goes on. Its ticks are the queens' to write, but for one asked for by hand.
 grant insert, update, delete on hive.schedule to :"submitter";
 grant insert, update on hive.tick to :"submitter";
+-- How far each has read the event log, under its name.
+grant insert, update on hive.subscriber to :"submitter";
 
 -- Workers: how the attempt goes. Never what the task is: kind, queue, payload, options.
 grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, run_at, failures,
@@ -103,6 +108,10 @@ grant update, delete on hive.unique_key to :"queen";
 grant update (next_at, fault, waiting, open_task_ids, last_tick_at, last_task_id) on hive.schedule to :"queen";
 grant insert, update, delete on hive.tick to :"queen";
 grant insert, update, delete on hive.queen to :"queen";
+-- Where events are delivered is for the owner to say: a webhook has queens send requests.
+grant update (xid, event_id, due_at, failures, failing_since, last_error, paused_at, pause_reason, holder, held_until)
+  on hive.webhook to :"queen";
+grant insert, update, delete on hive.webhook_delivery to :"queen";
 grant insert, update on hive.term to :"queen";
 grant delete on hive.worker to :"queen";
 grant update (tokens, refilled_at) on hive.usage_limit to :"queen";

@@ -107,9 +107,16 @@ class Selector:
             ends_per_second=sum(row["lately"] for row in rows) / span_seconds,
         )
 
-    async def members(self, group: str, task_ids: Sequence[TaskId]) -> set[TaskId]:
-        """Return those of the tasks that belong to a group."""
-        rows = await self._line.fetch("select_members", group, list(task_ids))
+    async def members(
+        self,
+        task_ids: Sequence[TaskId],
+        *,
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> set[TaskId]:
+        """Return those of the tasks that belong to a group, a queue and a kind; None for any."""
+        rows = await self._line.fetch("select_members", list(task_ids), group, queue, kind)
         return {TaskId(row["id"]) for row in rows}
 
     async def _ids(

@@ -72,7 +72,7 @@ class TaskStore:
 
     @property
     def line(self) -> Line:
-        """What it speaks over."""
+        """The connection, for other sides of the store that share it."""
         return self._line
 
     @property

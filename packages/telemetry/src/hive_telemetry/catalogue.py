@@ -156,6 +156,16 @@ METRICS: Final = (
         "hive_oldest_transaction_age_seconds",
         "Age of the oldest open transaction; the tail of the event log cannot be read past it.",
     ),
+    _gauge("hive_webhooks", "Webhooks by how they fare: active, failing, paused.", "state"),
+    _gauge(
+        "hive_webhook_oldest_pending_seconds",
+        "How long the oldest pending delivery of any webhook has been pending; absent if none is.",
+    ),
+    _counter(
+        "hive_webhook_deliveries_total",
+        "Tries of this queen to deliver, by what came of them: delivered or failed.",
+        "outcome",
+    ),
     _gauge("hive_queue_paused", "1 for each queue that is paused; absent for others.", "queue"),
     _gauge("hive_limit_running", "Leased tasks that a limit counts.", "limit"),
     _gauge("hive_limit_max_running", "How many such tasks the limit allows.", "limit"),

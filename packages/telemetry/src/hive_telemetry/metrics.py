@@ -73,6 +73,9 @@ class Metrics:
         self._bundles_lapsing = self._tally("hive_bundles_lapsing_total")
         self._default_rows = self._gauge("hive_event_log_default_rows")
         self._transaction_age = self._gauge("hive_oldest_transaction_age_seconds")
+        self._webhooks = self._gauge("hive_webhooks")
+        self._oldest_pending = self._gauge("hive_webhook_oldest_pending_seconds")
+        self._deliveries = self._counter("hive_webhook_deliveries_total")
         self._paused = self._gauge("hive_queue_paused")
         self._limit_running = self._gauge("hive_limit_running")
         self._limit_max = self._gauge("hive_limit_max_running")
@@ -173,6 +176,15 @@ class Metrics:
     def show_oldest_transaction_age(self, seconds: float | None) -> None:
         """Show the age of the oldest open transaction; None when none is open or it is unknown."""
         self._transaction_age.show({} if seconds is None else {(): seconds})
+
+    def show_webhooks(self, counts: Mapping[str, int], oldest_seconds: float | None) -> None:
+        """Show webhooks by state, and how long the oldest pending delivery has been pending."""
+        self._webhooks.show({(state,): count for state, count in counts.items()})
+        self._oldest_pending.show({} if oldest_seconds is None else {(): oldest_seconds})
+
+    def delivered(self, outcome: str) -> None:
+        """Count a try to deliver to a webhook: `delivered` or `failed`."""
+        self._deliveries.add(1, (outcome,))
 
     def show_paused(self, queues: Iterable[str]) -> None:
         """Show which queues are paused. Empty: none is, or this process does not know."""

@@ -7,7 +7,9 @@ acknowledge is repeated as it was: the statements are fenced by lease and may be
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Final, Never
 
 from hive_bus.bus import Bus
@@ -31,6 +33,9 @@ from hive_worker.report import Report
 __all__ = ["Recorder"]
 
 MOST_ENDINGS: Final = 1000
+MOST_RESULT_BYTES: Final = 8 * 1024 * 1024
+"""Of all results in one statement, roughly; a single result is an eighth of it at most."""
+
 MOST_PIECES: Final = 64
 
 
@@ -177,7 +182,7 @@ class Recorder:
     async def _write_endings(self) -> None:
         # One batch, and only what had ended before the output was written: the output of an attempt
         # that has ended since is not stored yet, and would be refused once its ending is.
-        batch = self._endings[:MOST_ENDINGS]
+        batch = _fitting(self._endings[:MOST_ENDINGS])
         if not batch:
             return
         endings = [ending for ending, _ in batch]
@@ -225,6 +230,12 @@ class Recorder:
         report.count(self._metrics)
         self._bus.tell(*report.frames())
         self._written.set()
+
+
+def _fitting(endings: list[tuple[Ending, Task]]) -> list[tuple[Ending, Task]]:
+    """Return the first of the endings, as many as fit into one statement with their results."""
+    sizes = accumulate(len(ending.result or "") for ending, _ in endings)
+    return endings[: max(1, bisect_right([*sizes], MOST_RESULT_BYTES))]
 
 
 def _refused(ending: Ending, error: UnstorableValueError) -> Ending:

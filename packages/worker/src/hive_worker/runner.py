@@ -44,6 +44,7 @@ from hive_contracts.outcomes import (
 )
 from hive_contracts.retrying import TIMED_OUT, Retry, retry_in
 from hive_contracts.sealing import Sealer
+from hive_contracts.sizes import oversize
 from hive_contracts.states import Move
 from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
@@ -276,6 +277,7 @@ class Runner:
             result = _result_of(outcome)
             if result is not None and self._sealer is not None:
                 result = self._sealer.sealed_result(task, result)
+            _refuse_oversize(result)
             if then and self._sealer is not None:
                 then = [sealed(task, self._sealer) for task in then]
         except UnstorableValueError as error:
@@ -386,6 +388,11 @@ def _result_of(outcome: Outcome) -> str | None:
             return encode_json(outcome.result)
         case _:
             return None
+
+
+def _refuse_oversize(result: str | None) -> None:
+    if result is not None and (excess := oversize(result)):
+        raise UnstorableValueError(f"it {excess}. Write it to a file, and return the file's path")
 
 
 def _error_of(outcome: Outcome) -> str | None:

@@ -56,6 +56,23 @@ moved_audit as (
   update hive.audit
   set at = at - $1::interval
 ),
+moved_subscriber as (
+  update hive.subscriber
+  set held_until = held_until - $1::interval
+),
+moved_webhook as (
+  update hive.webhook
+  set created_at = created_at - $1::interval,
+      due_at = due_at - $1::interval,
+      failing_since = failing_since - $1::interval,
+      paused_at = paused_at - $1::interval,
+      held_until = held_until - $1::interval
+),
+moved_webhook_delivery as (
+  update hive.webhook_delivery
+  set created_at = created_at - $1::interval,
+      ended_at = ended_at - $1::interval
+),
 moved_pause as (
   update hive.queue
   set paused_at = paused_at - $1::interval
