@@ -346,7 +346,7 @@ async def test_a_limit_that_is_reached_costs_others_nothing_however_many_wait_fo
         f" from generate_series(1, {BURST});"
         "select hive.set_limit('kind', 'agent', 5)"
     )
-    arguments = (*claim_arguments(100, *EVERYTHING), 100)
+    arguments = (*claim_arguments(100, *EVERYTHING)[:-1], 100, "")
     plan = await explain(hot, "claim_limited_tasks", *arguments)
     assert_reads_indexes(plan)
     # Read and written: five from the limit's line, the rest from the queue's.

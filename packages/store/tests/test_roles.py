@@ -336,7 +336,7 @@ async def test_queens_claim_under_limits_that_operators_set(
     await owner.execute(f'set role "{roles.name_of("queen")}"')
     row = await owner.fetchrow(
         statement("claim_limited_tasks"), uuid4(), "default", 10, 60.0, 10, 1,
-        [-1], [datetime(2000, 1, 1, tzinfo=UTC)], [0], [9], 10,
+        [-1], [datetime(2000, 1, 1, tzinfo=UTC)], [0], [9], 10, "",
     )  # fmt: skip
     assert row is not None
     assert (row["size"], row["held_up"]) == (1, 1)
