@@ -18,6 +18,7 @@ from hive.task_options import (
     NoRerun,
     Priority,
     Queue,
+    Shell,
     SilenceTimeout,
     StartupTimeout,
     Timeout,
@@ -42,9 +43,7 @@ def run(
     *,
     cwd: Cwd = None,
     env: Env = None,
-    shell: Annotated[
-        bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
-    ] = False,
+    shell: Shell = False,
     timeout: Timeout = None,
     silence_timeout: SilenceTimeout = None,
     startup_timeout: StartupTimeout = None,
