@@ -65,7 +65,7 @@ def test_show_tells_how_each_attempt_ended_and_where_it_ran(hive: Console) -> No
     assert "state     failed" in shown
     assert "error     exit code 2" in shown
     first, second = [
-        line for line in shown.splitlines() if "exit code" in line and "process" in line
+        line for line in shown.splitlines() if "exit code" in line and ", process" in line
     ]
     assert "exit code 1" in first
     assert "exit code 2" in second
