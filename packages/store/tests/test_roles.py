@@ -308,6 +308,14 @@ async def test_a_submitter_cannot_bring_a_task_into_the_world_with_a_lease_or_a_
             await owner.execute(f"insert into hive.task (kind, {column}) values ('trial', {value})")
 
 
+@pytest.mark.parametrize("role", ["submitter", "queen"])
+async def test_who_adds_tasks_with_conditions_or_of_schedules_may_take_their_ids(
+    roles: Roles, owner: Connection, role: str
+) -> None:
+    await owner.execute(f'set role "{roles.name_of(role)}"')
+    assert await owner.fetchval("select nextval('hive.task_id_seq')") > 0
+
+
 async def test_a_stranger_of_the_server_comes_neither_into_the_database_nor_the_schema(
     roles: Roles, owner: Connection
 ) -> None:

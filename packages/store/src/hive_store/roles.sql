@@ -68,6 +68,8 @@ revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"v
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
               key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout, needs)
   on hive.task to :"submitter";
+-- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
+grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
               has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)
   on hive.task to :"submitter";
