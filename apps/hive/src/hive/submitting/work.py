@@ -49,7 +49,7 @@ def said_work(
             raise ConfigurationError(
                 "--shell, --cwd and --env are for a command; of a kind they are in the payload"
             )
-        return SaidWork(kind or "", read_payload(payload or "{}"))
+        return SaidWork(kind or "", read_payload("{}" if payload is None else payload))
     if payload is not None:
         raise ConfigurationError("--payload is the input of a kind; a command needs none")
     words = {"argv": [" ".join(command)] if is_shell else command, "shell": is_shell}
