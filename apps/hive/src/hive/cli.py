@@ -13,6 +13,7 @@ import typer
 from hive.commands import (
     audit,
     backup,
+    breaker,
     cancel,
     completion,
     config,
@@ -106,6 +107,7 @@ app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
+app.add_typer(breaker.app, name="breaker")
 app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)

@@ -15,6 +15,7 @@ from typing import Final, Never
 from hive_bus.bus import Bus
 from hive_contracts.errors import (
     ConfigurationError,
+    OpenBreakerError,
     RefusedTaskError,
     StaleLeaseError,
     UnstorableValueError,
@@ -23,7 +24,7 @@ from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
 from hive_contracts.tasks import ParentResult, Task
-from hive_store.worker_store import Ending, Finished, Piece, WorkerStore
+from hive_store.worker_store import Ending, Finished, Piece, Starts, WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 from hive_worker.attempts import RunningAttempt
@@ -94,6 +95,7 @@ class Recorder:
 
         Raises:
             StaleLeaseError: the lease is gone, or has expired.
+            OpenBreakerError: the task's breaker keeps it.
         """
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starts.append((attempt, answer))
@@ -151,27 +153,30 @@ class Recorder:
         batch = list(self._starts)
         if not batch:
             return
-        held = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in batch])
+        starts = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in batch])
         del self._starts[: len(batch)]
         for attempt, answer in batch:
-            self._answer_start(attempt, answer, is_held=attempt.task.id in held)
+            if attempt.task.id in starts.begun:
+                attempt.is_start_written = True
+            if answer is None:
+                self._answer_late_start(attempt, starts)
+            elif not answer.done():
+                self._answer_start(attempt.task, answer, starts)
 
-    def _answer_start(
-        self, attempt: RunningAttempt, answer: asyncio.Future[None] | None, *, is_held: bool
-    ) -> None:
-        if is_held:
-            attempt.is_start_written = True
+    def _answer_start(self, task: Task, answer: asyncio.Future[None], starts: Starts) -> None:
+        if task.id in starts.begun:
+            answer.set_result(None)
+        elif (breaker := starts.kept_by.get(task.id)) is not None:
+            answer.set_exception(OpenBreakerError(task.id, breaker))
         else:
             self._metrics.stale_writes()
-        if answer is None:
-            if not is_held:
-                self.on_stale(attempt)
-        elif answer.done():
-            return
-        elif is_held:
-            answer.set_result(None)
-        else:
-            answer.set_exception(StaleLeaseError(attempt.task.id, attempt.task.lease_id))
+            answer.set_exception(StaleLeaseError(task.id, task.lease_id))
+
+    def _answer_late_start(self, attempt: RunningAttempt, starts: Starts) -> None:
+        """Let an attempt know that began before; no breaker keeps what has begun."""
+        if not attempt.is_start_written and attempt.task.id not in starts.kept_by:
+            self._metrics.stale_writes()
+            self.on_stale(attempt)
 
     async def _write_pieces(self) -> None:
         while self._pieces:
