@@ -192,12 +192,15 @@ async def test_what_asks_to_be_set_aside_is_no_failure(scene: Scene) -> None:
         (Parked("later", again_after=timedelta(minutes=1)), 60, None),
         (Parked("then", until=then), None, then),
         (Parked("some day"), None, None),
+        (Parked("429", again_after=timedelta(minutes=1), opens_breaker=True), 60, None),
+        (Parked("429", opens_breaker=True), None, None),
     ):
         scene.stage.play = returning(parked)
         ending = await scene.run(task())
         assert (ending.move, ending.outcome) == (Move.PARK, OutcomeName.RELEASED)
         assert (ending.error, ending.run_seconds) == (parked.reason, 0)
         assert (ending.backoff_seconds, ending.until) == (seconds, until_then)
+        assert ending.opens_breaker is parked.opens_breaker
 
 
 async def test_an_attempt_that_runs_too_long_is_stopped_and_says_so(scene: Scene) -> None:

@@ -238,7 +238,7 @@ class WorkerStore:
         )
 
     async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
-        parks = [await self._tripped(park) if park.opens_breaker else park for park in parks]
+        parks = [await self.open_breaker(park) if park.opens_breaker else park for park in parks]
         rows = await self._finishes.fetch(
             "park_attempts",
             [e.task_id for e in parks],
@@ -252,8 +252,11 @@ class WorkerStore:
         )
         return _finished(rows)
 
-    async def _tripped(self, park: Ending) -> Ending:
-        """Open the breaker of a task, in whose line it waits then; without one it waits a while."""
+    async def open_breaker(self, park: Ending) -> Ending:
+        """Open the breaker of a task that met a quota; return how it is to be parked then.
+
+        It goes into the line of its breaker; without one it waits a while. `finish` does it too.
+        """
         breaker = await self._finishes.fetch_value(
             "trip_breaker",
             park.task_id,
@@ -262,9 +265,9 @@ class WorkerStore:
             storable_text(park.error or ""),
         )
         if breaker is not None:
-            return park._replace(backoff_seconds=0.0)
+            return park._replace(backoff_seconds=0.0, opens_breaker=False)
         seconds = QUOTA_SECONDS if park.backoff_seconds is None else park.backoff_seconds
-        return park._replace(backoff_seconds=seconds)
+        return park._replace(backoff_seconds=seconds, opens_breaker=False)
 
     async def leave(self) -> None:
         """Say that this worker has left."""

@@ -60,6 +60,7 @@ class Recorder:
         self._max_unwritten = max_unwritten
         self._metrics = metrics
         self._endings: list[tuple[Ending, Task]] = []
+        self._has_met_quota = False
         self._pieces: list[Piece] = []
         self._starts: list[tuple[RunningAttempt, asyncio.Future[None] | None]] = []
         self._work = asyncio.Event()
@@ -77,6 +78,7 @@ class Recorder:
         if attempt is not None and attempt.output is not None:
             self._pieces.extend(attempt.output.take(is_final=True))
         self._endings.append((ending, task))
+        self._has_met_quota |= ending.opens_breaker
         self._work.set()
 
     def write_output(self, pieces: Iterable[Piece]) -> None:
@@ -132,10 +134,15 @@ class Recorder:
         await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
 
     async def tick(self) -> None:
-        """Wait for something to write, and write all of it: starts, then output, then endings."""
+        """Wait for something to write, and write all of it: starts, then output, then endings.
+
+        Breakers are opened first: what gets the slot of a task that met a quota begins after it.
+        """
         await self._work.wait()
         self._work.clear()
         try:
+            if self._has_met_quota:
+                await self._open_breakers()
             await self._write_starts()
             await self._write_pieces()
             await self._write_endings()
@@ -143,6 +150,13 @@ class Recorder:
             if self._starts or self._pieces or self._endings:
                 self._work.set()
         self._written.set()
+
+    async def _open_breakers(self) -> None:
+        # The list may grow meanwhile; when this returns, all that it holds are opened.
+        for place, (ending, task) in enumerate(self._endings):
+            if ending.opens_breaker:
+                self._endings[place] = (await self._store.open_breaker(ending), task)
+        self._has_met_quota = False
 
     async def _write_starts(self) -> None:
         self._starts = [
