@@ -1,4 +1,4 @@
-"""A quota that is used up, through a real Hive: what runs ends, the rest waits and wakes by itself."""
+"""A quota that is used up, through a real Hive: what runs goes on, the rest waits and wakes."""
 
 import signal
 from collections.abc import Callable
