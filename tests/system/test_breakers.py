@@ -1,7 +1,7 @@
 """A quota that is used up, through a real Hive: what runs goes on, the rest waits and wakes."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Scene:
             f"select count(*) from hive.task where breaker is not null and {condition}"
         )
 
-    def counts(self, number: int, condition: str) -> Callable[[], object]:
+    def counts(self, number: int, condition: str) -> Callable[[], Awaitable[bool]]:
         async def is_so() -> bool:
             return await self.count(condition) == number
 
