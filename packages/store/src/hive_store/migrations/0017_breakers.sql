@@ -175,11 +175,15 @@ $$;
 -- Close the breakers whose probe has succeeded, or has run for a minute without meeting the quota: what
 -- works for an hour would keep all others waiting. Return which.
 create function hive.close_proven_breakers() returns setof text language sql volatile as $$
-  delete from hive.usage_limit l
-  using hive.task t
-  where l.scope = 'breaker' and t.id = l.probe_id
-    and (t.state = 'succeeded' or (t.state = 'running' and t.started_at < clock_timestamp() - interval '1 minute'))
-  returning l.target
+  with proven as materialized (
+    select l.name
+    from hive.usage_limit l join hive.task t on t.id = l.probe_id
+    where l.scope = 'breaker'
+      and (t.state = 'succeeded' or (t.state = 'running' and t.started_at < clock_timestamp() - interval '1 minute'))
+    order by l.name
+    for update of l
+  )
+  delete from hive.usage_limit l using proven p where l.name = p.name returning l.target
 $$;
 
 create function hive.open_breaker(of_breaker text, for_how_long interval default null, because text default null,
