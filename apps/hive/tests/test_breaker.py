@@ -84,12 +84,14 @@ def test_a_task_says_for_which_breaker_it_waits_until_when_and_why(desk: Desk) -
 def test_a_task_names_its_breaker_on_the_command_line_and_in_lines_of_json(
     desk: Desk, tmp_path: Path
 ) -> None:
+    work = '"kind": "command", "payload": {"argv": ["true"]}'
     lines = tmp_path / "tasks.jsonl"
-    lines.write_text('{"kind": "trial", "breaker": "a:b"}\n{"kind": "trial"}\n')
-    assert desk("submit", "trial", "--breaker", TEAM).returncode == 0
+    lines.write_text(f'{{{work}, "breaker": "a:b"}}\n{{{work}}}\n')
+    one = ("submit", "command", "--payload", '{"argv": ["true"]}')
+    assert desk(*one, "--breaker", TEAM).returncode == 0
     assert desk("submit", "--jsonl", str(lines), "--breaker", TEAM).returncode == 0
     rows = desk.sql("select breaker from hive.task order by id")
     assert [row["breaker"] for row in rows] == [TEAM, "a:b", TEAM]
-    refused = desk("submit", "trial", "--breaker", "two words")
+    refused = desk(*one, "--breaker", "two words")
     assert refused.returncode == 2
     assert "a breaker is 1 to 200 characters without white space, not 'two words'" in refused.stderr
