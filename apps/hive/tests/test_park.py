@@ -81,7 +81,7 @@ def test_every_error_is_shown_with_how_long_it_waited(desk: Desk) -> None:
     last = "second (not tried again: it is retried only on 75)"
     desk.do(lambda ground: _fail(ground, task_id, Move.FAIL, last))
     shown = desk("show", str(task_id), "--full").stdout
-    assert "again after 30 s: first" in shown
+    assert "first (again after 30 s)" in shown
     assert last in shown
     assert "retries: fixed(30s) only on 75" in " ".join(shown.split())
 

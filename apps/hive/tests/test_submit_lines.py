@@ -214,7 +214,7 @@ def test_a_kind_that_is_not_installed_can_be_forced_and_is_told_once(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "the task has no kind; name it"),
+        ((), "say what to submit: a command behind --"),
         (("command", "--ids"), "are for many tasks: add --jsonl"),
         (("--jsonl", "-", "--payload", "-"), "cannot both be read from standard input"),
         (("--jsonl", "/dev/null", "--wait"), "wait for a group with `hive map --reattach GROUP`"),

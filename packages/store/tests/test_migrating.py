@@ -31,7 +31,8 @@ MIGRATIONS = [
     "0014_stuck",
     "0015_labels",
     "0016_event_readers",
-    "0017_breakers",
+    "0017_insert_triggers",
+    "0018_breakers",
 ]
 
 

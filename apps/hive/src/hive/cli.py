@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from hive.behind_dashes import WithCommand
 from hive.commands import (
     audit,
     backup,
@@ -91,7 +92,7 @@ app.command(
     context_settings={"allow_interspersed_args": False},
     no_args_is_help=True,
 )(map_.map_lines)
-app.command()(submit.submit)
+app.command(cls=WithCommand)(submit.submit)
 app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)

@@ -29,6 +29,7 @@ __all__ = [
     "Retry",
     "RetryOn",
     "RunAt",
+    "Shell",
     "SilenceTimeout",
     "StartupTimeout",
     "Timeout",
@@ -146,6 +147,7 @@ Env: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
 ]
+Shell: TypeAlias = Annotated[bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")]
 Limits: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -16,25 +16,39 @@ __all__ = ["RunningAttempt"]
 class RunningAttempt:
     """An attempt in a slot. Implements `hive_contracts.execution.Attempt`."""
 
-    __slots__ = (
-        "_output_cap_bytes",
-        "_read_parents",
-        "_write_start",
-        "began_at",
-        "has_shown_life",
-        "heard_at",
-        "is_start_on_its_way",
-        "is_start_written",
-        "is_stuck",
-        "may_be_abandoned",
-        "output",
-        "slot",
-        "stopping_since",
-        "task",
-        "then",
-        "usage",
-        "verdict",
-    )
+    # What few attempts come to need stands here, and costs the others nothing: seven values a task.
+
+    output: Output | None = None
+    """What it has written so far; None until it writes."""
+
+    verdict: Outcome | None = None
+    """How it ends because it was called off; None while nobody has."""
+
+    heard_at: float | None = None
+    """When it was last seen alive, by the worker's clock; None while nobody listens."""
+
+    has_shown_life: bool = False
+    """Whether it has shown one since somebody looked."""
+
+    stopping_since: float | None = None
+    """When somebody first saw that it was called off, by the worker's clock."""
+
+    is_stuck: bool = False
+    """Whether it has ignored for too long that it was called off."""
+
+    may_be_abandoned: bool = False
+    """Whether it is a coroutine alone, which its slot need not wait for."""
+
+    usage: Mapping[str, object] | None = None
+    """What it has used, if its executor has said so."""
+
+    then: tuple[NewTask, ...] = ()
+    """What is to be submitted if it succeeds."""
+
+    is_start_on_its_way: bool = False
+    """Whether a late start waits to be written; announcing the start still waits for it."""
+
+    is_start_written: bool = False
 
     def __init__(
         self,
@@ -48,37 +62,6 @@ class RunningAttempt:
         self.task = task
         self.began_at = began_at
         """When it got its slot, by the worker's clock."""
-
-        self.is_start_on_its_way = False
-        """Whether a late start waits to be written; announcing the start still waits for it."""
-
-        self.is_start_written = False
-        self.output: Output | None = None
-        """What it has written so far; None until it writes."""
-
-        self.verdict: Outcome | None = None
-        """How it ends because it was called off; None while nobody has."""
-
-        self.heard_at: float | None = None
-        """When it was last seen alive, by the worker's clock; None while nobody listens."""
-
-        self.has_shown_life = False
-        """Whether it has shown one since somebody looked."""
-
-        self.stopping_since: float | None = None
-        """When somebody first saw that it was called off, by the worker's clock."""
-
-        self.is_stuck = False
-        """Whether it has ignored for too long that it was called off."""
-
-        self.may_be_abandoned = False
-        """Whether it is a coroutine alone, which its slot need not wait for."""
-
-        self.usage: Mapping[str, object] | None = None
-        """What it has used, if its executor has said so."""
-
-        self.then: tuple[NewTask, ...] = ()
-        """What is to be submitted if it succeeds."""
 
         self._output_cap_bytes = output_cap_bytes
         self._write_start = write_start

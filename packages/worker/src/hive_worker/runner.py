@@ -241,7 +241,11 @@ class Runner:
                 executor = await self._executors.of_kind(task.kind)
             if task.writes_start:
                 await attempt.announce_start()
-            return await self._within_limits(executor, attempt)
+            has_limits = task.timeout is not None or task.silence_timeout is not None
+            running = (
+                self._within_limits(executor, attempt) if has_limits else executor.run(attempt)
+            )
+            return _checked(await running, kind=task.kind)
         except LostRaceError as error:
             # What its breaker keeps waits in the line of that, and not here.
             is_kept = isinstance(error, OpenBreakerError)
@@ -260,16 +264,15 @@ class Runner:
             return Failed(f"its executor raised {type(error).__name__}: {error}")
 
     async def _within_limits(self, executor: Executor, attempt: RunningAttempt) -> Outcome:
-        task = attempt.task
-        if task.silence_timeout is not None:
+        if attempt.task.silence_timeout is not None:
             attempt.heard_at = self._clock.seconds()
-        timer = None if task.timeout is None else _timer(attempt, task.timeout)
+        timeout = attempt.task.timeout
+        timer = None if timeout is None else _timer(attempt, timeout)
         try:
-            outcome = await executor.run(attempt)
+            return await executor.run(attempt)
         finally:
             if timer is not None:
                 timer.cancel()
-        return _checked(outcome, kind=task.kind)
 
     def _ending(
         self,

@@ -19,6 +19,7 @@ from hive.task_options import (
     NoRerun,
     Priority,
     Queue,
+    Shell,
     SilenceTimeout,
     StartupTimeout,
     Timeout,
@@ -43,9 +44,7 @@ def run(
     *,
     cwd: Cwd = None,
     env: Env = None,
-    shell: Annotated[
-        bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
-    ] = False,
+    shell: Shell = False,
     timeout: Timeout = None,
     silence_timeout: SilenceTimeout = None,
     startup_timeout: StartupTimeout = None,

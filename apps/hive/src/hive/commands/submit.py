@@ -9,7 +9,9 @@ from hive.options import Json, Options, with_options
 from hive.task_options import (
     After,
     Breaker,
+    Cwd,
     Delay,
+    Env,
     ExpiresAt,
     ExpiresIn,
     FromLine,
@@ -25,6 +27,7 @@ from hive.task_options import (
     Retry,
     RetryOn,
     RunAt,
+    Shell,
     SilenceTimeout,
     Timeout,
     Unique,
@@ -34,6 +37,7 @@ from hive.task_options import (
 
 if TYPE_CHECKING:
     from hive.submitting.said import SaidTask
+    from hive.submitting.work import SaidWork
 
 __all__ = ["submit"]
 
@@ -47,7 +51,7 @@ Kind: TypeAlias = Annotated[
     ),
 ]
 Payload: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option("--payload", metavar="JSON|@FILE|-", help="Its input; - reads it from stdin."),
 ]
 Jsonl: TypeAlias = Annotated[
@@ -81,7 +85,10 @@ def submit(
     options: Options,
     kind: Kind = None,
     *,
-    payload: Payload = "{}",
+    payload: Payload = None,
+    cwd: Cwd = None,
+    env: Env = None,
+    shell: Shell = False,
     queue: Queue = "default",
     priority: Priority = 0,
     run_at: RunAt = None,
@@ -118,9 +125,12 @@ def submit(
 
     \b
     Examples:
-      hive submit command --payload '{"argv": ["uname", "-a"]}' --wait
+      hive submit --timeout 10m -- make test
+      hive submit call --payload @report.json --wait
       hive submit --jsonl tasks.jsonl --timeout 10m
       make-tasks | hive submit command --jsonl -
+
+    What stands behind -- is a command, to be run in this directory.
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
     max_attempts, max_losses, no_rerun, retry, retry_on, timeout, silence_timeout, group, key,
@@ -129,7 +139,6 @@ def submit(
     of lines before it. A file is looked over first, and one bad line lets nothing in. A stream
     keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
 
     follows = on_success is not None or on_finished is not None
@@ -137,8 +146,9 @@ def submit(
         payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json,
         follows=follows,
     )  # fmt: skip
+    work = _work(kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env)
     said = SaidTask(
-        kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
+        kind=work.kind, payload=work.payload, queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
         timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
         when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
@@ -157,8 +167,32 @@ def submit(
         raise typer.Exit(code)
 
 
+def _work(
+    kind: str | None,
+    payload: str | None,
+    *,
+    is_of_many: bool,
+    is_shell: bool,
+    cwd: str | None,
+    env: list[str] | None,
+) -> "SaidWork":
+    """Return what to run; of many, what stands in for what a line leaves out."""
+    from hive.behind_dashes import command_behind_dashes  # noqa: PLC0415
+    from hive.submitting.work import NO_WORK, said_work  # noqa: PLC0415
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
+
+    command = command_behind_dashes()
+    if is_of_many and command:
+        raise ConfigurationError("--jsonl has the tasks; a command behind -- is one more")
+    if is_of_many and kind is None and payload is None:
+        return NO_WORK
+    return said_work(
+        command, kind, payload, is_shell=is_shell, cwd=cwd, env=env, kind_said="its name"
+    )
+
+
 def _check(
-    payload: str,
+    payload: str | None,
     jsonl: str | None,
     *,
     from_line: int | None,
@@ -193,13 +227,7 @@ def _submit_one(
 
     from hive.submitting.handing_in import Order, hand_in  # noqa: PLC0415
     from hive.submitting.said import task_of  # noqa: PLC0415
-    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
-    if said.kind is None:
-        raise ConfigurationError(
-            "the task has no kind; name it, as in `hive submit command --payload ...`,"
-            " or give many tasks with --jsonl FILE"
-        )
     order = Order(task=task_of(said), is_forced=is_forced, is_waiting=is_waiting, as_json=as_json)
     return asyncio.run(hand_in(options.settings(), order))
 

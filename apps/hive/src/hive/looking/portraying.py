@@ -285,11 +285,11 @@ def _attempt(
 
 
 def _error(past: EndedAttempt) -> str | None:
-    """Return how long the task waited for its next attempt, and what went wrong."""
+    """Return what went wrong, and how long the task waited for its next attempt."""
     waits = None if past.again_at is None else past.again_at - past.ended_at
     if waits is None or waits < WORTH_TELLING:
         return past.error
-    return f"again after {show_seconds(waits.total_seconds())}: {past.error}"
+    return f"{past.error} (again after {show_seconds(waits.total_seconds())})"
 
 
 def _after(place: str, error: str | None) -> str:

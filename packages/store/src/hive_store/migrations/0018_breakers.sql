@@ -5,7 +5,7 @@
 -- is let go as from a limit that is lifted. A breaker that is closed has no row.
 --
 -- Queens of an older Hive would claim past it, and their claims ask for what is made anew here.
--- compatible_from: 17
+-- compatible_from: 18
 
 alter table hive.task
   add column breaker text,
