@@ -19,7 +19,7 @@ SUBMITS = re.findall(r"^\$ hive (submit .*)$", PAGE, re.MULTILINE)
 
 
 def test_there_is_something_to_try() -> None:
-    assert (len(POLICIES), len(SUBMITS)) == (5, 3)
+    assert (len(POLICIES), len(SUBMITS)) == (5, 4)
 
 
 @pytest.mark.parametrize("text", POLICIES)
@@ -39,4 +39,7 @@ def test_a_submit_of_the_page_is_accepted(line: str) -> None:
     retry = said.get("--retry")
     if retry is not None and names is not None:
         retry = f"{retry} only on {names}"
-    checked_payload(NewTask(kind=words[1], payload=json.loads(payload), retry=retry))
+    task = NewTask(
+        kind=words[1], payload=json.loads(payload), retry=retry, breaker=said.get("--breaker")
+    )
+    checked_payload(task)

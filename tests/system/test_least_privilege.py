@@ -96,6 +96,33 @@ async def test_every_part_of_a_hive_does_its_work_as_the_user_of_its_role(
             assert word not in guarded.said(name).lower(), guarded.said(name)
 
 
+async def test_a_breaker_is_opened_tried_and_closed_by_those_whose_part_that_is(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    gate = tmp_path / "quota"
+    asking = {"argv": ["test", "-e", str(gate)], "quota_codes": [1]}
+    guarded.start("queen", "queen", role="queen")
+    guarded.start("worker", "worker", role="worker")
+    async with Hive.connect(guarded.roles.url_of("submitter")) as hive:
+        task_ids = [await hive.submit("command", asking, breaker="p:a") for _ in range(2)]
+
+        async def is_open() -> bool:
+            return [breaker.waiting for breaker in await hive.breakers()] == [len(task_ids)]
+
+        await until_so(is_open, within_seconds=60)
+        gate.touch()
+        refused = await guarded.console("submitter", "breaker", "close", "p:a")
+        assert "permission denied" in refused.stderr
+        done = await guarded.console("operator", "breaker", "open", "p:a", "--for", "0s")
+        assert done.returncode == 0, done.stderr
+        await hive.wait_for_all(task_ids, within=WITHIN)
+
+        async def is_closed() -> bool:
+            return await hive.breakers() == []
+
+        await until_so(is_closed, within_seconds=60)
+
+
 async def hive_runs(hive: Hive, task_id: TaskId) -> None:
     """Return once a task runs."""
 

@@ -120,6 +120,21 @@ class TestWhatIsAskedFor:
         assert isinstance(outcome, Parked)
         assert outcome.until == datetime(2100, 1, 1, tzinfo=UTC)
 
+    @pytest.mark.parametrize("is_raised", [True, False])
+    async def test_a_function_may_say_that_a_quota_is_used_up(
+        self, executor: Executor, *, is_raised: bool
+    ):
+        assert await call(executor, "meet_quota", is_raised=is_raised) == Parked(
+            "429 Too Many Requests", again_after=timedelta(minutes=5), opens_breaker=True
+        )
+
+    async def test_an_async_function_need_not_know_when_there_is_quota_again(
+        self, executor: Executor
+    ):
+        assert await call(executor, "meet_quota_in_the_loop") == Parked(
+            "its quota is used up", opens_breaker=True
+        )
+
     @pytest.mark.parametrize("function", ["be_busy", "be_busy_in_the_loop"])
     async def test_a_failure_goes_by_the_names_of_its_type_and_of_those_above_it(
         self, executor: Executor, function: str

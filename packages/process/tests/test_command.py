@@ -87,6 +87,8 @@ async def test_an_exit_code_may_ask_for_another_run_or_to_be_set_aside(executor:
     )
     parked, _ = await run(executor, "exit 76", shell=True, **asks)
     assert parked == Parked("it asked to be set aside (exit code 76)")
+    quota, _ = await run(executor, "exit 77", shell=True, quota_codes=[77])
+    assert quota == Parked("its quota is used up (exit code 77)", opens_breaker=True)
     unasked, _ = await run(executor, "exit 75", shell=True)
     assert isinstance(unasked, Failed)
     assert unasked.names == ("75",)
@@ -99,6 +101,8 @@ async def test_an_exit_code_may_ask_for_another_run_or_to_be_set_aside(executor:
         ({"snooze_codes": {"75": "soon"}}, "'soon' is no duration; write it like 30s"),
         ({"park_codes": [256]}, "256, which is no exit code from 1 to 255"),
         ({"park_codes": [75], "snooze_codes": {"75": "1m"}}, "name the same exit code twice"),
+        ({"quota_codes": [0]}, "quota_codes has 0, which is no exit code from 1 to 255"),
+        ({"quota_codes": [75], "park_codes": [75]}, "name the same exit code twice"),
     ],
 )
 def test_an_exit_code_means_one_thing(asks: dict[str, Any], reason: str):

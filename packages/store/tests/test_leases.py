@@ -76,7 +76,7 @@ async def test_a_lapsed_lease_can_be_neither_accepted_nor_started_but_finished_u
     lease_id, [one, other] = await lease_out(2)
     await pass_time(database, 61)
     assert await worker.accept([lease_id], lease=MINUTE) == []
-    assert await worker.start([(one, lease_id)]) == set()
+    assert (await worker.start([(one, lease_id)])).begun == set()
     # The row is still there, so the task is nobody else's.
     assert len(await worker.finish([succeeded(one, lease_id)])) == 1
     [reaped] = await queen.reap(batch_size=10)
@@ -103,8 +103,8 @@ async def test_a_late_finish_of_a_reaped_attempt_is_stale_not_a_repeat(
 async def test_a_start_may_be_repeated(worker: WorkerStore, lease_out: LeaseOut) -> None:
     lease_id, ids = await lease_out(2)
     pairs = [(i, lease_id) for i in ids]
-    assert await worker.start(pairs[:1]) == {ids[0]}
-    assert await worker.start(pairs) == set(ids)
+    assert (await worker.start(pairs[:1])).begun == {ids[0]}
+    assert (await worker.start(pairs)).begun == set(ids)
 
 
 async def test_a_start_under_a_lease_that_nobody_accepted_is_refused(
@@ -112,7 +112,7 @@ async def test_a_start_under_a_lease_that_nobody_accepted_is_refused(
 ) -> None:
     [task_id] = await tasks.submit([NewTask(kind="call", max_losses=0)])
     lease_id = await claim_one(queen)
-    assert await worker.start([(task_id, lease_id)]) == set()
+    assert (await worker.start([(task_id, lease_id)])).begun == set()
     assert (await tasks.read(task_id)).state is TaskState.DISPATCHED
 
 
@@ -124,9 +124,9 @@ async def test_a_start_under_another_living_lease_is_refused(
     await worker.finish([release])
     new = await claim_one(queen)
     await worker.accept([new], lease=MINUTE)
-    assert await worker.start([(one, old)]) == set()
+    assert (await worker.start([(one, old)])).begun == set()
     assert (await tasks.read(one)).state is TaskState.DISPATCHED
-    assert await worker.start([(one, new), (other, old)]) == {one, other}
+    assert (await worker.start([(one, new), (other, old)])).begun == {one, other}
 
 
 async def test_a_start_repeated_while_the_first_is_still_at_work_is_granted_too(
@@ -141,7 +141,7 @@ async def test_a_start_repeated_while_the_first_is_still_at_work_is_granted_too(
         await database.fetch(statement("start_tasks"), [task_id], [lease_id])
         again = group.create_task(worker.start([(task_id, lease_id)]))
         await somebody_waits()
-    assert again.result() == {task_id}
+    assert again.result().begun == {task_id}
 
 
 async def test_a_finish_under_another_living_lease_changes_nothing(
@@ -170,7 +170,7 @@ async def test_a_start_behind_a_finish_of_its_task_is_refused(
         )
         late = group.create_task(worker.start([(task_id, lease_id)]))
         await somebody_waits()
-    assert late.result() == set()
+    assert late.result().begun == set()
 
 
 @pytest.mark.parametrize(

@@ -197,12 +197,12 @@ class StoreMachine(RuleBasedStateMachine):
     def start_all(self, number: int) -> None:
         lease = self.lease_at(number)
         pairs = [(i, lease.id) for i in lease.members]
-        assert self.do(self.world.workers[0].start(pairs)) == self.model.start(pairs)
+        assert self.do(self.world.workers[0].start(pairs)).begun == self.model.start(pairs)
 
     @rule(chosen=st.lists(members, min_size=1, max_size=3))
     def start(self, chosen: list[tuple[int, int]]) -> None:
         pairs = sorted({self.pair_at(member) for member in chosen})
-        assert self.do(self.world.workers[0].start(pairs)) == self.model.start(pairs)
+        assert self.do(self.world.workers[0].start(pairs)).begun == self.model.start(pairs)
 
     @rule(
         chosen=st.lists(

@@ -359,6 +359,41 @@ async def test_a_limit_that_is_reached_costs_others_nothing_however_many_wait_fo
     ]
 
 
+async def test_an_open_breaker_costs_others_nothing_however_many_wait_for_it(
+    hot: Connection,
+) -> None:
+    await hot.execute(
+        "insert into hive.task (kind, state, breaker, waits_for_limit, run_at)"
+        " select 'agent', 'blocked', 'p:a', 'breaker:p:a', now() - interval '1 h'"
+        f" from generate_series(1, {BURST});"
+        "select hive.open_breaker('p:a')"
+    )
+    arguments = (*claim_arguments(100, *EVERYTHING), 100)
+    shut = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(shut)
+    assert not [
+        n for n in scans(shut, "task") if n["Index Name"] == "task_held_up" and rows_read(n)
+    ]
+    await hot.execute("select hive.open_breaker('p:a', interval '0')")
+    tried = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(tried)
+    # Read and written: one from the breaker's line, the rest from the queue's.
+    assert sum(rows_read(node) for node in scans(tried, "task")) <= 500
+    await hot.fetch(statement("claim_limited_tasks"), *arguments)
+    assert await hot.fetchval("select probe_id from hive.usage_limit") is not None
+
+
+async def test_starts_of_tasks_without_a_breaker_pay_nothing_for_them(hot: Connection) -> None:
+    rows = await hot.fetch(statement("claim_tasks"), *claim_arguments(100, *EVERYTHING))
+    lease_ids = [row["lease_id"] for row in rows]
+    [lease] = await hot.fetch("select id, task_ids from hive.lease where id = $1", lease_ids[0])
+    await hot.fetch(statement("accept_leases"), QUEEN, [lease["id"]], 15.0)
+    ids = lease["task_ids"]
+    plan = await explain(hot, "start_tasks", ids, [lease["id"]] * len(ids))
+    assert_reads_indexes(plan)
+    assert sum(rows_read(node) for node in scans(plan, "usage_limit")) == 0
+
+
 async def test_only_tasks_that_may_become_more_urgent_are_looked_at(hot: Connection) -> None:
     await hot.execute("update hive.task set priority = 0 where state = 'queued'")
     plan = await explain(hot, "raise_tasks", 0.000001, 100)

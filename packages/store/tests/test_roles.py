@@ -57,6 +57,7 @@ WRITES: Final = re.compile(
     r"\b(insert into|update|delete from) hive\.|for update"
     r"|(create|drop)_event_days|hive\.(park|unpark)\("
     r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
+    r"|hive\.(open_breaker|close_breaker|trip_breaker|close_proven_breakers)"
 )
 
 

@@ -36,7 +36,7 @@ def test_only_counters_end_in_total_and_units_are_seconds() -> None:
 
 def test_no_label_names_a_task_a_lease_or_a_process() -> None:
     labels = {label for declared in METRICS for label in declared.labels}
-    assert labels == {"queue", "kind", "outcome", "state", "loop", "reason", "limit"}
+    assert labels == {"queue", "kind", "outcome", "state", "loop", "reason", "limit", "breaker"}
 
 
 def test_ended_attempts_are_counted_and_timed_in_bulk() -> None:

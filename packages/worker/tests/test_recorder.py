@@ -10,7 +10,7 @@ import pytest
 from asyncpg import Connection
 
 from hive_bus.bus import Bus
-from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
+from hive_contracts.errors import OpenBreakerError, StaleLeaseError, StoreUnavailableError
 from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
@@ -233,6 +233,23 @@ async def test_a_start_that_nobody_waits_for_any_more_is_not_written(
         announced.cancel()
     await scene.recorder.tick()
     assert (await ground.tasks.read(task.id)).state is TaskState.DISPATCHED
+
+
+async def test_what_gets_the_slot_of_a_task_that_met_a_quota_does_not_begin(
+    scene: Scene, ground: Ground
+) -> None:
+    met, heir = scene.hold(await ground.lease(2, breaker="anthropic:team"))
+    async with scene.recording():
+        await scene.attempt(met).announce_start()
+        signal = Ending(
+            met.id, met.lease_id, Move.PARK, OutcomeName.RELEASED, error="429", opens_breaker=True
+        )
+        scene.recorder.record(signal, None, met)
+        with pytest.raises(OpenBreakerError, match="breaker anthropic:team is open"):
+            await scene.attempt(heir).announce_start()
+    assert (await ground.tasks.read(heir.id)).state is TaskState.DISPATCHED
+    assert (await ground.tasks.read(met.id)).parked_reason == "429"
+    assert scene.metrics.value("hive_stale_writes_total") == 0
 
 
 async def test_a_late_start_that_is_refused_is_told_for_that_attempt(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
+from hive_contracts.errors import MalformedPayloadError, OpenBreakerError, StaleLeaseError
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Parked, Released, Succeeded
@@ -39,6 +39,7 @@ class Notebook:
         self.room = asyncio.Event()
         self.room.set()
         self.is_stale = False
+        self.kept_by: str | None = None
 
     def record(self, ending: Ending, attempt: RunningAttempt | None, task: Task) -> None:
         self.endings.append(ending)
@@ -47,6 +48,8 @@ class Notebook:
         await asyncio.sleep(0)
         if self.is_stale:
             raise StaleLeaseError(attempt.task.id, attempt.task.lease_id)
+        if self.kept_by is not None:
+            raise OpenBreakerError(attempt.task.id, self.kept_by)
         self.started.append(attempt)
 
     async def read_parents(self, task_id: TaskId) -> list[ParentResult]:
@@ -192,12 +195,15 @@ async def test_what_asks_to_be_set_aside_is_no_failure(scene: Scene) -> None:
         (Parked("later", again_after=timedelta(minutes=1)), 60, None),
         (Parked("then", until=then), None, then),
         (Parked("some day"), None, None),
+        (Parked("429", again_after=timedelta(minutes=1), opens_breaker=True), 60, None),
+        (Parked("429", opens_breaker=True), None, None),
     ):
         scene.stage.play = returning(parked)
         ending = await scene.run(task())
         assert (ending.move, ending.outcome) == (Move.PARK, OutcomeName.RELEASED)
         assert (ending.error, ending.run_seconds) == (parked.reason, 0)
         assert (ending.backoff_seconds, ending.until) == (seconds, until_then)
+        assert ending.opens_breaker is parked.opens_breaker
 
 
 async def test_an_attempt_that_runs_too_long_is_stopped_and_says_so(scene: Scene) -> None:
@@ -370,6 +376,14 @@ async def test_nothing_runs_under_a_lease_whose_start_is_refused(scene: Scene) -
     scene.notebook.is_stale = True
     ending = await scene.run(task(writes_start=True))
     assert (ending.move, ending.error) == (Move.RELEASE, "its lease is gone")
+    assert scene.stage.seen == []
+
+
+async def test_what_its_breaker_keeps_is_given_back_and_does_not_run(scene: Scene) -> None:
+    scene.notebook.kept_by = "anthropic:team"
+    ending = await scene.run(task(writes_start=True))
+    assert (ending.move, ending.outcome) == (Move.POSTPONE, OutcomeName.RELEASED)
+    assert ending.error == "breaker anthropic:team is open"
     assert scene.stage.seen == []
 
 

@@ -14,6 +14,7 @@ from hive.behind_dashes import WithCommand
 from hive.commands import (
     audit,
     backup,
+    breaker,
     cancel,
     completion,
     config,
@@ -107,6 +108,7 @@ app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
+app.add_typer(breaker.app, name="breaker")
 app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)

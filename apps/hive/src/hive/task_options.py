@@ -8,6 +8,7 @@ from hive.completing import queues
 
 __all__ = [
     "After",
+    "Breaker",
     "Cwd",
     "Delay",
     "Env",
@@ -46,6 +47,10 @@ Priority: TypeAlias = Annotated[
 Needs: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--needs", metavar="LABEL", help="Only a worker with this label; repeatable."),
+]
+Breaker: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--breaker", metavar="NAME", help="What those share that meet the same quota."),
 ]
 Group: TypeAlias = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")

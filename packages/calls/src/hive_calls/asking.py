@@ -1,14 +1,17 @@
 """What a function may ask of Hive instead of giving a result: to be run again later.
 
-    from hive_calls.asking import Park, Snooze
+    from hive_calls.asking import Park, QuotaReached, Snooze
 
     def fetch(day: str) -> int:
         if not report_is_there(day):
             raise Snooze(timedelta(minutes=10))
         if not is_approved(day):
             raise Park("somebody has to approve it")
+        answer = ask_the_provider(day)
+        if answer.status == 429:
+            raise QuotaReached(answer.retry_after)
 
-Neither costs an attempt: it is no failure. Each may be raised or returned; raised, it passes
+None of them costs an attempt: it is no failure. Each may be raised or returned; raised, it passes
 through the function's callers as any exception does, and `except Exception` stops it.
 """
 
@@ -17,17 +20,19 @@ from typing import Any, Final
 
 from hive_contracts.outcomes import Parked
 
-__all__ = ["Asking", "Park", "Snooze", "outcome_of"]
+__all__ = ["Asking", "Park", "QuotaReached", "Snooze", "outcome_of"]
 
 LONGEST_REASON: Final = 1000
+LONGEST_WAIT: Final = timedelta(days=366)
 
 
 class Asking(Exception):  # noqa: N818 - it is a wish, and no error
-    """What a function asks for. Raise or return `Snooze` or `Park`."""
+    """What a function asks for. Raise or return `Snooze`, `Park` or `QuotaReached`."""
 
     reason: str
     again_after: timedelta | None = None
     until: datetime | None = None
+    opens_breaker: bool = False
 
     def as_plain(self) -> dict[str, Any]:
         """Return what JSON can hold of it."""
@@ -36,6 +41,7 @@ class Asking(Exception):  # noqa: N818 - it is a wish, and no error
             "reason": self.reason[:LONGEST_REASON],
             "seconds": None if after is None else after.total_seconds(),
             "until": None if until is None else until.astimezone(UTC).isoformat(),
+            "opens_breaker": self.opens_breaker,
         }
 
 
@@ -52,7 +58,7 @@ class Snooze(Asking):
         Raises:
             ValueError: the delay is negative or longer than a year.
         """
-        if not timedelta(0) <= delay <= timedelta(days=366):
+        if not timedelta(0) <= delay <= LONGEST_WAIT:
             raise ValueError(f"a snooze lasts from 0 to 366 days, not {delay}")
         self.again_after = delay
         self.reason = reason or "it asked to be run again later"
@@ -79,6 +85,31 @@ class Park(Asking):
         super().__init__(self.reason)
 
 
+class QuotaReached(Asking):
+    """Say that a quota is used up: the task's breaker opens, and nothing that names it begins.
+
+    What runs goes on. The task is run again when there is quota, also if it has no breaker.
+    """
+
+    opens_breaker = True
+
+    def __init__(self, retry_after: timedelta | None = None, reason: str | None = None) -> None:
+        """Say so.
+
+        Args:
+            retry_after: when there is quota again, from now; None if nobody knows.
+            reason: what was said, for people who look at the task or the breaker.
+
+        Raises:
+            ValueError: the time is negative or longer than a year.
+        """
+        if retry_after is not None and not timedelta(0) <= retry_after <= LONGEST_WAIT:
+            raise ValueError(f"retry_after is from 0 to 366 days, not {retry_after}")
+        self.again_after = retry_after
+        self.reason = reason or "its quota is used up"
+        super().__init__(self.reason)
+
+
 def outcome_of(plain: dict[str, Any]) -> Parked:
     """Return what it means that a function asked for what `as_plain` told."""
     seconds, until = plain["seconds"], plain["until"]
@@ -86,4 +117,5 @@ def outcome_of(plain: dict[str, Any]) -> Parked:
         plain["reason"],
         again_after=None if seconds is None else timedelta(seconds=seconds),
         until=None if until is None else datetime.fromisoformat(until),
+        opens_breaker=plain["opens_breaker"],
     )

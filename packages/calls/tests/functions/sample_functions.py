@@ -17,7 +17,7 @@ from subprocess import run as imported_run
 from typing import Any
 
 from hive_calls import fetch_parents, read_parents, show_life, submit_on_success
-from hive_calls.asking import Park, Snooze
+from hive_calls.asking import Park, QuotaReached, Snooze
 from hive_contracts.tasks import NewTask
 
 __all__ = ["getcwd", "imported_run"]
@@ -69,6 +69,17 @@ def ask_later(*, is_raised: bool) -> Snooze:
     if is_raised:
         raise snooze
     return snooze
+
+
+def meet_quota(*, is_raised: bool) -> QuotaReached:
+    quota = QuotaReached(timedelta(minutes=5), "429 Too Many Requests")
+    if is_raised:
+        raise quota
+    return quota
+
+
+async def meet_quota_in_the_loop() -> None:
+    raise QuotaReached
 
 
 async def ask_for_a_person(*, is_raised: bool) -> Park:

@@ -26,7 +26,7 @@ from hive_client.subscriber import Names, Subscriber
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.events import CancelRequest, Cursor, Event, EventType
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.limits import Breaker, Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
@@ -368,6 +368,24 @@ class Hive(Submitter):
     async def limits(self) -> list[UsedLimit]:
         """Return the limits, and how far each is used."""
         return await self._controls.limits()
+
+    async def open_breaker(
+        self, name: str, *, length: timedelta | None = None, reason: str | None = None
+    ) -> None:
+        """Have no task of a breaker begin from now on; None: until it is closed.
+
+        Raises:
+            UsageError: that is no name of a breaker, or the length is not from 0 to 366 days.
+        """
+        await self._controls.open_breaker(name, length=length, reason=reason)
+
+    async def close_breaker(self, name: str) -> bool:
+        """Close a breaker, and let all go who wait for it; return False if it was not open."""
+        return await self._controls.close_breaker(name)
+
+    async def breakers(self) -> list[Breaker]:
+        """Return the breakers that are open, or that one task after another tries."""
+        return await self._controls.breakers()
 
     @property
     def _controls(self) -> ControlStore:

@@ -73,6 +73,9 @@ class TaskOptions(TypedDict, total=False):
     needs: Sequence[str]
     """Labels that its worker must have, all of them, as in `("gpu", "zone=eu")`."""
 
+    breaker: str | None
+    """What it shares with others that meet the same quota, as in "anthropic:team"."""
+
 
 DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}
 """Moments, and the same said as durations from now."""

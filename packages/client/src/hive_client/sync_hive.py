@@ -25,7 +25,7 @@ from hive_client.subscriber import Subscriber
 from hive_contracts.errors import UsageError
 from hive_contracts.events import Cursor, Event
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.limits import Breaker, Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
@@ -267,6 +267,20 @@ class SyncHive(SyncSubmitter):
     def limits(self) -> list[UsedLimit]:
         """Return the limits; see `Hive.limits`."""
         return self._thread.run(self._hive.limits)
+
+    def open_breaker(
+        self, name: str, *, length: timedelta | None = None, reason: str | None = None
+    ) -> None:
+        """Have no task of a breaker begin; see `Hive.open_breaker`."""
+        self._thread.run(self._hive.open_breaker, name, length=length, reason=reason)
+
+    def close_breaker(self, name: str) -> bool:
+        """Close a breaker; see `Hive.close_breaker`."""
+        return self._thread.run(self._hive.close_breaker, name)
+
+    def breakers(self) -> list[Breaker]:
+        """Return the breakers that are not closed; see `Hive.breakers`."""
+        return self._thread.run(self._hive.breakers)
 
     def _each_of(self, items: AsyncGenerator[ItemT]) -> Generator[ItemT]:
         async def next_item() -> ItemT | None:

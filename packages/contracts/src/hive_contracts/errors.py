@@ -17,6 +17,7 @@ HiveError
 │   └── UnstorableValueError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
 │   ├── LostNameError
+│   ├── OpenBreakerError
 │   └── StaleLeaseError
 ├── UnavailableError           something outside did not answer; wait and try again
 │   ├── BusUnavailableError
@@ -42,6 +43,7 @@ __all__ = [
     "LostRaceError",
     "MalformedMessageError",
     "MalformedPayloadError",
+    "OpenBreakerError",
     "RefusedScheduleError",
     "RefusedTaskError",
     "SchemaMismatchError",
@@ -160,6 +162,15 @@ class LostNameError(LostRaceError):
             f"another process reads as subscriber {name!r} now: this one was not heard of for long"
         )
         self.name = name
+
+
+class OpenBreakerError(LostRaceError):
+    """The task may not begin: its breaker was opened after it was claimed."""
+
+    def __init__(self, task_id: TaskId, breaker: str) -> None:
+        super().__init__(f"breaker {breaker} is open")
+        self.task_id = task_id
+        self.breaker = breaker
 
 
 class StaleLeaseError(LostRaceError):

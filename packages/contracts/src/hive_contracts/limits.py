@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
-__all__ = ["Limit", "LimitScope", "PausedQueue", "UsedLimit", "limit_name"]
+from hive_contracts.ids import TaskId
+
+__all__ = ["Breaker", "Limit", "LimitScope", "PausedQueue", "UsedLimit", "limit_name"]
 
 
 @unique
@@ -62,6 +64,28 @@ class UsedLimit:
 
     tokens: float | None
     """How many may start now by its rate; None without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """A circuit breaker that is open, or half-open: tried by one task after another."""
+
+    name: str
+    is_open: bool
+    """Whether nothing that names it may begin; False if one task at a time may."""
+
+    open_until: datetime | None
+    """Until when, or since when it is half-open; None: until somebody closes it."""
+
+    opened: int = 1
+    """How often in a row it was opened."""
+
+    reason: str | None = None
+    probe_id: TaskId | None = None
+    """The task that tries it now; None if none does."""
+
+    waiting: int = 0
+    """How many tasks wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

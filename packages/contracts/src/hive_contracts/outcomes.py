@@ -97,14 +97,21 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The task asks to be set aside; it does not count. Without an end, until it is let go on."""
+    """The task asks to be set aside; it does not count. Without an end, until it is let go on.
+
+    One that opens its breaker waits until that is closed again, and one without a breaker for
+    `again_after`, or a while.
+    """
 
     reason: str
     again_after: timedelta | None = None
-    """For how long; None if a moment is said, or no end."""
+    """For how long; None if a moment is said, or no end, or if nobody knows when there is quota."""
 
     until: datetime | None = None
     """Until which moment (aware)."""
+
+    opens_breaker: bool = False
+    """Whether it met a quota: nothing that names the same breaker shall begin for `again_after`."""
 
 
 Outcome: TypeAlias = Succeeded | Failed | TimedOut | Silent | Cancelled | Released | Parked

@@ -159,6 +159,9 @@ class NewTask:
     needs: tuple[str, ...] = ()
     """Labels that its worker must have, all of them; 16 at most."""
 
+    breaker: str | None = None
+    """What it shares with others that meet the same quota, as in "anthropic:team"."""
+
 
 class Task(NamedTuple):
     """A task as the worker that leased it holds it: what is needed to run one attempt.
@@ -245,6 +248,9 @@ class TaskRecord:
 
     payload: Any
     needs: tuple[str, ...] = ()
+    breaker: str | None = None
+    """What it shares with others that meet the same quota."""
+
     priority: int
     submitted_priority: int | None = None
     """What it was at first, if waiting has made the task more urgent since."""

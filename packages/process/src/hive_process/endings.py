@@ -57,6 +57,8 @@ def _asked(code: int, payload: CommandPayload) -> Parked | None:
         return Parked(f"it asked to be run again later (exit code {code})", again_after=delay)
     if code in payload.park_codes:
         return Parked(f"it asked to be set aside (exit code {code})")
+    if code in payload.quota_codes:
+        return Parked(f"its quota is used up (exit code {code})", opens_breaker=True)
     return None
 
 

@@ -46,6 +46,9 @@ class CommandPayload:
     park_codes: tuple[int, ...] = ()
     """Exit codes that set the task aside until somebody lets it go on; no attempt counts."""
 
+    quota_codes: tuple[int, ...] = ()
+    """Exit codes that say that a quota is used up: the task's breaker opens; no attempt counts."""
+
     startup_seconds: float | None = None
     """Most from its start to its first sign of life; 0 for no limit, None for the worker's."""
 
@@ -100,12 +103,17 @@ class CommandPayload:
                 duration_in(length)
             except (ValueError, OverflowError) as error:
                 raise ValueError(f"snooze_codes: {error}") from None
-        for code in self.park_codes:
-            if not 1 <= code <= HIGHEST_CODE:
-                raise ValueError(f"park_codes has {code}, which is no exit code from 1 to 255")
-        meanings = [*self.ok_codes, *map(int, self.snooze_codes), *self.park_codes]
-        if len(set(meanings)) < len(meanings):
-            raise ValueError("ok_codes, snooze_codes and park_codes name the same exit code twice")
+        for field_name in ("park_codes", "quota_codes"):
+            for code in getattr(self, field_name):
+                if not 1 <= code <= HIGHEST_CODE:
+                    raise ValueError(
+                        f"{field_name} has {code}, which is no exit code from 1 to 255"
+                    )
+        asking = [*map(int, self.snooze_codes), *self.park_codes, *self.quota_codes]
+        if len({*self.ok_codes, *asking}) < len(self.ok_codes) + len(asking):
+            raise ValueError(
+                "ok_codes, snooze_codes, park_codes and quota_codes name the same exit code twice"
+            )
 
     def _check_terms(self) -> None:
         for name in ("startup_seconds", "linger_seconds"):

@@ -11,16 +11,18 @@ from typing import Final, Never
 from hive_contracts.limits import LimitScope
 from hive_queen.settings import QueenSettings
 from hive_store.queen_store import QueenStore
+from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 
 __all__ = ["Controls"]
 
 FREED_AT_ONCE: Final = 10_000
+BREAKER: Final = "breaker"
 
 
 class Controls:
-    """Knows the limits, and lets go what waits for one that is there no more."""
+    """Knows the limits and open breakers, and lets go what waits for one that is there no more."""
 
     name = "controls"
 
@@ -57,6 +59,12 @@ class Controls:
         """Look once, then wait for the bell, one poll at most."""
         self._rung.clear()
         targets = await self._store.limited.targets()
+        if any(scope == BREAKER for scope, _ in targets):
+            for name in await self._store.limited.close_proven_breakers():
+                logger(__name__).info("a breaker is closed", breaker=name)
+                targets -= {(BREAKER, name)}
+        for _, name in (t for t in targets - self._targets if t[0] == BREAKER):
+            logger(__name__).warning("a breaker is open", breaker=name)
         is_changed = targets != self._targets
         self._targets = targets
         while await self._store.limited.free(batch_size=FREED_AT_ONCE):

@@ -104,6 +104,7 @@ class Duties:
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
         self._metrics.show_paused([queue.name for queue in await self._store.controls.paused()])
         self._metrics.show_limits(await self._store.controls.limits())
+        self._metrics.show_breakers(await self._store.controls.breakers())
         await self._count_called_off()
         await self._show_webhooks()
 
@@ -148,6 +149,7 @@ class Duties:
         self._metrics.show_oldest_ready({})
         self._metrics.show_paused([])
         self._metrics.show_limits([])
+        self._metrics.show_breakers([])
         self._metrics.show_unmet({})
         self._metrics.show_oldest_transaction_age(None)
         self._metrics.show_webhooks({}, None)

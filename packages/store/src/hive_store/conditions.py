@@ -29,6 +29,7 @@ CONDITIONS: Final = (
     "if_parent_fails",
     "silence_timeout",
     "needs",
+    "breaker",
 )
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 

@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
 from typing import Final
 
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import Limit, LimitScope, PausedQueue, UsedLimit
+from hive_contracts.limits import Breaker, Limit, LimitScope, PausedQueue, UsedLimit
 from hive_contracts.states import TaskState
 from hive_store.deeds import Actor
 from hive_store.line import Line
@@ -21,6 +22,7 @@ MOST_RUNNING: Final = 1_000_000
 LEAST_RATE: Final = 1 / 86_400 / 366
 MOST_RATE: Final = 1_000_000.0
 TEXT_CHARACTERS: Final = 1000
+LONGEST_OPEN: Final = timedelta(days=366)
 LOOK_SECONDS: Final = 0.25
 QUIET_LOOKS: Final = 2
 
@@ -39,8 +41,7 @@ class ControlStore:
             UsageError: that is no name of a queue, or the reason is too long.
         """
         _check_name("queue", queue)
-        if reason is not None and (len(reason) > TEXT_CHARACTERS or "\x00" in reason):
-            raise UsageError(f"a reason has at most {TEXT_CHARACTERS:,} characters, and no NUL")
+        _check_reason(reason)
         return await self._act("pause_queue", queue, reason)
 
     async def resume(self, queue: str) -> bool:
@@ -111,8 +112,7 @@ class ControlStore:
     async def remove_limit(self, scope: LimitScope, target: str) -> bool:
         """Lift a limit, and queue all who wait for it; return False if there is none."""
         is_gone = await self._act("remove_limit", scope, target)
-        while await self._line.fetch_value("free_held_up_tasks", FREED_AT_ONCE):
-            pass
+        await self._free_held_up()
         return is_gone
 
     async def limits(self) -> list[UsedLimit]:
@@ -133,6 +133,51 @@ class ControlStore:
             for row in await self._line.fetch("list_limits")
         ]
 
+    async def open_breaker(
+        self, name: str, *, length: timedelta | None = None, reason: str | None = None
+    ) -> None:
+        """Have no task of a breaker begin from now on; what runs goes on.
+
+        Args:
+            name: the breaker.
+            length: for how long from now, also if it is open; None until it is closed.
+            reason: why, for those who wonder.
+
+        Raises:
+            UsageError: that is no name of a breaker, the length is not from 0 to 366 days, or the
+                reason is too long.
+        """
+        _check_name("breaker", name)
+        _check_reason(reason)
+        if length is not None and not timedelta(0) <= length <= LONGEST_OPEN:
+            raise UsageError(f"a breaker is open for 0 to {LONGEST_OPEN.days} days, not {length}")
+        await self._act("open_breaker", name, length, reason)
+
+    async def close_breaker(self, name: str) -> bool:
+        """Close a breaker, and queue all who wait for it; return False if it was not open."""
+        was_open = await self._act("close_breaker", name)
+        await self._free_held_up()
+        return was_open
+
+    async def breakers(self) -> list[Breaker]:
+        """Return the breakers that are open or half-open, by name."""
+        return [
+            Breaker(
+                name=row["name"],
+                is_open=row["is_open"],
+                open_until=row["open_until"],
+                opened=row["opened"],
+                reason=row["reason"],
+                probe_id=None if row["probe_id"] is None else TaskId(row["probe_id"]),
+                waiting=row["held_up"],
+            )
+            for row in await self._line.fetch("list_breakers")
+        ]
+
+    async def _free_held_up(self) -> None:
+        while await self._line.fetch_value("free_held_up_tasks", FREED_AT_ONCE):
+            pass
+
     async def _act(self, name: str, *arguments: object) -> bool:
         return await self._line.fetch_value(name, *arguments, *self._actor)
 
@@ -140,6 +185,11 @@ class ControlStore:
 def _check_name(what: str, name: str) -> None:
     if NAME.fullmatch(name) is None:
         raise UsageError(f"a {what} is 1 to 200 characters without white space, not {name!r}")
+
+
+def _check_reason(reason: str | None) -> None:
+    if reason is not None and (len(reason) > TEXT_CHARACTERS or "\x00" in reason):
+        raise UsageError(f"a reason has at most {TEXT_CHARACTERS:,} characters, and no NUL")
 
 
 def _check_limit(limit: Limit) -> None:

@@ -27,7 +27,7 @@ class LimitedClaim:
     """Whether some limit of the queue has no room left."""
 
     next_seconds: float | None
-    """When a rate lets the next task start; None if none makes it wait."""
+    """When a rate or a breaker lets the next task start; None if none makes it wait."""
 
 
 class LimitedClaims:
@@ -104,6 +104,11 @@ class LimitedClaims:
         """Return what there are limits for: (scope, target)."""
         rows = await self._upkeep.fetch("read_limit_names")
         return frozenset((row["scope"], row["target"]) for row in rows)
+
+    async def close_proven_breakers(self) -> list[str]:
+        """Close the breakers that a task has tried with success; return their names."""
+        rows = await self._upkeep.fetch("close_proven_breakers")
+        return [row["name"] for row in rows]
 
     async def free(self, *, batch_size: int) -> int:
         """Queue tasks that wait for a limit which was lifted; return how many."""

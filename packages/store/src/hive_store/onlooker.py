@@ -7,7 +7,7 @@ from typing import Final
 from hive_contracts.errors import UnknownTaskError
 from hive_contracts.ids import TaskId
 from hive_contracts.labels import needs_in
-from hive_contracts.limits import Limit, LimitScope, PausedQueue
+from hive_contracts.limits import Breaker, Limit, LimitScope, PausedQueue
 from hive_contracts.states import TaskState
 from hive_store.line import Line, Row
 from hive_store.task_ids import possible_ids
@@ -16,6 +16,7 @@ __all__ = ["MOST_AHEAD", "Onlooker", "Situation", "UnmetNeeds"]
 
 MOST_AHEAD: Final = 10_000
 LIVING_SECONDS: Final = 10.0
+BREAKER: Final = "breaker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,9 @@ class Situation:
 
     limit: Limit | None = None
     """The limit that it waits for, else that of its queue; None if there is none."""
+
+    breaker: Breaker | None = None
+    """The breaker that it waits for; None if it waits for none."""
 
     parent_id: TaskId | None = None
     """The first task that it comes after and that has not ended."""
@@ -106,6 +110,7 @@ class Onlooker:
             paused=_paused(row),
             is_held_up=row["is_held_up"],
             limit=_limit(row),
+            breaker=_breaker(row),
             parent_id=None if row["parent_id"] is None else TaskId(row["parent_id"]),
             parent_state=None if row["parent_state"] is None else TaskState(row["parent_state"]),
             parents=row["parents"],
@@ -145,10 +150,23 @@ def _paused(row: Row) -> PausedQueue | None:
     )
 
 
-def _limit(row: Row) -> Limit | None:
-    if row["limit_name"] is None:
+def _breaker(row: Row) -> Breaker | None:
+    scope, _, name = (row["limit_name"] or "").partition(":")
+    if scope != BREAKER:
         return None
-    scope, _, target = row["limit_name"].partition(":")
+    return Breaker(
+        name=name,
+        is_open=row["is_open"],
+        open_until=row["open_until"],
+        reason=row["limit_reason"],
+        probe_id=None if row["probe_id"] is None else TaskId(row["probe_id"]),
+    )
+
+
+def _limit(row: Row) -> Limit | None:
+    scope, _, target = (row["limit_name"] or "").partition(":")
+    if scope in ("", BREAKER):
+        return None
     return Limit(
         scope=LimitScope(scope),
         target=target,

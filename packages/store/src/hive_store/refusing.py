@@ -56,6 +56,7 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "after": ((tuple, list), "a list of task ids, or of names of tasks before it"),
     "if_parent_fails": ((str,), "text"),
     "needs": ((tuple, list), "a tuple of labels"),
+    "breaker": ((str, NoneType), "text"),
 }
 """What the fields of a new task must be, in types and in words."""
 
@@ -96,7 +97,7 @@ def checked_form(task: NewTask, checked: Form | None) -> Form:
 
 
 def _check_values(task: NewTask) -> None:
-    for what in ("kind", "queue", "group", "key", "unique_key", "name"):
+    for what in ("kind", "queue", "group", "key", "unique_key", "name", "breaker"):
         name = getattr(task, what)
         if name is not None and not _is_name(name):
             raise RefusedTaskError(

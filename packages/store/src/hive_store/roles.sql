@@ -3,7 +3,7 @@
 --   <prefix>_submitter  adds tasks and schedules, calls them off, queues ended ones again, and reads
 --   <prefix>_worker     accepts, starts and ends what is leased, and reads
 --   <prefix>_queen      leases, takes back, sweeps, reaps, prunes, runs schedules, tends the log, and reads
---   <prefix>_operator   pauses and resumes queues, sets limits, moves waiting tasks, and reads
+--   <prefix>_operator   pauses and resumes queues, sets limits, opens and closes breakers, moves waiting tasks, and reads
 --   <prefix>_viewer     reads
 --
 -- Send it with psql, as the owner of schema `hive` and with the right to create roles:
@@ -66,13 +66,15 @@ revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"v
 -- Submitters: what a new task says of itself, and no more; so it is born queued or scheduled, with
 -- no lease and no result. Of a task that is there, what calling it off and retrying it change.
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
-              key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout, needs)
+              key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout, needs, breaker)
   on hive.task to :"submitter";
 -- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
 grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
               has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)
   on hive.task to :"submitter";
+-- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
+grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
 grant execute on function hive.park(bigint[], timestamptz, text, text, text), hive.unpark(bigint[], text, text),
                           hive.some_tasks(bigint[])
@@ -92,6 +94,9 @@ grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, 
 grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
 grant insert on hive.attempt, hive.event, hive.output, hive.key_wake, hive.dependency_wake to :"worker";
 grant insert, update on hive.worker to :"worker";
+-- A breaker is opened through a function that does nothing else, for a task that is held.
+alter function hive.trip_breaker security definer set search_path = pg_catalog, hive, pg_temp;
+grant execute on function hive.trip_breaker, hive.is_shut, hive.breaker_lock to :"worker";
 
 -- Queens: who has a task or its turn, what a lapse makes of it, what has waited or been kept for too
 -- long, and the tasks of schedules. Never a result.
@@ -116,8 +121,9 @@ grant update (xid, event_id, due_at, failures, failing_since, last_error, paused
 grant insert, update, delete on hive.webhook_delivery to :"queen";
 grant insert, update on hive.term to :"queen";
 grant delete on hive.worker to :"queen";
-grant update (tokens, refilled_at) on hive.usage_limit to :"queen";
-grant execute on function hive.lock_limits, hive.admit to :"queen";
+grant update (tokens, refilled_at, probe_id) on hive.usage_limit to :"queen";
+alter function hive.close_proven_breakers security definer set search_path = pg_catalog, hive, pg_temp;
+grant execute on function hive.lock_limits, hive.admit, hive.close_proven_breakers to :"queen";
 
 -- Operators: what stands still, how much may run, and where a task waits. They do it through functions
 -- that do nothing else and write down who did it; they touch no table but to free what waits for a limit.
@@ -126,7 +132,10 @@ alter function hive.resume_queue security definer set search_path = pg_catalog, 
 alter function hive.set_limit security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.remove_limit security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.move_tasks security definer set search_path = pg_catalog, hive, pg_temp;
-grant execute on function hive.pause_queue, hive.resume_queue, hive.set_limit, hive.remove_limit, hive.move_tasks
+alter function hive.open_breaker security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.close_breaker security definer set search_path = pg_catalog, hive, pg_temp;
+grant execute on function hive.pause_queue, hive.resume_queue, hive.set_limit, hive.remove_limit, hive.move_tasks,
+                          hive.open_breaker, hive.close_breaker
   to :"operator";
 grant update (state, waits_for_limit) on hive.task to :"operator";
 grant insert on hive.event to :"operator";

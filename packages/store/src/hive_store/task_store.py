@@ -286,6 +286,7 @@ def _record(row: Row) -> TaskRecord:
         is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
         needs=needs_in(row["needs"]),
+        breaker=row["breaker"],
         priority=row["priority"],
         submitted_priority=row["submitted_priority"],
         state=TaskState(row["state"]),

@@ -18,11 +18,14 @@ from hive_store.statements import statement
 from hive_store.submitting import send
 from hive_store.texts import storable_text
 
-__all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore"]
+__all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "Starts", "WorkerStore"]
 
 STATES: Final = {state.value: state for state in TaskState}
 OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
 TASK_FIELDS: Final = len(Task._fields)
+QUOTA_SECONDS: Final = 30.0
+"""How long a task that met a quota is set aside if nobody knows better, and it has no breaker."""
+
 PARENT_RESULT_BYTES: Final = 1024 * 1024
 PARENT_RESULTS_BYTES: Final = 64 * 1024 * 1024
 
@@ -45,6 +48,16 @@ class LeasedTask(NamedTuple):
     is_cancelled: bool
 
 
+class Starts(NamedTuple):
+    """What came of writing starts. The tasks that it does not name are no longer held."""
+
+    begun: set[TaskId]
+    """Those whose start is written."""
+
+    kept_by: dict[TaskId, str]
+    """Those that may not begin, and the breaker that keeps each."""
+
+
 class Ending(NamedTuple):
     """How an attempt ended, ready to be written."""
 
@@ -60,6 +73,10 @@ class Ending(NamedTuple):
     run_seconds: float | None = None
     until: datetime | None = None
     """For a park: when it is due again, if that is not said in seconds."""
+
+    opens_breaker: bool = False
+    """For a park: whether its breaker is opened before, for `backoff_seconds` if they are known."""
+
     then: Sequence[NewTask] = ()
     """What is to be submitted with a success; `finish_and_submit` writes such an ending."""
 
@@ -134,12 +151,15 @@ class WorkerStore:
         )
         return [line_of(row["queue"], row["needs"]) for row in rows]
 
-    async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> set[TaskId]:
-        """Write that attempts have started; return those that are still held."""
+    async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> Starts:
+        """Write that attempts have started, as far as they are held and no breaker keeps them."""
         rows = await self._finishes.fetch(
             "start_tasks", [t[0] for t in tasks], [t[1] for t in tasks]
         )
-        return {TaskId(row["id"]) for row in rows}
+        return Starts(
+            begun={TaskId(row["id"]) for row in rows if row["kept_by"] is None},
+            kept_by={TaskId(row["id"]): row["kept_by"] for row in rows if row["kept_by"]},
+        )
 
     async def append_output(self, pieces: Sequence[Piece]) -> None:
         """Keep output; pieces of attempts that are no longer held are left out."""
@@ -218,6 +238,7 @@ class WorkerStore:
         )
 
     async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
+        parks = [await self.open_breaker(park) if park.opens_breaker else park for park in parks]
         rows = await self._finishes.fetch(
             "park_attempts",
             [e.task_id for e in parks],
@@ -230,6 +251,23 @@ class WorkerStore:
             self.worker_id,
         )
         return _finished(rows)
+
+    async def open_breaker(self, park: Ending) -> Ending:
+        """Open the breaker of a task that met a quota; return how it is to be parked then.
+
+        It goes into the line of its breaker; without one it waits a while. `finish` does it too.
+        """
+        breaker = await self._finishes.fetch_value(
+            "trip_breaker",
+            park.task_id,
+            park.lease_id,
+            park.backoff_seconds,
+            storable_text(park.error or ""),
+        )
+        if breaker is not None:
+            return park._replace(backoff_seconds=0.0, opens_breaker=False)
+        seconds = QUOTA_SECONDS if park.backoff_seconds is None else park.backoff_seconds
+        return park._replace(backoff_seconds=seconds, opens_breaker=False)
 
     async def leave(self) -> None:
         """Say that this worker has left."""

@@ -170,6 +170,13 @@ METRICS: Final = (
     _gauge("hive_limit_running", "Leased tasks that a limit counts.", "limit"),
     _gauge("hive_limit_max_running", "How many such tasks the limit allows.", "limit"),
     _gauge("hive_limit_held_up", "Tasks that are blocked because a limit is reached.", "limit"),
+    _gauge(
+        "hive_breaker_open",
+        "1 while a breaker is open, 0 while one task after another tries it; absent while it is "
+        "closed.",
+        "breaker",
+    ),
+    _gauge("hive_breaker_waiting", "Tasks that wait for a breaker.", "breaker"),
     _counter("hive_schedule_ticks_submitted_total", "Ticks of schedules that became tasks."),
     _counter(
         "hive_schedule_ticks_skipped_total",

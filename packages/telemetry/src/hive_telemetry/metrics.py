@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
-from hive_contracts.limits import UsedLimit
+from hive_contracts.limits import Breaker, UsedLimit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import SkipReason
 from hive_contracts.states import TaskState
@@ -80,6 +80,8 @@ class Metrics:
         self._limit_running = self._gauge("hive_limit_running")
         self._limit_max = self._gauge("hive_limit_max_running")
         self._limit_held_up = self._gauge("hive_limit_held_up")
+        self._breaker_open = self._gauge("hive_breaker_open")
+        self._breaker_waiting = self._gauge("hive_breaker_waiting")
         self._ticks_submitted = self._counter("hive_schedule_ticks_submitted_total")
         self._ticks_skipped = self._counter("hive_schedule_ticks_skipped_total")
         self._lateness = self._histogram("hive_schedule_lateness_seconds")
@@ -202,6 +204,12 @@ class Metrics:
                 if used.limit.max_running is not None
             }
         )
+
+    def show_breakers(self, breakers: Iterable[Breaker]) -> None:
+        """Show the breakers that are not closed. Empty: there is none, or it is not known here."""
+        known = list(breakers)
+        self._breaker_open.show({(breaker.name,): int(breaker.is_open) for breaker in known})
+        self._breaker_waiting.show({(breaker.name,): breaker.waiting for breaker in known})
 
     def ticks_submitted(self, late_seconds: Sequence[float]) -> None:
         """Count ticks of schedules that became tasks, given how late each was."""

@@ -15,6 +15,7 @@ from typing import Final, Never
 from hive_bus.bus import Bus
 from hive_contracts.errors import (
     ConfigurationError,
+    OpenBreakerError,
     RefusedTaskError,
     StaleLeaseError,
     UnstorableValueError,
@@ -23,7 +24,7 @@ from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
 from hive_contracts.tasks import ParentResult, Task
-from hive_store.worker_store import Ending, Finished, Piece, WorkerStore
+from hive_store.worker_store import Ending, Finished, Piece, Starts, WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 from hive_worker.attempts import RunningAttempt
@@ -59,6 +60,7 @@ class Recorder:
         self._max_unwritten = max_unwritten
         self._metrics = metrics
         self._endings: list[tuple[Ending, Task]] = []
+        self._has_met_quota = False
         self._pieces: list[Piece] = []
         self._starts: list[tuple[RunningAttempt, asyncio.Future[None] | None]] = []
         self._work = asyncio.Event()
@@ -76,6 +78,7 @@ class Recorder:
         if attempt is not None and attempt.output is not None:
             self._pieces.extend(attempt.output.take(is_final=True))
         self._endings.append((ending, task))
+        self._has_met_quota |= ending.opens_breaker
         self._work.set()
 
     def write_output(self, pieces: Iterable[Piece]) -> None:
@@ -94,6 +97,7 @@ class Recorder:
 
         Raises:
             StaleLeaseError: the lease is gone, or has expired.
+            OpenBreakerError: the task's breaker keeps it.
         """
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starts.append((attempt, answer))
@@ -130,10 +134,15 @@ class Recorder:
         await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
 
     async def tick(self) -> None:
-        """Wait for something to write, and write all of it: starts, then output, then endings."""
+        """Wait for something to write, and write all of it: starts, then output, then endings.
+
+        Breakers are opened first: what gets the slot of a task that met a quota begins after it.
+        """
         await self._work.wait()
         self._work.clear()
         try:
+            if self._has_met_quota:
+                await self._open_breakers()
             await self._write_starts()
             await self._write_pieces()
             await self._write_endings()
@@ -141,6 +150,13 @@ class Recorder:
             if self._starts or self._pieces or self._endings:
                 self._work.set()
         self._written.set()
+
+    async def _open_breakers(self) -> None:
+        # The list may grow meanwhile; when this returns, all that it holds are opened.
+        for place, (ending, task) in enumerate(self._endings):
+            if ending.opens_breaker:
+                self._endings[place] = (await self._store.open_breaker(ending), task)
+        self._has_met_quota = False
 
     async def _write_starts(self) -> None:
         self._starts = [
@@ -151,27 +167,30 @@ class Recorder:
         batch = list(self._starts)
         if not batch:
             return
-        held = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in batch])
+        starts = await self._store.start([(a.task.id, a.task.lease_id) for a, _ in batch])
         del self._starts[: len(batch)]
         for attempt, answer in batch:
-            self._answer_start(attempt, answer, is_held=attempt.task.id in held)
+            if attempt.task.id in starts.begun:
+                attempt.is_start_written = True
+            if answer is None:
+                self._answer_late_start(attempt, starts)
+            elif not answer.done():
+                self._answer_start(attempt.task, answer, starts)
 
-    def _answer_start(
-        self, attempt: RunningAttempt, answer: asyncio.Future[None] | None, *, is_held: bool
-    ) -> None:
-        if is_held:
-            attempt.is_start_written = True
+    def _answer_start(self, task: Task, answer: asyncio.Future[None], starts: Starts) -> None:
+        if task.id in starts.begun:
+            answer.set_result(None)
+        elif (breaker := starts.kept_by.get(task.id)) is not None:
+            answer.set_exception(OpenBreakerError(task.id, breaker))
         else:
             self._metrics.stale_writes()
-        if answer is None:
-            if not is_held:
-                self.on_stale(attempt)
-        elif answer.done():
-            return
-        elif is_held:
-            answer.set_result(None)
-        else:
-            answer.set_exception(StaleLeaseError(attempt.task.id, attempt.task.lease_id))
+            answer.set_exception(StaleLeaseError(task.id, task.lease_id))
+
+    def _answer_late_start(self, attempt: RunningAttempt, starts: Starts) -> None:
+        """Let an attempt know that began before; no breaker keeps what has begun."""
+        if not attempt.is_start_written and attempt.task.id not in starts.kept_by:
+            self._metrics.stale_writes()
+            self.on_stale(attempt)
 
     async def _write_pieces(self) -> None:
         while self._pieces:

@@ -19,8 +19,9 @@ from typing import Any, Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
+    LostRaceError,
+    OpenBreakerError,
     RefusedTaskError,
-    StaleLeaseError,
     UnavailableError,
     UnknownKindError,
     UnstorableValueError,
@@ -60,6 +61,9 @@ __all__ = ["GONE", "Records", "Runner"]
 
 GONE: Final = Released("its lease is gone")
 GIVE_BACK_SECONDS: Final = 1.0
+KEPT_PAUSE: Final = timedelta(milliseconds=100)
+"""What a task that its breaker keeps is given back for."""
+
 LONGEST_PAUSE: Final = timedelta(seconds=60)
 """Between two looks for a worker that has what a task needs; the first look comes soon."""
 
@@ -242,8 +246,10 @@ class Runner:
                 self._within_limits(executor, attempt) if has_limits else executor.run(attempt)
             )
             return _checked(await running, kind=task.kind)
-        except StaleLeaseError:
-            return GONE
+        except LostRaceError as error:
+            # What its breaker keeps waits in the line of that, and not here.
+            is_kept = isinstance(error, OpenBreakerError)
+            return Released(str(error), again_after=KEPT_PAUSE) if is_kept else GONE
         except UnknownKindError as error:
             # Another machine may have what this one lacks: only its operators can know.
             pause = self._backoff(task.given_back + 1, longest=LONGEST_PAUSE)
@@ -315,6 +321,7 @@ class Runner:
             backoff_seconds=self._backoff_seconds(task, outcome, move, policy),
             run_seconds=None if move is Move.POSTPONE else run_seconds,
             until=outcome.until if isinstance(outcome, Parked) else None,
+            opens_breaker=isinstance(outcome, Parked) and outcome.opens_breaker,
         )
 
     def _backoff_seconds(

@@ -7,6 +7,7 @@ import typer
 from hive.options import Options, with_options
 from hive.task_options import (
     After,
+    Breaker,
     Cwd,
     Env,
     ExpiresIn,
@@ -58,6 +59,7 @@ def run(
     after: After = None,
     if_parent_fails: IfParentFails = "cancel",
     needs: Needs = None,
+    breaker: Breaker = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -86,6 +88,7 @@ def run(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
             silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
             expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
+            breaker=breaker,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

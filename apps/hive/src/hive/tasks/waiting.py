@@ -12,7 +12,7 @@ from hive.tasks.reaching import View
 from hive.words import counted
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
-from hive_contracts.limits import Limit
+from hive_contracts.limits import Breaker, Limit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
@@ -86,7 +86,7 @@ def _parked(record: TaskRecord, reason: str) -> str:
 
 def _for_others(record: TaskRecord, situation: Situation) -> str:
     if situation.is_held_up:
-        return _after_pause(situation, _for_its_limit(situation.limit))
+        return _after_pause(situation, _for_its_limit(situation))
     return _parents(situation) if record.is_gated else _for_its_key(record.key, situation)
 
 
@@ -125,10 +125,27 @@ def _after_pause(situation: Situation, reason: str) -> str:
     return f"its queue {since(paused)}; {reason}"
 
 
-def _for_its_limit(limit: Limit | None) -> str:
+def _for_its_limit(situation: Situation) -> str:
+    if situation.breaker is not None:
+        return _for_its_breaker(situation.breaker)
+    limit = situation.limit
     if limit is None:
         return "the limit that it waited for is lifted; it is about to be queued"
     return f"no room is left for it: {_allowed(limit)}"
+
+
+def _for_its_breaker(breaker: Breaker) -> str:
+    why = f" ({breaker.reason})" if breaker.reason else ""
+    if breaker.is_open:
+        return f"breaker {breaker.name} is open until {_end_of(breaker)}{why}"
+    tries = "a task" if breaker.probe_id is None else f"task {breaker.probe_id}"
+    return f"breaker {breaker.name} was open{why}; {tries} tries it, and then the others go"
+
+
+def _end_of(breaker: Breaker) -> str:
+    if breaker.open_until is None:
+        return f"`hive breaker close {breaker.name}`"
+    return show_moment(breaker.open_until)
 
 
 def _allowed(limit: Limit) -> str:

@@ -31,7 +31,7 @@ taken as (
 )
 select l.id as granted_id, l.queen_id, l.open,
        t.id, t.lease_id, t.kind, t.queue, t.payload, t.claims - t.given_back as attempt, t.failures,
-       t.given_back, t.max_attempts, t.timeout, t.goes_alone or t.max_losses = 0 as writes_start,
+       t.given_back, t.max_attempts, t.timeout, t.goes_alone or t.max_losses = 0 or t.breaker is not null as writes_start,
        date_part('epoch', l.granted_at - greatest(t.run_at, t.created_at)) as enqueued_seconds,
        t.retry, t.silence_timeout, t.cancel_requested_at is not null as is_cancelled
 from taken l

@@ -8,6 +8,9 @@
 -- read from the head of that line, and go in claim order with those that are queued. One that has
 -- room there and none under another limit goes over to the line of that one.
 --
+-- A breaker that is open is such a limit. When it has room, it is for one task that tries it, and that is
+-- written down as its probe.
+--
 -- Parked tasks lie before the watermarks; these follow the tasks that were queued alone.
 --
 -- $1 queen_id          uuid
@@ -23,7 +26,7 @@
 -- $11 needs            text              what the tasks need of their worker; '' for those that need nothing
 -- $12 look_ahead       integer           how many tasks of each line to look at; $3 unless some were held up just before
 --
--- returns: one row per lease and priority, with the last queued task in it (null if none was queued), or one without a lease; each with how many tasks were held up, whether some limit has no room left, and in how many seconds a rate lets the next one start (null if none makes it wait)
+-- returns: one row per lease and priority, with the last queued task in it (null if none was queued), or one without a lease; each with how many tasks were held up, whether some limit that is no breaker has no room left, and in how many seconds a rate or a breaker lets the next one start (null if none makes it wait)
 -- moves:   queued -> dispatched (claim), blocked -> dispatched (claim), queued -> blocked (hold_up)
 -- events:  dispatched, held_up
 with room as materialized (
@@ -38,7 +41,7 @@ gate as materialized (
 waiting as materialized (
   select t.*
   from room r cross join lateral (
-    select id, kind, key, priority, run_at, goes_alone, waits_for_limit, false as is_queued
+    select id, kind, key, breaker, priority, run_at, goes_alone, waits_for_limit, false as is_queued
     from hive.task
     where waits_for_limit = r.name and waits_for_limit is not null and queue = $2::text and needs = $11::text
       and state = 'blocked'
@@ -54,7 +57,7 @@ queued as materialized (
   from unnest($7::smallint[], $8::timestamptz[], $9::bigint[], $10::smallint[])
     as i (priority, run_at, id, last_priority)
   cross join lateral (
-    select id, kind, key, priority, run_at, goes_alone, null::text as waits_for_limit, true as is_queued
+    select id, kind, key, breaker, priority, run_at, goes_alone, null::text as waits_for_limit, true as is_queued
     from hive.task
     where queue = $2::text and needs = $11::text and state = 'queued'
       and (priority, run_at, id) > (i.priority, i.run_at, i.id)
@@ -71,10 +74,11 @@ candidate as materialized (
 ),
 verdict as materialized (
   select v.place, v.held_up_by
-  from (select array_agg(kind order by place) as kinds, array_agg(key order by place) as keys from candidate) c
+  from (select array_agg(kind order by place) as kinds, array_agg(key order by place) as keys,
+               array_agg(breaker order by place) as breakers from candidate) c
     cross join (select array_agg(name) as names, array_agg(scope) as scopes, array_agg(target) as targets,
                        array_agg(room) as rooms from room) r
-    cross join hive.admit(c.kinds, c.keys, r.names, r.scopes, r.targets, r.rooms, $3::integer) v
+    cross join hive.admit(c.kinds, c.keys, c.breakers, r.names, r.scopes, r.targets, r.rooms, $3::integer) v
 ),
 admitted as materialized (
   select c.*, row_number() over (order by c.place) as number, count(*) over () as count
@@ -127,16 +131,23 @@ parked as (
   where t.id = any(h.task_ids)
 ),
 used as materialized (
-  select r.name, r.at, r.tokens, r.room, count(a.id) as count
+  select r.name, r.scope, r.at, r.tokens, r.room, count(a.id) as count, min(a.id) as first_id
   from room r left join admitted a
-    on case r.scope when 'queue' then true when 'kind' then a.kind = r.target else starts_with(a.key, r.target) end
-  group by r.name, r.at, r.tokens, r.room
+    on case r.scope when 'queue' then true when 'kind' then a.kind = r.target when 'breaker' then a.breaker = r.target
+                    else starts_with(a.key, r.target) end
+  group by r.name, r.scope, r.at, r.tokens, r.room
 ),
 spent as (
   update hive.usage_limit l
   set tokens = u.tokens - u.count, refilled_at = u.at
   from used u
   where l.name = u.name and l.rate is not null and u.count > 0
+),
+probed as (
+  update hive.usage_limit l
+  set probe_id = u.first_id
+  from used u
+  where l.name = u.name and l.scope = 'breaker' and u.count > 0
 ),
 told as (
   insert into hive.event (type, task_ids)
@@ -147,6 +158,6 @@ told_held_up as (
 )
 select p.lease_id, p.priority, cardinality(p.task_ids) as size, p.kinds, p.last_run_at, p.last_id,
        coalesce((select sum(cardinality(task_ids)) from held_up), 0)::integer as held_up,
-       exists (select from used where room <= count) as is_used_up,
+       exists (select from used where room <= count and scope <> 'breaker') as is_used_up,
        (select min(next_seconds) from room) as next_seconds
 from (select) one left join part p on true

@@ -1,4 +1,4 @@
--- The limits, and how far each is used.
+-- The limits, and how far each is used. Breakers are listed by `list_breakers`.
 --
 -- returns: one row per limit, by name: `running` counts leased tasks, `held_up` those that wait for it, `tokens` what may start now (null without a rate)
 with leased as materialized (
@@ -6,7 +6,7 @@ with leased as materialized (
   from hive.lease h
     cross join lateral unnest(h.task_ids) as m (id)
     cross join lateral (select k.queue, k.kind, k.key from hive.task k where k.id = m.id and k.lease_id = h.id limit 1) t
-  where exists (select from hive.usage_limit)
+  where exists (select from hive.usage_limit where scope <> 'breaker')
   group by t.queue, t.kind, t.key
 )
 select l.name, l.scope, l.target, l.max_running, l.rate, l.burst,
@@ -18,4 +18,5 @@ select l.name, l.scope, l.target, l.max_running, l.rate, l.burst,
        (select count(*) from hive.task
         where state = 'blocked' and waits_for_limit is not null and waits_for_limit = l.name)::integer as held_up
 from hive.usage_limit l
+where l.scope <> 'breaker'
 order by l.name

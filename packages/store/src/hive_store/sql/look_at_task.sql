@@ -4,7 +4,7 @@
 -- $2 most_ahead     integer           count no further
 -- $3 living_seconds double precision  a queen that was seen within this time lives
 --
--- returns: one row, or none if there is no such task; `ahead` is null unless it is queued, `turn_of` is the task that has the turn of its key, `ahead_of_key` is null unless it is blocked, `parent_id` is the first task that it still waits for, `child_id` the first that waits for it, `limit_name` is the limit that it waits for or that of its queue, `unheard_seconds` while its last claim has written nothing
+-- returns: one row, or none if there is no such task; `ahead` is null unless it is queued, `turn_of` is the task that has the turn of its key, `ahead_of_key` is null unless it is blocked, `parent_id` is the first task that it still waits for, `child_id` the first that waits for it, `limit_name` is the limit or breaker that it waits for or the limit of its queue, `unheard_seconds` while its last claim has written nothing
 select statement_timestamp() as now, t.queue, t.state::text as state, t.claims as claim,
        t.claims - t.given_back as attempt,
        case when t.state = 'queued' then
@@ -25,6 +25,8 @@ select statement_timestamp() as now, t.queue, t.state::text as state, t.claims a
        q.paused_at, q.paused_by, q.paused_reason,
        t.state = 'blocked' and t.waits_for_limit is not null as is_held_up,
        l.name as limit_name, l.max_running as limit_running, l.rate as limit_rate,
+       nullif(l.open_until, 'infinity') as open_until,
+       l.open_until > statement_timestamp() as is_open, l.reason as limit_reason, l.probe_id,
        (select min(d.parent_id) from hive.dependency d where d.child_id = t.id and d.is_open) as parent_id,
        (select p.state::text
         from hive.task p

@@ -79,7 +79,8 @@ moved_pause as (
 ),
 moved_limit as (
   update hive.usage_limit
-  set refilled_at = refilled_at - $1::interval
+  set refilled_at = refilled_at - $1::interval,
+      open_until = open_until - $1::interval
 ),
 moved_term as (
   update hive.term

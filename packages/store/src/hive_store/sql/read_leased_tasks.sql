@@ -9,7 +9,7 @@
 -- returns: one row per task still held under the leases, in claim order within each; the columns are the fields of
 --          hive_contracts.tasks.Task, in their order, and is_cancelled
 select t.id, t.lease_id, t.kind, t.queue, t.payload, t.claims - t.given_back as attempt, t.failures,
-       t.given_back, t.max_attempts, t.timeout, t.goes_alone or t.max_losses = 0 as writes_start,
+       t.given_back, t.max_attempts, t.timeout, t.goes_alone or t.max_losses = 0 or t.breaker is not null as writes_start,
        date_part('epoch', l.granted_at - greatest(t.run_at, t.created_at)) as enqueued_seconds,
        t.retry, t.silence_timeout, t.cancel_requested_at is not null as is_cancelled
 from hive.lease l join hive.task t on t.id = any(l.task_ids) and t.lease_id = l.id

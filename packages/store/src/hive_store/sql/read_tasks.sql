@@ -4,7 +4,7 @@
 --
 -- returns: one row per task found
 select t.id, t.kind, t.queue, t.group_name, t.key, t.unique_key, coalesce(t.has_turn, false) as has_turn,
-       coalesce(t.is_gated, false) as is_gated, t.payload, t.needs, t.priority, t.submitted_priority,
+       coalesce(t.is_gated, false) as is_gated, t.payload, t.needs, t.breaker, t.priority, t.submitted_priority,
        t.state::text as state,
        t.claims - t.given_back as attempt, t.failures, t.max_attempts, t.losses, t.max_losses, t.timeout,
        t.silence_timeout, t.retry,

@@ -3,10 +3,13 @@
 -- Leases are locked before tasks. The tasks are locked before they are written, and so seen as they are
 -- now: a start that is repeated while the first is still at work finds it written, and is not refused.
 --
+-- A task does not begin while its breaker keeps it: nothing does that was not written to have begun when
+-- the breaker was opened.
+--
 -- $1 task_ids   bigint[]
 -- $2 lease_ids  uuid[]    the lease of each task, in the same order
 --
--- returns: the tasks whose start is now written, or was already; the others are no longer held
+-- returns: the tasks whose start is now written, or was already, and with `kept_by` those that a breaker keeps; the others are no longer held
 -- moves:   dispatched -> running (start)
 -- events:  started
 with given as materialized (
@@ -20,22 +23,28 @@ held as materialized (
   for key share
 ),
 mine as materialized (
-  select t.id, t.lease_id, t.state, held.worker_id
+  select t.id, t.lease_id, t.state, t.breaker, held.worker_id
   from given g
     join held on held.id = g.lease_id
     join hive.task t on t.id = g.id and t.lease_id = g.lease_id
   where (select count(*) from held) > 0
   for update of t
 ),
+kept as materialized (
+  select mine.id, mine.breaker
+  from mine
+  where mine.breaker is not null and mine.state = 'dispatched' and hive.is_shut(mine.breaker, mine.id)
+),
 started as (
   update hive.task t
   set state = 'running', started_at = clock_timestamp(), worker_id = mine.worker_id
   from mine
   where t.id = mine.id and t.lease_id = mine.lease_id and mine.state = 'dispatched'
+    and not exists (select from kept where kept.id = mine.id)
   returning t.id, t.claims - t.given_back as attempt
 ),
 told as (
   insert into hive.event (type, task_id, attempt)
   select 'started', id, attempt from started
 )
-select id from mine
+select mine.id, kept.breaker as kept_by from mine left join kept on kept.id = mine.id

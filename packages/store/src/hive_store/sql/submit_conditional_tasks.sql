@@ -36,7 +36,8 @@ with given as materialized (
   ) g
     cross join lateral jsonb_to_record(coalesce(g.conditions, '{}')::jsonb) as c (
       key text, expires_at timestamptz, unique_key text, unique_for text, retry text, after bigint[],
-      after_places integer[], if_parent_fails hive.if_parent_fails, silence_timeout interval, needs text
+      after_places integer[], if_parent_fails hive.if_parent_fails, silence_timeout interval, needs text,
+      breaker text
     )
 ),
 named as (
@@ -70,14 +71,14 @@ chosen as materialized (
 added as (
   insert into hive.task (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
                          key, has_turn, expires_at, unique_key, retry, silence_timeout, is_gated, needs,
-                         state)
+                         breaker, state)
   overriding system value
   select id, coalesce(kind, ($1::text[])[1]), payload::jsonb, coalesce(queue, ($3::text[])[1]),
          coalesce(priority, ($4::smallint[])[1]), coalesce(run_at, statement_timestamp()),
          coalesce(max_attempts, ($6::integer[])[1]), coalesce(max_losses, ($7::integer[])[1]), timeout, group_name,
          key, case when key is not null then false end, expires_at, unique_key, retry, silence_timeout,
          case when after is not null or after_places is not null then true end,
-         coalesce(needs, ''),
+         coalesce(needs, ''), breaker,
          (case when run_at > statement_timestamp() then 'scheduled'
                when key is not null or after is not null or after_places is not null then 'blocked'
                else 'queued' end)::hive.task_state

@@ -1,0 +1,12 @@
+-- Open the breaker of a task that met a quota, if the lease that it ran under still holds it.
+--
+-- A transaction of its own, before the attempt is ended: nothing begins once it is known. One breaker in
+-- each, so that no two wait for one another.
+--
+-- $1 task_id   bigint
+-- $2 lease_id  uuid
+-- $3 seconds   double precision  for how long; null if nobody knows
+-- $4 reason    text
+--
+-- returns: the breaker; null if the task names none, or is no longer held
+select hive.trip_breaker($1::bigint, $2::uuid, $3::double precision, $4::text)
