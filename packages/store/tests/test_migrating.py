@@ -31,6 +31,7 @@ MIGRATIONS = [
     "0014_stuck",
     "0015_labels",
     "0016_event_readers",
+    "0017_weights",
 ]
 
 

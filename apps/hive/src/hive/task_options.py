@@ -29,6 +29,7 @@ __all__ = [
     "RetryOn",
     "RunAt",
     "SilenceTimeout",
+    "Slots",
     "StartupTimeout",
     "Timeout",
     "Unique",
@@ -45,6 +46,9 @@ Priority: TypeAlias = Annotated[
 Needs: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--needs", metavar="LABEL", help="Only a worker with this label; repeatable."),
+]
+Slots: TypeAlias = Annotated[
+    int, typer.Option("--slots", metavar="N", help="Slots of one worker that it takes.")
 ]
 Group: TypeAlias = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")

@@ -159,6 +159,9 @@ class NewTask:
     needs: tuple[str, ...] = ()
     """Labels that its worker must have, all of them; 16 at most."""
 
+    slots: int = 1
+    """How many slots of its worker it takes while it runs: 1 to 1000."""
+
 
 class Task(NamedTuple):
     """A task as the worker that leased it holds it: what is needed to run one attempt.
@@ -245,6 +248,7 @@ class TaskRecord:
 
     payload: Any
     needs: tuple[str, ...] = ()
+    slots: int = 1
     priority: int
     submitted_priority: int | None = None
     """What it was at first, if waiting has made the task more urgent since."""

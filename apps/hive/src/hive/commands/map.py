@@ -16,6 +16,7 @@ from hive.task_options import (
     Priority,
     Queue,
     SilenceTimeout,
+    Slots,
     Timeout,
 )
 
@@ -72,6 +73,7 @@ def map_lines(
     queue: Queue = "default",
     priority: Priority = 0,
     needs: Needs = None,
+    slots: Slots = 1,
     cwd: Cwd = None,
     env: Env = None,
     limit: Limits = None,
@@ -110,6 +112,7 @@ def map_lines(
             kind="command", payload=command_payload(cwd=cwd, env=env or [], limits=limit),
             queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
             timeout=timeout, silence_timeout=silence_timeout, group=order.group, needs=needs or (),
+            slots=slots,
         )  # fmt: skip
         is_held = jobs is not None
         reader = CommandLines(command, task_of(said), is_held=is_held) if command else None

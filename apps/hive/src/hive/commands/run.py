@@ -19,6 +19,7 @@ from hive.task_options import (
     Priority,
     Queue,
     SilenceTimeout,
+    Slots,
     StartupTimeout,
     Timeout,
     WhenBusy,
@@ -59,6 +60,7 @@ def run(
     after: After = None,
     if_parent_fails: IfParentFails = "cancel",
     needs: Needs = None,
+    slots: Slots = 1,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -87,6 +89,7 @@ def run(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
             silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
             expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
+            slots=slots,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

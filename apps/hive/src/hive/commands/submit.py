@@ -25,6 +25,7 @@ from hive.task_options import (
     RetryOn,
     RunAt,
     SilenceTimeout,
+    Slots,
     Timeout,
     Unique,
     UniqueFor,
@@ -102,6 +103,7 @@ def submit(
     after: After = None,
     if_parent_fails: IfParentFails = "cancel",
     needs: Needs = None,
+    slots: Slots = 1,
     jsonl: Jsonl = None,
     from_line: FromLine = None,
     on_success: OnSuccess = None,
@@ -122,10 +124,10 @@ def submit(
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
     max_attempts, max_losses, no_rerun, retry, retry_on, timeout, silence_timeout, group, key,
-    when_busy, unique, unique_for, expires_at, expires_in, needs, name, after, if_parent_fails;
-    options stand in for what it leaves out. "after" is a list of ids, or of names of lines before
-    it. A file is looked over first, and one bad line lets nothing in. A stream keeps what it
-    accepted.
+    when_busy, unique, unique_for, expires_at, expires_in, needs, slots, name, after,
+    if_parent_fails; options stand in for what it leaves out. "after" is a list of ids, or of names
+    of lines before it. A file is looked over first, and one bad line lets nothing in. A stream
+    keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
@@ -141,7 +143,7 @@ def submit(
         timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
         when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
         expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
-        if_parent_fails=if_parent_fails, needs=needs or (),
+        if_parent_fails=if_parent_fails, needs=needs or (), slots=slots,
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)

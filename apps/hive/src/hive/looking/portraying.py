@@ -200,6 +200,8 @@ def _priority(record: TaskRecord) -> str:
 def _belongings(record: TaskRecord) -> Iterator[tuple[str, str]]:
     if record.needs:
         yield "needs", ", ".join(record.needs)
+    if record.slots > 1:
+        yield "slots", str(record.slots)
     if record.group is not None:
         yield "group", record.group
     if record.key is not None:

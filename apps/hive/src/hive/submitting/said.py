@@ -54,6 +54,7 @@ class SaidTask:
 
     if_parent_fails: str = IfParentFails.CANCEL
     needs: Sequence[str] = ()
+    slots: int = 1
 
 
 def as_option(name: str) -> str:
@@ -97,6 +98,7 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         after=_after(said.after, spelled),
         if_parent_fails=said.if_parent_fails,
         needs=tuple(said.needs),
+        slots=said.slots,
     )
 
 

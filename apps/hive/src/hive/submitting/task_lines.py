@@ -48,6 +48,7 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "after": (list, "a list of ids of tasks, or of names of lines before it"),
     "if_parent_fails": (str, "cancel or run"),
     "needs": (list, "a list of labels"),
+    "slots": (int, "a whole number"),
 }
 """Of each field: the type that it must have, and how to say so."""
 

@@ -36,6 +36,7 @@ class CapturedTask:
     unique_key: str | None
     expires_at: datetime | None
     needs: tuple[str, ...]
+    slots: int
     priority: int
     max_attempts: int
     max_losses: int
@@ -142,6 +143,7 @@ def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
         unique_key=task.unique_key,
         expires_at=task.expires_at,
         needs=tuple(task.needs),
+        slots=task.slots,
         priority=task.priority,
         max_attempts=task.max_attempts or default_max_attempts(task.kind),
         max_losses=task.max_losses,
