@@ -12,6 +12,7 @@ from typing import Final
 
 from hive import up_state
 from hive.settings import Settings
+from hive.tasks.waiting import command_for
 from hive.urls import Urls, resolve_urls
 from hive.words import counted
 from hive_bus.bus import Bus
