@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+
+import asyncpg
 
 from hive_client import Hive
 from hive_contracts.ids import TaskId
@@ -17,6 +21,8 @@ from hive_testkit.waiting import until
 WITHIN = timedelta(seconds=120)
 PATIENCE_SECONDS = 120.0
 TRUE = {"argv": ["true"]}
+PAGE = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("## Slots")[2]
 SLOTS = 4
 """Of the cluster's workers."""
 
@@ -153,3 +159,26 @@ async def test_one_that_asks_for_more_than_any_worker_has_is_explained_and_runs_
     assert (await hive.wait(task_id, within=WITHIN)).state is TaskState.SUCCEEDED
     record = await hive.tasks.read(task_id)
     assert (record.slots, record.worker_pid) == (8, cluster.processes["large"].pid)
+
+
+async def test_what_the_page_types_and_writes_takes_the_slots_that_it_says(
+    cluster: Cluster, hive: Hive
+) -> None:
+    cluster.start("queen", "queen")
+    cluster.start("worker", "worker", "--label", "gpu")
+    submit, run = [
+        shlex.split(line) for line in re.findall(r"^\$ hive (.*)$", SECTION, re.MULTILINE)
+    ]
+    [insert] = re.findall(r"```sql\n(.*?);\n```", SECTION, re.DOTALL)
+    submitted = TaskId(int(await cluster.printed(*submit)))
+    connection = await asyncpg.connect(cluster.database_url)
+    try:
+        inserted = TaskId(await connection.fetchval(f"{insert} returning id"))
+    finally:
+        await connection.close()
+    ran = await cluster.printed(*run[: run.index("--")], "--", "echo", "trained")
+    assert ran == b"trained\n"
+    for task_id in (submitted, inserted):
+        assert (await hive.wait(task_id, within=WITHIN)).state is TaskState.SUCCEEDED
+        assert (await hive.tasks.read(task_id)).slots == 2
+    assert (await hive.tasks.read(inserted)).needs == ("gpu",)

@@ -23,7 +23,7 @@ _LEASE_OF: Final = attrgetter("lease_id")
 class Put(Protocol):
     """Where tasks wait for slots."""
 
-    def __call__(self, tasks: list[LeasedTask], *, slots: int = 1) -> None:
+    def __call__(self, tasks: list[LeasedTask], /, *, slots: int = 1) -> None:
         """Let tasks wait that take so many slots each."""
         ...
 
@@ -102,7 +102,7 @@ class Acceptor:
             return
         finally:
             self._is_asking = False
-            for lease_id in self._wide.keys() & waiting.keys():
+            for lease_id in (self._wide.keys() & waiting.keys()) - self._waiting.keys():
                 del self._wide[lease_id]
         for answer in waiting.values():
             answer.set_result(None)
