@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import shlex
+import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +23,21 @@ from hive_testkit.waiting import until
 WITHIN = timedelta(seconds=120)
 PATIENCE_SECONDS = 120.0
 TRUE = {"argv": ["true"]}
+DERIVATION = """
+import hashlib, time
+began = time.monotonic_ns()
+hashlib.pbkdf2_hmac("sha256", b"hive", b"salt", 100_000)
+print(began, time.monotonic_ns())
+"""
 PAGE = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("## Slots")[2]
 SLOTS = 4
 """Of the cluster's workers."""
+
+
+def console(cluster: Cluster) -> Console:
+    urls = {"HIVE_DATABASE_URL": cluster.database_url, "HIVE_REDIS_URL": cluster.redis_url}
+    return Console(cluster.folder / "console", urls)
 
 
 def gated(gate: Path) -> NewTask:
@@ -133,10 +146,7 @@ async def test_one_that_is_called_off_while_slots_are_kept_back_for_it_lets_them
 async def test_one_that_asks_for_more_than_any_worker_has_is_explained_and_runs_on_a_larger_one(
     cluster: Cluster, hive: Hive
 ) -> None:
-    typed = Console(
-        cluster.folder / "console",
-        {"HIVE_DATABASE_URL": cluster.database_url, "HIVE_REDIS_URL": cluster.redis_url},
-    )
+    typed = console(cluster)
     cluster.start("queen", "queen")
     cluster.start("small", "worker")
     plain = await hive.submit("command", TRUE)
@@ -182,3 +192,61 @@ async def test_what_the_page_types_and_writes_takes_the_slots_that_it_says(
         assert (await hive.wait(task_id, within=WITHIN)).state is TaskState.SUCCEEDED
         assert (await hive.tasks.read(task_id)).slots == 2
     assert (await hive.tasks.read(inserted)).needs == ("gpu",)
+
+
+async def test_whoever_sends_them_no_worker_runs_tasks_of_more_slots_than_it_has(
+    cluster: Cluster, hive: Hive
+) -> None:
+    for name in ("first", "second"):
+        cluster.start(f"{name} queen", "queen")
+        cluster.start(f"{name} worker", "worker")
+    connection = await asyncpg.connect(cluster.database_url)
+
+    async def both_work() -> bool:
+        return await connection.fetchval("select count(*) = 2 from hive.worker")
+
+    await until(both_work, within_seconds=PATIENCE_SECONDS)
+    await connection.close()
+    payload = {"argv": [sys.executable, "-I", "-S", "-c", DERIVATION]}
+    tasks = [
+        NewTask(kind="command", payload=payload, slots=number % SLOTS + 1) for number in range(80)
+    ]
+    task_ids = await hive.submit_many(tasks)
+    await hive.wait_for_all(task_ids, within=timedelta(minutes=5))
+    changes: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
+    for task_id in task_ids:
+        record = await hive.tasks.read(task_id)
+        assert record.state is TaskState.SUCCEEDED
+        output = b"".join(piece.data for piece in await hive.tasks.read_output(task_id))
+        began, ended = map(int, output.split())
+        changes[record.worker_pid] += [(began, record.slots), (ended, -record.slots)]
+    assert set(changes) == {cluster.processes[f"{n} worker"].pid for n in ("first", "second")}
+    for of_worker in changes.values():
+        busy = 0
+        for _, change in sorted(of_worker):
+            busy += change
+            assert busy <= SLOTS
+
+
+async def test_slots_are_said_in_lines_of_json_and_to_map_as_well(
+    cluster: Cluster, hive: Hive, tmp_path: Path
+) -> None:
+    cluster.start("queen", "queen")
+    cluster.start("worker", "worker")
+    (tmp_path / "lines").write_text('{"slots": 3}\n{}\n')
+    payload = json.dumps(TRUE)
+    words = ("--payload", payload, "--slots", "2", "--ids", "--jsonl", str(tmp_path / "lines"))
+    submitted = await cluster.printed("submit", "command", *words)
+    task_ids = [TaskId(int(line)) for line in submitted.split()]
+    await hive.wait_for_all(task_ids, within=WITHIN)
+    assert [(await hive.tasks.read(task_id)).slots for task_id in task_ids] == [3, 2]
+    (tmp_path / "wrong").write_text('{"slots": "3"}\n{"slots": 1001}\n')
+    wrong = ("--payload", payload, "--jsonl", str(tmp_path / "wrong"))
+    refused = await asyncio.to_thread(console(cluster), "submit", "command", *wrong)
+    assert refused.returncode == 2
+    assert 'slots is "3"; it must be a whole number' in refused.stderr
+    each = ("--group", "mapped", "--slots", "2", "--", "echo", "{}")
+    mapped = await asyncio.to_thread(console(cluster), "map", *each, stdin=b"a\nb\n")
+    assert sorted(mapped.stdout.split()) == ["a", "b"]
+    listed = json.loads(await cluster.printed("list", "--group", "mapped", "--json"))
+    assert [(await hive.tasks.read(TaskId(one["id"]))).slots for one in listed] == [2, 2]
