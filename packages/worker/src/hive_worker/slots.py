@@ -175,10 +175,10 @@ class Slots:
     async def _serve(self) -> None:
         slot = asyncio.current_task()
         while slot not in self._abandoned:
-            while not self._can_begin():
+            while not self._backlog or not self._is_taking or not self._has_slots_for_next():
                 self._arrived.clear()
                 await self._arrived.wait()
-            if self._is_wide_next():
+            if self.kept_back_for and self._is_wide_next():
                 await self._run_wide(slot)
                 continue
             self.busy += 1
@@ -191,9 +191,7 @@ class Slots:
             await asyncio.sleep(0)
         self._abandoned.discard(slot)
 
-    def _can_begin(self) -> bool:
-        if not self._backlog or not self._is_taking:
-            return False
+    def _has_slots_for_next(self) -> bool:
         return self._backlog[0][2] <= self.count - self.busy
 
     def _see_what_is_wide(self) -> None:
@@ -202,7 +200,7 @@ class Slots:
         )
 
     def _is_wide_next(self) -> bool:
-        return bool(self.kept_back_for) and self._backlog[0][2] > 1
+        return self._backlog[0][2] > 1
 
     async def _run_wide(self, slot: asyncio.Task[None] | None) -> None:
         """Run a task that takes several slots; afterwards others have the loop."""
@@ -224,7 +222,9 @@ class Slots:
         """Run tasks one after another; after a few, let others have the loop."""
         began = self._clock.seconds()
         for _ in range(TASKS_BETWEEN_YIELDS):
-            if not self._backlog or not self._is_taking or self._is_wide_next():
+            if not self._backlog or not self._is_taking:
+                return
+            if self.kept_back_for and self._is_wide_next():
                 return
             await self._run(self._backlog.popleft()[1])
             if slot in self._abandoned:
