@@ -66,7 +66,7 @@ class Permits:
         self._reserved: dict[str, int] = {}
         self._size = 0
         self._size_by_queue: Mapping[str, int] = {}
-        self._wide: dict[str, int] = {}
+        self._wide: set[str] = set()
         self._changed = asyncio.Event()
 
     @property
@@ -137,7 +137,7 @@ class Permits:
         if self._turns is not None:
             self._turns.begin(queue, ahead=ahead)
         if slots > 1:
-            self._wide[queue] = slots
+            self._wide.add(queue)
         try:
             await self._wait_for(queue, 1, ahead=ahead, slots=slots)
             async with asyncio.timeout(patience_seconds):
@@ -146,7 +146,7 @@ class Permits:
             return
         finally:
             if slots > 1:
-                self._wide.pop(queue, None)
+                self._wide.discard(queue)
             if self._turns is not None:
                 self._turns.end(queue)
 
