@@ -121,7 +121,7 @@ async def test_what_waits_for_too_long_is_taken_back_and_the_rest_stays() -> Non
     clock.pass_seconds(0.5)
     assert ids(slots.take_overdue(seconds=1)) == [1, 2]
     assert ids(slots.take_overdue(seconds=1)) == []
-    assert ids(slots.take_overdue(seconds=0)) == [3]
+    assert ids(slots.take_all()) == [3]
     assert slots.waiting == 0
 
 
@@ -241,7 +241,7 @@ async def test_what_slots_are_kept_back_for_is_not_taken_back_for_having_waited(
     assert ids(slots.take_overdue(seconds=1)) == [2]
     assert slots.kept_back_for == (1,)
     assert slots.room == 0
-    assert ids(slots.take_overdue(seconds=0)) == [1]
+    assert ids(slots.take_all()) == [1]
     assert slots.kept_back_for == ()
     assert slots.room == 2
 

@@ -128,25 +128,29 @@ class Slots:
         return [leased for _, leased, _ in gone]
 
     def take_overdue(self, *, seconds: float) -> list[LeasedTask]:
-        """Take back what has waited for longer than `seconds`; 0 takes everything.
-
-        Whatever slots are kept back for stays, unless everything is taken.
-        """
+        """Take back what has waited for longer than `seconds`, but nothing of several slots."""
         limit = self._clock.seconds() - seconds
         overdue: list[LeasedTask] = []
         kept: list[_Waiting] = []
         while self._backlog and self._backlog[0][0] <= limit:
             waiting = self._backlog.popleft()
-            if waiting[2] > 1 and seconds:
+            if waiting[2] > 1:
                 kept.append(waiting)
             else:
                 overdue.append(waiting[1])
         self._backlog.extendleft(reversed(kept))
-        if self.kept_back_for:
-            self._see_what_is_wide()
         if overdue:
             self._changed.set()
         return overdue
+
+    def take_all(self) -> list[LeasedTask]:
+        """Take back everything that waits."""
+        waiting = [leased for _, leased, _ in self._backlog]
+        self._backlog.clear()
+        self.kept_back_for = ()
+        if waiting:
+            self._changed.set()
+        return waiting
 
     def stop_taking(self) -> None:
         """Have no room from now on, and begin nothing that waits."""
