@@ -47,7 +47,8 @@ async def test_only_a_worker_that_has_what_a_task_needs_runs_it_also_one_that_st
     assert "needs     gpu, zone=eu" in shown.stdout
     assert "no living worker that serves queue 'default' has all of it" in shown.stdout
     found = json.loads(await cluster.printed("status", "--json"))["unmet_needs"]
-    assert found == [{"queue": "default", "needs": ["gpu", "zone=eu"], "count": 20}]
+    unmet = {"queue": "default", "needs": ["gpu", "zone=eu"], "slots": 1, "largest": None}
+    assert found == [{**unmet, "count": 20}]
     examined = await asyncio.to_thread(console(cluster), "doctor")
     assert "hive worker default --label gpu --label zone=eu" in examined.stdout
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hive_contracts.labels import is_label, joined, line_of, needs_in, needs_of, place_of
+from hive_contracts.labels import is_label, joined, line_of, needs_in, place_of, slots_in, slots_of
 
 LABELS = st.sampled_from(["gpu", "zone=eu", "node/17", "9", "A-b_c.d", "x" * 63])
 QUEUES = st.text("aZ,=\n é[]:", min_size=1, max_size=20)
@@ -24,7 +24,7 @@ def test_these_are_not(text: str) -> None:
 def test_a_line_tells_its_queue_and_its_needs(queue: str, needs: set[str]) -> None:
     line = line_of(queue, joined(needs))
     assert place_of(line) == (queue, joined(needs))
-    assert set(needs_of(line)) == needs
+    assert set(needs_in(place_of(line)[1])) == needs
 
 
 @given(QUEUES, QUEUES, st.sets(LABELS, min_size=1, max_size=4))
@@ -37,3 +37,17 @@ def test_no_queue_has_the_name_of_a_line_with_needs(
 def test_the_same_needs_are_the_same_text_in_any_order() -> None:
     assert joined(["zone=eu", "gpu", "gpu"]) == joined(("gpu", "zone=eu")) == "gpu,zone=eu"
     assert needs_in("") == ()
+
+
+@given(QUEUES, st.sets(LABELS, max_size=4), st.integers(min_value=1, max_value=1000))
+def test_a_line_tells_how_many_slots_its_tasks_take(
+    queue: str, needs: set[str], slots: int
+) -> None:
+    text = joined(needs, slots)
+    assert (needs_in(text), slots_in(text)) == (tuple(sorted(needs)), slots)
+    assert slots_of(line_of(queue, text)) == slots
+
+
+def test_no_label_is_taken_for_slots() -> None:
+    assert not is_label("slots:2")
+    assert slots_in(joined(["slots=2", "slots"])) == 1

@@ -263,7 +263,7 @@ def test_every_field_of_a_task_survives_as_json() -> None:
         max_attempts=2, max_losses=0, timeout=timedelta(seconds=90), group="g", key="k",
         when_busy=WhenBusy.REPLACE, unique_key="u", unique_for=timedelta(hours=1),
         expires_at=moment, name="n", after=(TaskId(1), "m"), if_parent_fails="run", retry="1s, 10s",
-        needs=("gpu",), breaker="p:a",
+        needs=("gpu",), breaker="p:a", slots=2,
         silence_timeout=timedelta(seconds=30),
     )  # fmt: skip
     plain = NewTask(kind="none")

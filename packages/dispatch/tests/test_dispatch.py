@@ -57,6 +57,7 @@ def receiver(
     queue: str = "default",
     wait_for_room: Callable[[], Awaitable[int]] = room,
     max_bundles: int = 10,
+    is_eager: Callable[[], bool] | None = None,
 ) -> BundleReceiver:
     return BundleReceiver(
         url,
@@ -65,6 +66,7 @@ def receiver(
         accept=accept,
         wait_for_room=wait_for_room,
         max_bundles=max_bundles,
+        is_eager=is_eager,
     )
 
 
@@ -178,6 +180,30 @@ async def test_nothing_is_taken_while_there_is_no_room(redis_url: str) -> None:
         assert accepted.bundles == []
         has_room.set()
         await accepted.wait(1)
+
+
+async def test_who_is_not_eager_leaves_the_bell_to_others_and_takes_what_still_lies_there(
+    redis_url: str,
+) -> None:
+    accepted, looks = Accepted(), asyncio.Semaphore(0)
+
+    async def wait_to_look() -> int:
+        await looks.acquire()
+        return 1
+
+    reluctant = receiver(
+        redis_url, accepted.accept, wait_for_room=wait_to_look, is_eager=lambda: False
+    )
+    async with (
+        BundleSender(redis_url) as sender,
+        redis_client(redis_url) as client,
+        running(reluctant),
+    ):
+        sent = bundle()
+        await sender.send([sent], ttl_seconds=15)
+        looks.release()
+        assert await accepted.wait(1) == [sent]
+        assert await client.llen(bell_key("hive", "default")) == 1
 
 
 async def test_as_many_bundles_as_allowed_are_accepted_at_once_and_the_next_follow_at_once(

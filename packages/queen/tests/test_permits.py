@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from hive_contracts.ids import LeaseId
+from hive_contracts.labels import joined, line_of, slots_of
 from hive_queen.permits import Permits
 from hive_testkit.clocks import ManualClock
 
@@ -247,3 +248,96 @@ class Ledger(RuleBasedStateMachine):
 
 
 TestLedger = Ledger.TestCase
+
+
+WIDE: Final = line_of(QUEUE, joined((), 3))
+"""The line of tasks that take three slots each."""
+
+
+def wide_permits(*, slots: int = 4) -> Permits:
+    permits = Permits(ManualClock())
+    permits.resize(total=slots, by_queue={QUEUE: slots, WIDE: slots - slots % 3})
+    return permits
+
+
+def test_a_task_of_several_slots_holds_as_many_permits() -> None:
+    permits = wide_permits()
+    permits.add(lease(1), WIDE, 1)
+    assert permits.held == 3
+    assert permits.room(QUEUE, ahead=0) == 1
+    assert permits.room(WIDE, ahead=0, slots=3) == 0
+    permits.shrink(lease(1), 1)
+    assert permits.held == 3
+    permits.shrink(lease(1), 0)
+    assert permits.held == 0
+
+
+def test_a_lease_of_tasks_of_several_slots_shrinks_by_as_many_for_each() -> None:
+    permits = Permits(ManualClock())
+    permits.resize(total=12, by_queue={WIDE: 12})
+    with permits.reserve(WIDE, ahead=0, at_most=500, slots=3) as reservation:
+        assert reservation.count == 4
+        assert permits.held == 12
+        reservation.hold(lease(1), 3)
+    assert permits.held == 9
+    permits.shrink(lease(1), 2)
+    assert permits.held == 6
+    permits.reconcile([(lease(1), WIDE, 1), (lease(2), WIDE, 2)], read_at=1.0)
+    assert permits.held == 9
+
+
+def test_one_free_slot_is_enough_for_one_task_of_several_and_no_more_go_out() -> None:
+    permits = wide_permits()
+    grant(permits, 1, 3)
+    assert permits.room(WIDE, ahead=0, slots=3) == 1
+    with permits.reserve(WIDE, ahead=0, at_most=500, slots=3) as reservation:
+        reservation.hold(lease(2), reservation.count)
+    assert permits.held == 6
+    assert permits.room(WIDE, ahead=0, slots=3) == permits.room(QUEUE, ahead=0) == 0
+    permits.shrink(lease(1), 1)
+    assert permits.room(QUEUE, ahead=0) == 0
+    permits.shrink(lease(1), 0)
+    assert permits.room(QUEUE, ahead=0) == 1
+
+
+def test_a_queen_whose_share_is_smaller_than_a_task_sends_it_when_she_has_a_slot() -> None:
+    permits = Permits(ManualClock())
+    permits.resize(total=2, by_queue={QUEUE: 2, WIDE: 2})
+    assert permits.room(WIDE, ahead=0, slots=3) == 1
+
+
+async def test_nothing_goes_ahead_while_a_task_of_several_slots_might_go_out() -> None:
+    permits = wide_permits()
+    grant(permits, 1, 4)
+    assert permits.room(QUEUE, ahead=100) == 100
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        waiting = group.create_task(permits.wait_for_room(WIDE, ahead=0, slots=3))
+        await asyncio.sleep(0)
+        assert permits.room(QUEUE, ahead=100) == 0
+        permits.shrink(lease(1), 3)
+    assert waiting.done()
+    assert permits.room(QUEUE, ahead=100) == 101
+
+
+async def test_tasks_go_ahead_while_all_that_others_could_have_is_out() -> None:
+    permits = wide_permits()
+    permits.add(lease(1), WIDE, 1)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        waiting = group.create_task(permits.wait_for_room(WIDE, ahead=0, slots=3))
+        await asyncio.sleep(0)
+        assert permits.room(QUEUE, ahead=100) == 101
+        waiting.cancel()
+
+
+@given(st.lists(st.sampled_from([QUEUE, WIDE]), max_size=40), st.integers(min_value=1, max_value=9))
+def test_never_more_is_out_than_the_slots_and_what_one_task_lacks(
+    lines: list[str], slots: int
+) -> None:
+    permits = Permits(ManualClock())
+    permits.resize(total=slots, by_queue={QUEUE: slots, WIDE: slots})
+    for number, line in enumerate(lines):
+        each = slots_of(line)
+        with permits.reserve(line, ahead=0, at_most=2, slots=each) as reservation:
+            if reservation.count:
+                reservation.hold(lease(number), reservation.count)
+        assert permits.held <= slots + 2

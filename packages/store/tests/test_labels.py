@@ -181,3 +181,94 @@ async def test_how_many_go_before_it_is_counted_in_its_own_line(
     [_, second] = await ground.submit(2, needs=("gpu",))
     async with open_line(database_url) as line:
         assert (await Onlooker(line).look(second)).ahead == 1
+
+
+@pytest.mark.parametrize(("slots", "said"), [(0, "0"), (-1, "-1"), (1001, "1001")])
+async def test_slots_that_no_task_can_take_are_refused(
+    ground: Ground, slots: int, said: str
+) -> None:
+    with pytest.raises(RefusedTaskError, match=f"a task takes 1 to 1000 slots, not {said}"):
+        await ground.submit(1, slots=slots)
+
+
+async def test_nobody_writes_slots_as_a_label(ground: Ground) -> None:
+    with pytest.raises(RefusedTaskError, match="not 'slots:2'"):
+        await ground.submit(1, needs=("slots:2",))
+
+
+async def test_tasks_that_take_as_many_slots_and_need_the_same_are_a_line(ground: Ground) -> None:
+    await ground.submit(1)
+    await ground.submit(2, slots=2)
+    await ground.submit(3, slots=2, needs=("gpu",))
+    await ground.submit(4, slots=3)
+    [task_id] = await ground.submit(1, slots=12, needs=("zone=eu", "gpu"))
+    assert await claimed(ground, "default") == 1
+    assert await claimed(ground, line_of("default", joined((), 2))) == 2
+    assert await claimed(ground, line_of("default", joined(["gpu"], 2))) == 3
+    assert await claimed(ground, line_of("default", joined((), 3))) == 4
+    record = await ground.tasks.read(task_id)
+    assert (record.slots, record.needs) == (12, ("gpu", "zone=eu"))
+
+
+async def test_plain_sql_says_slots_before_or_behind_labels_and_is_refused_what_is_none(
+    ground: Ground, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(ADD, " zone=eu , slots:2,gpu ")
+        await connection.execute(ADD, "slots:1")
+        needs = await connection.fetch("select needs from hive.task order by id")
+        assert [row["needs"] for row in needs] == ["slots:2,gpu,zone=eu", ""]
+        assert await claimed(ground, line_of("default", joined(["gpu", "zone=eu"], 2))) == 1
+        for wrong in ("slots:0", "slots:1001", "slots:", "slots:x", "slots:2,slots:3"):
+            with pytest.raises(asyncpg.CheckViolationError, match="1 to 1000 slots"):
+                await connection.execute(ADD, wrong)
+    finally:
+        await connection.close()
+
+
+async def test_a_line_of_several_slots_has_what_its_tasks_can_fill_of_each_worker(
+    ground: Ground, database_url: str
+) -> None:
+    await enlist(database_url, slots=4)
+    await enlist(database_url, "gpu", slots=8)
+    await enlist(database_url, slots=2)
+    await ground.submit(1, slots=3)
+    await ground.submit(1, slots=3, needs=("gpu",))
+    await ground.submit(1, slots=9)
+    capacity = await ground.queen.capacity(living=MINUTE)
+    three = line_of("default", joined((), 3))
+    assert capacity.slots == {
+        "default": 14,
+        three: 3 + 6,
+        line_of("default", joined(["gpu"], 3)): 6,
+    }
+    assert capacity.workers[three] == 2
+    assert capacity.total_slots == 14
+
+
+async def test_a_worker_learns_of_lines_that_it_has_the_slots_for(ground: Ground) -> None:
+    await ground.submit(1, slots=3)
+    await ground.submit(1, slots=3, needs=("gpu",))
+    lines = ground.worker.lines
+    assert await lines(["default"], [], slots=2) == []
+    assert await lines(["default"], [], slots=3) == [line_of("default", joined((), 3))]
+    assert len(await lines(["default"], ["gpu"], slots=4)) == 2
+    assert len(await lines(None, None)) == 2
+
+
+async def test_what_takes_more_slots_than_any_worker_has_is_found(
+    ground: Ground, database_url: str
+) -> None:
+    await enlist(database_url, slots=2)
+    await enlist(database_url, slots=4)
+    await enlist(database_url, queues=("images",), slots=8)
+    await ground.submit(1, slots=4)
+    await ground.submit(2, slots=8)
+    await ground.submit(1, slots=8, needs=("gpu",))
+    async with open_line(database_url) as line:
+        assert await Onlooker(line).unmet_needs(living=MINUTE) == [
+            UnmetNeeds(queue="default", needs=(), slots=8, largest=4, count=2),
+            UnmetNeeds(queue="default", needs=("gpu",), slots=8, largest=None, count=1),
+        ]
+    assert await ground.queen.count_unmet(living=MINUTE) == {"default": 3}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hive_contracts.errors import StoreUnavailableError, UsageError
 from hive_contracts.ids import LeaseId, TaskId
-from hive_contracts.labels import line_of
+from hive_contracts.labels import joined, line_of
 from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
@@ -479,3 +479,76 @@ async def test_what_is_taken_back_was_never_done(
 async def test_what_is_no_limit_is_refused_in_words(scene: Scene, limit: Limit, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         await scene.controls.set_limit(limit)
+
+
+GPU = line_of("default", "gpu")
+WIDE = line_of("default", joined((), 2))
+
+
+@pytest.mark.parametrize(("first", "second"), [(GPU, "default"), ("default", GPU)])
+async def test_a_limit_of_a_kind_holds_for_tasks_with_needs_and_without_together(
+    scene: Scene, first: str, second: str
+) -> None:
+    await scene.limit("kind", "agent", max_running=2)
+    ids = {
+        "default": await scene.submit(3, "agent"),
+        GPU: await scene.submit(3, "agent", needs=("gpu",)),
+    }
+    assert await scene.begin(line=first) == ids[first][:2]
+    assert await scene.begin(line=second) == []
+    assert await scene.states(*ids[second]) == [TaskState.BLOCKED] * 3
+    await scene.end(ids[first][0])
+    assert await scene.begin(line=second) == ids[second][:1]
+    assert await scene.begin(line=first) == []
+    await scene.end(ids[first][1], ids[second][0])
+    assert await scene.begin(line=first) == ids[first][2:]
+    assert await scene.begin(line=second) == ids[second][1:2]
+
+
+@pytest.mark.parametrize(("scope", "target"), [("kind", "call"), ("key", "site"), ("queue", None)])
+async def test_a_task_of_several_slots_counts_as_so_many_in_every_limit(
+    scene: Scene, scope: str, target: str | None
+) -> None:
+    await scene.limit(scope, target or "default", max_running=5)
+    light = [(await scene.submit(1, key=f"site{n}"))[0] for n in range(3)]
+    wide = [(await scene.submit(1, key=f"site{n}", slots=2))[0] for n in range(3, 7)]
+    await scene.queen.grant_turns(batch_size=100)
+    assert await scene.begin(line=WIDE) == wide[:2]
+    assert (await scene.controls.limits())[0].running == 4
+    assert await scene.begin() == light[:1]
+    assert await scene.begin(line=WIDE) == await scene.begin() == []
+    await scene.end(light[0])
+    assert await scene.begin(line=WIDE) == []
+    await scene.end(wide[0])
+    assert await scene.begin(line=WIDE) == wide[2:3]
+    assert await scene.begin() == light[1:2]
+
+
+async def test_a_task_of_more_slots_than_a_limit_allows_takes_all_of_it(scene: Scene) -> None:
+    wide = await scene.submit(2, slots=2)
+    light = await scene.submit(1)
+    await scene.limit("kind", "call", max_running=1)
+    assert await scene.begin(line=WIDE) == wide[:1]
+    assert await scene.begin() == []
+    await scene.end(wide[0])
+    assert await scene.begin() == light
+    assert await scene.begin(line=WIDE) == []
+    await scene.limit("kind", "call", max_running=0)
+    await scene.end(light[0])
+    assert await scene.begin(line=WIDE) == []
+
+
+async def test_a_task_of_several_slots_takes_as_many_tokens_of_a_rate(
+    scene: Scene, database: Connection
+) -> None:
+    wide = await scene.submit(4, slots=2)
+    light = await scene.submit(2)
+    await scene.limit("kind", "call", rate=0.01, burst=5)
+    assert await scene.begin(line=WIDE) == wide[:2]
+    claim = await scene.claim(line=WIDE)
+    assert claim.bundles == []
+    assert claim.next_seconds is not None
+    assert 0 < claim.next_seconds <= 100
+    assert await scene.begin() == light[:1]
+    await pass_time(database, 205)
+    assert await scene.begin(line=WIDE) == wide[2:3]

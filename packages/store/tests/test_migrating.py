@@ -33,6 +33,7 @@ MIGRATIONS = [
     "0016_event_readers",
     "0017_insert_triggers",
     "0018_breakers",
+    "0019_slots",
 ]
 
 

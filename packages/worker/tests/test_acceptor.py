@@ -30,16 +30,23 @@ class Scene:
     def __init__(self, store: WorkerStore, clock: ManualClock | None = None) -> None:
         self.holdings = Holdings()
         self.put: list[LeasedTask] = []
+        self.wide: list[tuple[LeasedTask, int]] = []
         self.metrics = Metrics()
         self.acceptor = Acceptor(
             store,
             self.holdings,
-            put=self.put.extend,
+            put=self._put,
             lease=LEASE,
             margin_seconds=2,
             metrics=self.metrics,
             clock=clock or ManualClock(),
         )
+
+    def _put(self, tasks: list[LeasedTask], /, *, slots: int = 1) -> None:
+        if slots == 1:
+            self.put.extend(tasks)
+        else:
+            self.wide.extend((task, slots) for task in tasks)
 
     @asynccontextmanager
     async def accepting(self, *bundles: Bundle) -> AsyncGenerator[None]:
@@ -175,3 +182,17 @@ async def test_while_postgres_is_away_every_receiver_hears_so(own_postgres: OwnS
                     await scene.acceptor.accept(bundle)
             running.cancel()
         await until(lambda: not scene.acceptor.is_busy)
+
+
+async def test_tasks_wait_for_as_many_slots_as_the_line_says_in_which_they_came(
+    ground: Ground,
+) -> None:
+    scene = Scene(ground.worker)
+    light, wide = await ground.bundle(2), await ground.bundle(1)
+    async with scene.accepting(light), asyncio.TaskGroup() as group:
+        group.create_task(scene.acceptor.accept(wide, slots=3))
+        await asyncio.sleep(0)
+        await scene.acceptor.tick()
+    assert {leased.task.lease_id for leased in scene.put} == {light.lease_id}
+    assert [(leased.task.lease_id, slots) for leased, slots in scene.wide] == [(wide.lease_id, 3)]
+    assert len(scene.put) == 2

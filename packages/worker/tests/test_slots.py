@@ -121,7 +121,7 @@ async def test_what_waits_for_too_long_is_taken_back_and_the_rest_stays() -> Non
     clock.pass_seconds(0.5)
     assert ids(slots.take_overdue(seconds=1)) == [1, 2]
     assert ids(slots.take_overdue(seconds=1)) == []
-    assert ids(slots.take_overdue(seconds=0)) == [3]
+    assert ids(slots.take_all()) == [3]
     assert slots.waiting == 0
 
 
@@ -166,3 +166,143 @@ async def test_a_slot_that_falls_takes_all_slots_with_it() -> None:
         async with asyncio.timeout(5):
             await slots.run()
     assert "nobody has thought of this" in str(caught.value.exceptions)
+
+
+async def test_a_task_of_several_slots_runs_beside_no_more_than_the_rest_of_them() -> None:
+    slots = new_slots(4, wait_for_ever)
+    slots.put([leased(1)], slots=3)
+    slots.put([leased(number) for number in range(2, 6)])
+    async with serving(slots):
+        await until(lambda: slots.busy == 4)
+        assert slots.waiting == 3
+        assert slots.room == 0
+    assert slots.busy == 0
+
+
+async def test_nothing_begins_before_a_task_of_several_slots_that_is_next() -> None:
+    ends = {number: asyncio.Event() for number in range(1, 8)}
+    began: list[int] = []
+
+    async def run(leased: LeasedTask) -> None:
+        began.append(leased.task.id)
+        await ends[leased.task.id].wait()
+
+    slots = new_slots(3, run)
+    slots.put([leased(1), leased(2)])
+    slots.put([leased(3)], slots=3)
+    slots.put([leased(4), leased(5)])
+    async with serving(slots):
+        await until(lambda: slots.busy == 2)
+        assert slots.room == 0, "the third slot is kept back"
+        ends[1].set()
+        await until(lambda: slots.busy == 1)
+        assert began == [1, 2]
+        ends[2].set()
+        await until(lambda: slots.busy == 3)
+        assert began == [1, 2, 3]
+        ends[3].set()
+        await until(lambda: slots.busy == 2)
+        assert began == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("taken", [1, 2, 3])
+async def test_however_many_of_one_slot_come_one_of_several_begins_and_slots_are_never_overdrawn(
+    taken: int,
+) -> None:
+    running = most = 0
+    began: list[int] = []
+    of = {0: taken}
+
+    async def run(leased: LeasedTask) -> None:
+        nonlocal running, most
+        began.append(leased.task.id)
+        running += of.get(leased.task.id, 1)
+        most = max(most, running)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        running -= of.get(leased.task.id, 1)
+
+    slots = new_slots(3, run)
+    slots.put([leased(number) for number in range(1, 50)])
+    slots.put([leased(0)], slots=taken)
+    slots.put([leased(number) for number in range(50, 100)])
+    async with serving(slots):
+        await until(lambda: len(began) == 100)
+    assert began.index(0) == 49
+    assert most == 3
+
+
+async def test_what_slots_are_kept_back_for_is_not_taken_back_for_having_waited() -> None:
+    clock = ManualClock()
+    slots = new_slots(2, wait_for_ever, clock)
+    slots.put([leased(1)], slots=2)
+    slots.put([leased(2)])
+    clock.pass_seconds(5)
+    assert ids(slots.take_overdue(seconds=1)) == [2]
+    assert slots.kept_back_for == (1,)
+    assert slots.room == 0
+    assert ids(slots.take_all()) == [1]
+    assert slots.kept_back_for == ()
+    assert slots.room == 2
+
+
+async def test_what_shall_not_begin_any_more_gives_its_slots_to_what_waits_behind_it() -> None:
+    began: list[int] = []
+
+    async def run(leased: LeasedTask) -> None:
+        began.append(leased.task.id)
+        await asyncio.Event().wait()
+
+    slots = new_slots(2, run)
+    slots.put([leased(1)])
+    slots.put([leased(2)], slots=2)
+    slots.put([leased(3)])
+    async with serving(slots):
+        await until(lambda: slots.busy == 1)
+        assert slots.withdraw(lambda leased: leased.task.id == 3) == []
+        assert ids(slots.withdraw(lambda leased: leased.task.id == 2)) == [2]
+        await until(lambda: slots.busy == 2)
+        assert began == [1, 3]
+
+
+async def test_a_task_may_wait_for_slots_unless_others_as_large_have_them() -> None:
+    slots = new_slots(4, wait_for_ever)
+    assert slots.has_room_for(4)
+    slots.put([leased(1)])
+    assert not slots.has_room_for(4)
+    assert slots.may_keep_back(4)
+    slots.put([leased(2)], slots=2)
+    assert not slots.may_keep_back(1), "slots are kept back for another"
+    async with serving(slots):
+        await until(lambda: slots.busy == 3)
+        assert slots.has_room_for(1)
+        assert slots.may_keep_back(3), "what runs is smaller"
+        assert slots.may_keep_back(2), "two slots are left to it"
+    slots = new_slots(3, wait_for_ever)
+    slots.put([leased(1)], slots=2)
+    async with serving(slots):
+        await until(lambda: slots.busy == 2)
+        assert not slots.may_keep_back(2), "what runs is as large"
+
+
+async def test_a_slot_that_is_abandoned_with_a_task_of_several_gives_all_of_them_back() -> None:
+    go_on = asyncio.Event()
+    holders: list[asyncio.Task[None]] = []
+
+    async def run(leased: LeasedTask) -> None:
+        current = asyncio.current_task()
+        assert current is not None
+        holders.append(current)
+        await go_on.wait()
+
+    slots = new_slots(3, run)
+    slots.put([leased(1)], slots=2)
+    async with serving(slots):
+        await until(lambda: slots.busy == 2)
+        slots.abandon(holders[0])
+        assert slots.busy == 0
+        slots.put([leased(2)], slots=3)
+        await until(lambda: slots.busy == 3)
+        go_on.set()
+        await until(lambda: slots.busy == 0)
+        assert slots.abandoned == 0

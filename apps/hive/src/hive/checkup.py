@@ -12,6 +12,7 @@ from typing import Final
 
 from hive import up_state
 from hive.settings import Settings
+from hive.tasks.waiting import command_for
 from hive.urls import Urls, resolve_urls
 from hive.words import counted
 from hive_bus.bus import Bus
@@ -237,13 +238,13 @@ def _schedule(troubled: TroubledSchedule) -> Check:
 
 
 def _unmet(unmet: UnmetNeeds) -> Check:
-    labels = " ".join(f"--label {label}" for label in unmet.needs)
+    needs = [*unmet.needs, *([f"{unmet.slots} slots"] if unmet.slots > 1 else [])]
     return Check(
-        name="labels",
+        name="labels" if unmet.largest is None else "slots",
         is_fine=False,
         found=f"{counted(unmet.count, 'task')} of queue {unmet.queue}: needs"
-        f" {', '.join(unmet.needs)}, which no living worker of that queue has",
-        remedy=f"hive worker {unmet.queue} {labels}",
+        f" {', '.join(needs)}, which no living worker of that queue has",
+        remedy=command_for(unmet),
     )
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "RunAt",
     "Shell",
     "SilenceTimeout",
+    "Slots",
     "StartupTimeout",
     "Timeout",
     "Unique",
@@ -51,6 +52,9 @@ Needs: TypeAlias = Annotated[
 Breaker: TypeAlias = Annotated[
     str | None,
     typer.Option("--breaker", metavar="NAME", help="What those share that meet the same quota."),
+]
+Slots: TypeAlias = Annotated[
+    int, typer.Option("--slots", metavar="N", help="Slots of one worker that it takes.")
 ]
 Group: TypeAlias = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")

@@ -70,6 +70,9 @@ class TaskOptions(TypedDict, total=False):
     if_parent_fails: str
     """If one of those does not succeed: "cancel" it, the default, or "run" it all the same."""
 
+    slots: int
+    """How many slots of its worker it takes while it runs: 1 to 1000."""
+
     needs: Sequence[str]
     """Labels that its worker must have, all of them, as in `("gpu", "zone=eu")`."""
 

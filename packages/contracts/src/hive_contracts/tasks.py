@@ -161,6 +161,8 @@ class NewTask:
 
     breaker: str | None = None
     """What it shares with others that meet the same quota, as in "anthropic:team"."""
+    slots: int = 1
+    """How many slots of its worker it takes while it runs: 1 to 1000."""
 
 
 class Task(NamedTuple):
@@ -251,6 +253,7 @@ class TaskRecord:
     breaker: str | None = None
     """What it shares with others that meet the same quota."""
 
+    slots: int = 1
     priority: int
     submitted_priority: int | None = None
     """What it was at first, if waiting has made the task more urgent since."""

@@ -51,6 +51,7 @@ class BellWorker(Worker):
         start: Callable[[bytes], asyncio.Task[None]],
         wait_for_room: Callable[[], Awaitable[int]],
         max_bundles: int,
+        is_eager: Callable[[], bool] | None = None,
     ) -> None:
         # All that arq logs is a line per job, and errors that come out of `main` as well.
         logging.getLogger("arq").setLevel(logging.CRITICAL)
@@ -68,6 +69,7 @@ class BellWorker(Worker):
         self._bell = bell_key(prefix, queue)
         self._wait_for_room = wait_for_room
         self._most_jobs = max_bundles
+        self._is_eager = is_eager
         self._has_found = False
         self.looks = 0
         """How often it has looked into its queue."""
@@ -86,10 +88,14 @@ class BellWorker(Worker):
                 continue
             # Where there was something there may be more: the bell is for those with nothing to do.
             # Otherwise every bundle would cost a stroke to hear, under load as well.
-            if self._has_found or await self._hear_bell():
+            if self._has_found or not self._waits_at_bell() or await self._hear_bell():
                 async with asking("hand over bundles", seconds=LOOK_SECONDS):
                     await self._poll_iteration()
             self.looks += 1
+
+    def _waits_at_bell(self) -> bool:
+        """Return whether to hear of what comes; else what others hear of is left to them."""
+        return self._is_eager is None or self._is_eager()
 
     async def _wait_for_one(self) -> None:
         running = [task for task in self.tasks.values() if not task.done()]

@@ -50,6 +50,7 @@ class BundleReceiver:
         accept: Callable[[Bundle], Awaitable[None]],
         wait_for_room: Callable[[], Awaitable[int]],
         max_bundles: int,
+        is_eager: Callable[[], bool] | None = None,
         left: LeftBundles | None = None,
     ) -> None:
         """Make a receiver; nothing is opened before `run`.
@@ -64,6 +65,8 @@ class BundleReceiver:
             wait_for_room: returns how many bundles could be begun, once that is at least one;
                 called before each look.
             max_bundles: most bundles that are being accepted at once.
+            is_eager: asked before each look: whether to be the first to take what comes, or else to
+                look only for what others have left; None to be so always.
             left: where to count what is left to lapse; None for a count of its own.
         """
         self._url = url
@@ -72,6 +75,7 @@ class BundleReceiver:
         self._accept = accept
         self._wait_for_room = wait_for_room
         self._max_bundles = max_bundles
+        self._is_eager = is_eager
         self._worker: BellWorker | None = None
         self._is_taking = True
         self._looks = 0
@@ -122,6 +126,7 @@ class BundleReceiver:
                 start=start,
                 wait_for_room=self._wait_for_room,
                 max_bundles=self._max_bundles,
+                is_eager=self._is_eager,
             )
             try:
                 await worker.main()

@@ -9,11 +9,11 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId
-from hive_contracts.labels import place_of
+from hive_contracts.labels import place_of, slots_of
 from hive_queen.controls import Controls
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
-from hive_queen.pacing import Pace, RunTimes, pace_for
+from hive_queen.pacing import ONE_BY_ONE, Pace, RunTimes, pace_for
 from hive_queen.permits import Permits
 from hive_queen.settings import QueenSettings
 from hive_store.claiming import ClaimedBundle, Watermarks
@@ -49,6 +49,7 @@ class Claimer:
     ) -> None:
         self.name = _name_of(queue)
         self._queue = queue
+        self._slots = slots_of(queue)
         self._store = store
         self._permits = permits
         self._fleet = fleet
@@ -92,7 +93,10 @@ class Claimer:
         await self._outbox.wait_until_open()
         pace = self._pace()
         await self._permits.wait_for_room(
-            self._queue, ahead=pace.ahead, patience_seconds=self._settings.ahead_seconds
+            self._queue,
+            ahead=pace.ahead,
+            slots=self._slots,
+            patience_seconds=self._settings.ahead_seconds,
         )
         idle_since, self._idle_since = self._idle_since, None
         try:
@@ -109,7 +113,7 @@ class Claimer:
         """Claim and send once; return whether there may be more."""
         self._forget_watermarks_each_second()
         with self._permits.reserve(
-            self._queue, ahead=pace.ahead, at_most=MOST_PER_CLAIM
+            self._queue, ahead=pace.ahead, at_most=MOST_PER_CLAIM, slots=self._slots
         ) as reservation:
             parts = await self._take(pace, limit=reservation.count)
             sizes = _sizes(parts)
@@ -168,6 +172,8 @@ class Claimer:
             raise
 
     def _pace(self) -> Pace:
+        if self._slots > 1:
+            return ONE_BY_ONE
         return pace_for(
             self._run_times.expected_seconds(self._queue),
             slots=self._fleet.share_of(self._queue),

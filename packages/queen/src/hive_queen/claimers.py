@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Never
 
-from hive_contracts.labels import needs_of
+from hive_contracts.labels import place_of
 from hive_queen.claimer import Claimer
 from hive_queen.controls import Controls
 from hive_queen.granter import Granter
@@ -41,7 +41,7 @@ class Claimers:
 
         There may be any number of such lines, and each claimer looks whenever a permit comes back.
         """
-        lines = [line for line in self._running if needs_of(line)]
+        lines = [line for line in self._running if place_of(line)[1]]
         for line in lines:
             if self._by_queue[line].idle_seconds > LINGER_SECONDS:
                 self._running.pop(line).cancel()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Pace", "RunTimes", "pace_for"]
+__all__ = ["ONE_BY_ONE", "Pace", "RunTimes", "pace_for"]
 
 NEWEST_WEIGHT: Final = 0.3
 """Share of the newest report in a kind's run time."""
@@ -28,6 +28,10 @@ class Pace:
 
     bundle_size: int
     """Most tasks in a bundle."""
+
+
+ONE_BY_ONE: Final = Pace(ahead=0, bundle_size=1)
+"""For tasks that are long, or unknown, or take several slots each."""
 
 
 class RunTimes:
@@ -79,7 +83,7 @@ def pace_for(
         max_bundle: most tasks in a bundle.
     """
     if expected_seconds is None or expected_seconds >= ahead_seconds:
-        return Pace(ahead=0, bundle_size=1)
+        return ONE_BY_ONE
     per_slot = ahead_seconds / max(expected_seconds, SHORTEST_SECONDS)
     ahead = min(int(slots * per_slot), max_ahead)
     bundle_size = min(int(slots / max(1, workers) * per_slot), max_bundle)

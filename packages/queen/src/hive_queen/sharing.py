@@ -24,7 +24,7 @@ class Contender:
 
     queue: str
     held: int
-    """How many of its tasks are dispatched."""
+    """How many slots its tasks take that are dispatched."""
 
     ahead: int
     """How many more than there are slots it may have out; 0 if they are long, or unknown. The

@@ -30,6 +30,7 @@ CONDITIONS: Final = (
     "silence_timeout",
     "needs",
     "breaker",
+    "slots",
 )
 """The fields of a new task that are conditions; each is null, or as it is if there is none."""
 
@@ -113,7 +114,7 @@ def conditions_of(task: NewTask, names: Names) -> str | None:
     for name in ("unique_for", "silence_timeout"):
         if isinstance(length := given[name], timedelta):
             given[name] = f"{length.total_seconds()} seconds"
-    given["needs"] = joined(task.needs) or None
-    del given["after"]
+    given["needs"] = joined(task.needs, task.slots) or None
+    del given["after"], given["slots"]
     given = {name: value for name, value in given.items() if value is not None}
     return encode_json(given | names.parents_of(task))

@@ -6,7 +6,7 @@ from typing import Final
 
 from hive_contracts.errors import UnknownTaskError
 from hive_contracts.ids import TaskId
-from hive_contracts.labels import needs_in
+from hive_contracts.labels import needs_in, slots_in
 from hive_contracts.limits import Breaker, Limit, LimitScope, PausedQueue
 from hive_contracts.states import TaskState
 from hive_store.line import Line, Row
@@ -74,10 +74,18 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmetNeeds:
-    """Queued tasks that no living worker of their queue can run, for want of labels."""
+    """Queued tasks that no living worker of their queue can run, for want of labels or slots."""
 
     queue: str
     needs: tuple[str, ...]
+    """The labels."""
+
+    slots: int = 1
+    """How many slots each of them takes."""
+
+    largest: int | None = None
+    """Slots of the largest worker of the queue that has the labels; None if none has them."""
+
     count: int
 
 
@@ -132,7 +140,13 @@ class Onlooker:
     async def unmet_needs(self, *, living: timedelta) -> list[UnmetNeeds]:
         """Return what queued tasks need and no worker has; who was seen within `living` lives."""
         return [
-            UnmetNeeds(queue=row["queue"], needs=needs_in(row["needs"]), count=row["count"])
+            UnmetNeeds(
+                queue=row["queue"],
+                needs=needs_in(row["needs"]),
+                slots=slots_in(row["needs"]),
+                largest=row["largest"],
+                count=row["count"],
+            )
             for row in await self._line.fetch("find_unmet_needs", living.total_seconds())
         ]
 

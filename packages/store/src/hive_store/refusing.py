@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Final, TypeAlias, cast
 
 from hive_contracts.errors import RefusedTaskError, UnstorableValueError
-from hive_contracts.labels import LABEL_IN_WORDS, MOST_NEEDS, is_label
+from hive_contracts.labels import LABEL_IN_WORDS, MOST_NEEDS, MOST_SLOTS, is_label
 from hive_contracts.retrying import TIMED_OUT, Retry, is_exit, retry_in
 from hive_contracts.sizes import oversize
 from hive_contracts.tasks import LONGEST_UNIQUE, IfParentFails, NewTask, UniqueFor, WhenBusy
@@ -57,6 +57,7 @@ FIELD_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "if_parent_fails": ((str,), "text"),
     "needs": ((tuple, list), "a tuple of labels"),
     "breaker": ((str, NoneType), "text"),
+    "slots": ((Integral,), "a whole number"),
 }
 """What the fields of a new task must be, in types and in words."""
 
@@ -230,6 +231,8 @@ def _check_parents(task: NewTask) -> None:
 def _check_limits(task: NewTask) -> None:
     if task.max_attempts is not None and not 1 <= task.max_attempts <= MOST_TIMES:
         raise RefusedTaskError(f"max_attempts is from 1 to {MOST_TIMES:,}, not {task.max_attempts}")
+    if not 1 <= task.slots <= MOST_SLOTS:
+        raise RefusedTaskError(f"a task takes 1 to {MOST_SLOTS} slots, not {task.slots}")
     if not 0 <= task.max_losses <= MOST_TIMES:
         raise RefusedTaskError(f"max_losses is from 0 to {MOST_TIMES:,}, not {task.max_losses}")
     for what in ("timeout", "silence_timeout"):

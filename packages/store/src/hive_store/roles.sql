@@ -58,7 +58,7 @@ grant usage on schema hive to :"submitter", :"worker", :"queen", :"operator", :"
 grant select on all tables in schema hive to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 alter default privileges in schema hive
   grant select on tables to :"submitter", :"worker", :"queen", :"operator", :"viewer";
-grant execute on function hive.refilled to :"submitter", :"worker", :"queen", :"operator", :"viewer";
+grant execute on function hive.refilled, hive.slots_in, hive.labels_in to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 
 -- What signs deliveries is for who delivers.
 revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"viewer";

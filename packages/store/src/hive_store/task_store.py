@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
-from hive_contracts.labels import needs_in
+from hive_contracts.labels import needs_in, slots_in
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
@@ -287,6 +287,7 @@ def _record(row: Row) -> TaskRecord:
         payload=decode_json(row["payload"]),
         needs=needs_in(row["needs"]),
         breaker=row["breaker"],
+        slots=slots_in(row["needs"]),
         priority=row["priority"],
         submitted_priority=row["submitted_priority"],
         state=TaskState(row["state"]),

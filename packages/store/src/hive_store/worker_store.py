@@ -137,17 +137,21 @@ class WorkerStore:
             tasks += await self.read(unread)
         return tasks
 
-    async def lines(self, queues: Sequence[str] | None, labels: Sequence[str] | None) -> list[str]:
+    async def lines(
+        self, queues: Sequence[str] | None, labels: Sequence[str] | None, *, slots: int = 1
+    ) -> list[str]:
         """Return the lines with needs in which something waits for a worker.
 
         Args:
             queues: of these alone; None for any.
             labels: what the worker has; None if it is to be taken to have whatever is needed.
+            slots: how many slots the worker has.
         """
         rows = await self._finishes.fetch(
             "list_lines",
             None if queues is None else list(queues),
             None if labels is None else list(labels),
+            slots,
         )
         return [line_of(row["queue"], row["needs"]) for row in rows]
 

@@ -1,11 +1,10 @@
 """Take leases into hand: the accepts of several bundles share one statement."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, Never
+from typing import Final, Never, Protocol
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
@@ -16,9 +15,17 @@ from hive_telemetry.logs import logger
 from hive_telemetry.metrics import Metrics
 from hive_worker.holdings import Holdings
 
-__all__ = ["Acceptor"]
+__all__ = ["Acceptor", "Put"]
 
 _LEASE_OF: Final = attrgetter("lease_id")
+
+
+class Put(Protocol):
+    """Where tasks wait for slots."""
+
+    def __call__(self, tasks: list[LeasedTask], /, *, slots: int = 1) -> None:
+        """Let tasks wait that take so many slots each."""
+        ...
 
 
 class Acceptor:
@@ -31,7 +38,7 @@ class Acceptor:
         store: WorkerStore,
         holdings: Holdings,
         *,
-        put: Callable[[list[LeasedTask]], None],
+        put: "Put",
         lease: timedelta,
         margin_seconds: float,
         metrics: Metrics,
@@ -45,6 +52,7 @@ class Acceptor:
         self._metrics = metrics
         self._clock = clock
         self._waiting: dict[LeaseId, asyncio.Future[None]] = {}
+        self._wide: dict[LeaseId, int] = {}
         self._is_asking = False
         self._arrived = asyncio.Event()
 
@@ -53,8 +61,12 @@ class Acceptor:
         """Whether tasks may come out of a bundle that is being accepted."""
         return self._is_asking or bool(self._waiting)
 
-    async def accept(self, bundle: Bundle) -> None:
+    async def accept(self, bundle: Bundle, *, slots: int = 1) -> None:
         """Accept a bundle's lease and let its tasks wait for slots; a stale bundle does nothing.
+
+        Args:
+            bundle: as it was received.
+            slots: how many each of its tasks takes, by the line in which it was received.
 
         Raises:
             UnavailableError: Postgres is away; the lease will lapse.
@@ -62,6 +74,8 @@ class Acceptor:
         known = self._waiting.get(bundle.lease_id)
         answer = known or asyncio.get_running_loop().create_future()
         self._waiting[bundle.lease_id] = answer
+        if slots > 1:
+            self._wide[bundle.lease_id] = slots
         self._arrived.set()
         await asyncio.shield(answer)
 
@@ -88,6 +102,8 @@ class Acceptor:
             return
         finally:
             self._is_asking = False
+            for lease_id in (self._wide.keys() & waiting.keys()) - self._waiting.keys():
+                del self._wide[lease_id]
         for answer in waiting.values():
             answer.set_result(None)
 
@@ -108,4 +124,13 @@ class Acceptor:
             self._holdings.take(lease_id, {task.id for task in of_lease})
             waits = [max(0.0, task.enqueued_seconds) for task in of_lease]
             self._metrics.tasks_waited(of_lease[0].queue, waits)
+        if self._wide:
+            tasks = self._put_wide(tasks)
         self._put(tasks)
+
+    def _put_wide(self, tasks: list[LeasedTask]) -> list[LeasedTask]:
+        """Let those wait that take several slots; return the others."""
+        for leased in tasks:
+            if slots := self._wide.get(leased.task.lease_id):
+                self._put([leased], slots=slots)
+        return [leased for leased in tasks if leased.task.lease_id not in self._wide]

@@ -99,5 +99,5 @@ class Drain:
     async def _look(self) -> None:
         """Give back what waits, also what was accepted in the last moment; then pause."""
         await asyncio.sleep(LOOK_SECONDS)
-        for leased in self._slots.take_overdue(seconds=0):
+        for leased in self._slots.take_all():
             self._runner.give_up(leased.task, DRAINING)

@@ -1,23 +1,34 @@
-"""Serve the tasks that need labels of this worker: each line of them by a receiver of its own.
+"""Serve the tasks that need labels or several slots: each line of them by a receiver of its own.
 
-Which lines there are is asked once a second, and only by workers that have labels. A line that has
-had nothing for a minute is left, and taken up again with its next task.
+Which lines there are is asked once a second, and only by workers that have any of it. A line that
+has had nothing for a minute is left, and taken up again with its next task.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Never, TypeAlias
+from functools import partial
+from typing import Final, Never, Protocol, TypeAlias
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
+from hive_contracts.labels import slots_of
 from hive_dispatch.receiver import BundleReceiver
 from hive_store.worker_store import WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 
-__all__ = ["Accept", "Lines"]
+__all__ = ["Accept", "AcceptWide", "Lines"]
 
 Accept: TypeAlias = Callable[[Bundle], Awaitable[None]]
+
+
+class AcceptWide(Protocol):
+    """Accepts bundles whose tasks take several slots, or one."""
+
+    async def __call__(self, bundle: Bundle, *, slots: int) -> None:
+        """Accept a bundle whose tasks take so many slots each."""
+        ...
+
 
 LOOK_SECONDS: Final = 1.0
 """How often it looks for lines: as much later may the first task of one start."""
@@ -37,7 +48,8 @@ class Lines:
         *,
         queues: Sequence[str],
         labels: Sequence[str],
-        accept: Accept,
+        slots: int,
+        accept: AcceptWide,
         receiver_of: Callable[[str, Accept], BundleReceiver],
         metrics: Metrics,
         clock: Clock,
@@ -45,6 +57,7 @@ class Lines:
         self._store = store
         self._queues = queues
         self._labels = labels
+        self._slots = slots
         self._accept = accept
         self._receiver_of = receiver_of
         self._metrics = metrics
@@ -71,20 +84,21 @@ class Lines:
             await keep_ticking(tick, name=self.name, metrics=self._metrics)
 
     async def _tick(self, group: asyncio.TaskGroup) -> float:
-        lines = await self._store.lines(self._queues, self._labels)
+        lines = await self._store.lines(self._queues, self._labels, slots=self._slots)
         if self._is_taking:
             now = self._clock.seconds()
             for line in lines:
                 self._seen_at[line] = now
                 if line not in self._receivers:
-                    receiver = self._receivers[line] = self._receiver_of(line, self._take)
+                    accept = partial(self._take, slots=slots_of(line))
+                    receiver = self._receivers[line] = self._receiver_of(line, accept)
                     self._running[line] = group.create_task(receiver.run(), name=receiver.name)
             self._leave_what_is_idle(now)
         return LOOK_SECONDS
 
-    async def _take(self, bundle: Bundle) -> None:
+    async def _take(self, bundle: Bundle, *, slots: int) -> None:
         self._seen_at[bundle.queue] = self._clock.seconds()
-        await self._accept(bundle)
+        await self._accept(bundle, slots=slots)
 
     def _leave_what_is_idle(self, now: float) -> None:
         # A look that is under way may still take something: it has until the next round to accept.

@@ -81,7 +81,7 @@ class Watch:
         self._metrics.show_slots(busy=busy, free=self._slots.count - busy)
 
     def _stop_everything(self) -> None:
-        for leased in self._slots.take_overdue(seconds=0):
+        for leased in self._slots.take_all():
             self._runner.give_up(leased.task, UNPROVED)
         self._runner.call_off(list(self._runner.running), UNPROVED)
 

@@ -108,7 +108,7 @@ class Workbench:
             around.database_url,
             self.holdings,
             self.proof,
-            running=lambda: tuple(self.runner.running),
+            running=lambda: (*self.runner.running, *self.slots.kept_back_for),
             slots=slots,
             takes_bundles=takes_bundles,
             is_draining=is_draining,
@@ -179,3 +179,7 @@ class Workbench:
             self.holdings.drop(lease_id)
             self.runner.call_off_lease(lease_id, GONE)
         self.runner.call_off(beat.cancelled, Cancelled())
+        cancelled = set(beat.cancelled)
+        for leased in self.slots.withdraw(lambda leased: leased.task.id in cancelled):
+            self.runner.give_up(leased.task, Cancelled())
+        self.slots.withdraw(lambda leased: not self.holdings.holds(leased.task.lease_id))

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from hive_contracts.clocks import BootClock
 from hive_contracts.events import CancelRequest
 from hive_contracts.execution import Tools
 from hive_contracts.ids import WorkerId
-from hive_contracts.labels import place_of
+from hive_contracts.labels import place_of, slots_of
 from hive_contracts.loops import Loop
 from hive_contracts.sealing import Sealer
 from hive_dispatch.receiver import BundleReceiver, LeftBundles
@@ -36,6 +37,9 @@ from hive_worker.workbench import Surroundings, Workbench
 __all__ = ["Worker", "open_worker"]
 
 BUNDLES_AT_ONCE: Final = 16
+RELUCTANCE_SECONDS: Final = 1.0
+"""For so long a task of several slots is left to workers that have them all free."""
+
 WORN_OUT: Final = 75
 """Exit code of a worker that left because too much ran on in it that it had abandoned."""
 
@@ -76,24 +80,31 @@ class Worker:
             around.metrics.read_bundles(queue, counts)
 
         def receiver_of(line: str, accept: Accept) -> BundleReceiver:
+            needed = slots_of(line)
             return BundleReceiver(
                 redis_url,
                 redis_prefix,
                 line,
                 accept=accept,
-                wait_for_room=self._wait_for_room,
+                wait_for_room=(
+                    self._wait_for_room
+                    if needed == 1
+                    else partial(self._wait_for_wide_room, needed)
+                ),
                 max_bundles=BUNDLES_AT_ONCE,
+                is_eager=partial(self._bench.slots.has_room_for, needed) if needed > 1 else None,
                 left=left[place_of(line)[0]],
             )
 
         receivers: list[BundleReceiver | Lines] = [
             receiver_of(queue, acceptor.accept) for queue in settings.queues
         ]
-        if settings.labels:
+        if settings.labels or settings.slots > 1:
             lines = Lines(
                 around.store,
                 queues=settings.queues,
                 labels=settings.labels,
+                slots=settings.slots,
                 accept=acceptor.accept,
                 receiver_of=receiver_of,
                 metrics=around.metrics,
@@ -156,6 +167,22 @@ class Worker:
         await self.proof.wait()
         await self._bench.slots.wait_for_room()
         return self._bench.slots.room
+
+    async def _wait_for_wide_room(self, needed: int) -> int:
+        """Return once a task of several slots could begin, or might wait here to begin.
+
+        Workers that have all the slots free go first: they take it at once.
+        """
+        await self.proof.wait()
+        slots = self._bench.slots
+        try:
+            async with asyncio.timeout(RELUCTANCE_SECONDS):
+                while not slots.has_room_for(needed):
+                    await slots.wait_for_change()
+        except TimeoutError:
+            while not (slots.has_room_for(needed) or slots.may_keep_back(needed)):
+                await slots.wait_for_change()
+        return 1
 
 
 class _CancelHints:

@@ -42,7 +42,7 @@ def forgotten_permit():
         add(self, lease_id, queue, count)
         if not forgotten:
             forgotten.append(uuid4())
-            self._leases[forgotten[0]] = _Held(queue, 1, math.inf)
+            self._leases[forgotten[0]] = _Held(queue, 1, math.inf, 1)
 
     Permits.add = add_and_forget
 

@@ -17,6 +17,7 @@ from hive.task_options import (
     Priority,
     Queue,
     SilenceTimeout,
+    Slots,
     Timeout,
 )
 
@@ -74,6 +75,7 @@ def map_lines(
     priority: Priority = 0,
     needs: Needs = None,
     breaker: Breaker = None,
+    slots: Slots = 1,
     cwd: Cwd = None,
     env: Env = None,
     limit: Limits = None,
@@ -113,6 +115,7 @@ def map_lines(
             queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
             timeout=timeout, silence_timeout=silence_timeout, group=order.group, needs=needs or (),
             breaker=breaker,
+            slots=slots,
         )  # fmt: skip
         is_held = jobs is not None
         reader = CommandLines(command, task_of(said), is_held=is_held) if command else None

@@ -21,6 +21,7 @@ from hive.task_options import (
     Queue,
     Shell,
     SilenceTimeout,
+    Slots,
     StartupTimeout,
     Timeout,
     WhenBusy,
@@ -60,6 +61,7 @@ def run(
     if_parent_fails: IfParentFails = "cancel",
     needs: Needs = None,
     breaker: Breaker = None,
+    slots: Slots = 1,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -89,6 +91,7 @@ def run(
             silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
             expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
             breaker=breaker,
+            slots=slots,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -29,6 +29,7 @@ from hive.task_options import (
     RunAt,
     Shell,
     SilenceTimeout,
+    Slots,
     Timeout,
     Unique,
     UniqueFor,
@@ -111,6 +112,7 @@ def submit(
     if_parent_fails: IfParentFails = "cancel",
     needs: Needs = None,
     breaker: Breaker = None,
+    slots: Slots = 1,
     jsonl: Jsonl = None,
     from_line: FromLine = None,
     on_success: OnSuccess = None,
@@ -134,7 +136,7 @@ def submit(
 
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
     max_attempts, max_losses, no_rerun, retry, retry_on, timeout, silence_timeout, group, key,
-    when_busy, unique, unique_for, expires_at, expires_in, needs, breaker, name, after,
+    when_busy, unique, unique_for, expires_at, expires_in, needs, slots, breaker, name, after,
     if_parent_fails; options stand in for what it leaves out. "after" is a list of ids, or of names
     of lines before it. A file is looked over first, and one bad line lets nothing in. A stream
     keeps what it accepted.
@@ -153,7 +155,7 @@ def submit(
         timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
         when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
         expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
-        if_parent_fails=if_parent_fails, needs=needs or (), breaker=breaker,
+        if_parent_fails=if_parent_fails, needs=needs or (), breaker=breaker, slots=slots,
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)

@@ -202,6 +202,8 @@ def _belongings(record: TaskRecord) -> Iterator[tuple[str, str]]:
         yield "needs", ", ".join(record.needs)
     if record.breaker is not None:
         yield "breaker", record.breaker
+    if record.slots > 1:
+        yield "slots", str(record.slots)
     if record.group is not None:
         yield "group", record.group
     if record.key is not None:

@@ -11,7 +11,7 @@ from hive.pauses import paused_line
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
-from hive.tasks.waiting import nobody_has
+from hive.tasks.waiting import nobody_can_run
 from hive.words import counted
 from hive_contracts.limits import PausedQueue
 from hive_contracts.retaining import Retention
@@ -152,7 +152,7 @@ def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
 def _unmet_line(unmet: UnmetNeeds) -> str:
     """Say which tasks wait for a worker that is not there."""
     tasks = counted(unmet.count, "task")
-    return f"{tasks} of queue {unmet.queue!r}: {nobody_has(unmet.queue, unmet.needs)}"
+    return f"{tasks} of queue {unmet.queue!r}: {nobody_can_run(unmet)}"
 
 
 def _kept_line(found: Survey) -> str:

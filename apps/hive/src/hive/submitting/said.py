@@ -55,6 +55,7 @@ class SaidTask:
     if_parent_fails: str = IfParentFails.CANCEL
     needs: Sequence[str] = ()
     breaker: str | None = None
+    slots: int = 1
 
 
 def as_option(name: str) -> str:
@@ -99,6 +100,7 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         if_parent_fails=said.if_parent_fails,
         needs=tuple(said.needs),
         breaker=said.breaker,
+        slots=said.slots,
     )
 
 

@@ -49,6 +49,7 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "if_parent_fails": (str, "cancel or run"),
     "needs": (list, "a list of labels"),
     "breaker": (str, "a text"),
+    "slots": (int, "a whole number"),
 }
 """Of each field: the type that it must have, and how to say so."""
 

@@ -17,10 +17,10 @@ from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store.fleet_store import SeenWorker
-from hive_store.onlooker import MOST_AHEAD, Situation
+from hive_store.onlooker import MOST_AHEAD, Situation, UnmetNeeds
 from hive_store.submitting import HELD_UNTIL
 
-__all__ = ["PATIENCE_SECONDS", "nobody_has", "reason_to_wait", "why_it_waits"]
+__all__ = ["PATIENCE_SECONDS", "command_for", "nobody_can_run", "reason_to_wait", "why_it_waits"]
 
 PATIENCE_SECONDS: Final = 2.0
 """How long nothing may happen before a person is told why: silence would look like a fault."""
@@ -59,7 +59,7 @@ def reason_to_wait(
             missing = _nobody(record, workers)
             return missing or "a queen has leased it; no worker has accepted the lease yet"
         case TaskState.DISPATCHED:
-            return f"{_place(record)} has it; its start is not written"
+            return f"{_place(record)} has it; {_start(record)}"
         case _:
             return None
 
@@ -176,6 +176,10 @@ def _room(record: TaskRecord, serving: Sequence[SeenWorker]) -> str:
 
 
 def _serving(record: TaskRecord, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
+    return [w for w in _labelled(record, workers) if w.slots >= record.slots]
+
+
+def _labelled(record: TaskRecord, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
     return [w for w in _of_queue(record.queue, workers) if set(record.needs) <= set(w.labels)]
 
 
@@ -186,20 +190,41 @@ def _of_queue(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
 def _nobody(record: TaskRecord, workers: Sequence[SeenWorker]) -> str | None:
     if _serving(record, workers):
         return None
-    if record.needs:
-        return nobody_has(record.queue, record.needs)
-    queue = record.queue
-    return f"no worker serves queue {queue!r}; start one with `hive worker {queue}`"
-
-
-def nobody_has(queue: str, needs: Sequence[str]) -> str:
-    """Say that no worker of a queue has what a task needs, and what to type to start one."""
-    labels = "".join(f" --label {label}" for label in needs)
-    has = "has it" if len(needs) == 1 else "has all of it"
-    return (
-        f"needs {', '.join(needs)}; no living worker that serves queue {queue!r} {has};"
-        f" start one with `hive worker {queue}{labels}`"
+    largest = max((worker.slots for worker in _labelled(record, workers)), default=None)
+    return nobody_can_run(
+        UnmetNeeds(
+            queue=record.queue, needs=record.needs, slots=record.slots, largest=largest, count=1
+        )
     )
+
+
+def nobody_can_run(unmet: UnmetNeeds) -> str:
+    """Say what no worker of a queue has that a task needs, and what to type to start one."""
+    queue, start = unmet.queue, f"start one with `{command_for(unmet)}`"
+    if unmet.largest is not None:
+        labels = f" and has {', '.join(unmet.needs)}" if unmet.needs else ""
+        return (
+            f"needs {counted(unmet.slots, 'slot')}; the largest worker that serves queue"
+            f" {queue!r}{labels} has {unmet.largest}; {start}"
+        )
+    if not unmet.needs:
+        return f"no worker serves queue {queue!r}; {start}"
+    has = "has it" if len(unmet.needs) == 1 else "has all of it"
+    needs = ", ".join(unmet.needs)
+    return f"needs {needs}; no living worker that serves queue {queue!r} {has}; {start}"
+
+
+def command_for(unmet: UnmetNeeds) -> str:
+    """Return what to type to start a worker that has what a task needs."""
+    labels = "".join(f" --label {label}" for label in unmet.needs)
+    slots = f" --slots {unmet.slots}" if unmet.slots > 1 else ""
+    return f"hive worker {unmet.queue}{labels}{slots}"
+
+
+def _start(record: TaskRecord) -> str:
+    if record.slots > 1:
+        return f"it starts once {record.slots} slots are free there"
+    return "its start is not written"
 
 
 def _place(record: TaskRecord) -> str:

@@ -37,6 +37,7 @@ class CapturedTask:
     expires_at: datetime | None
     needs: tuple[str, ...]
     breaker: str | None
+    slots: int
     priority: int
     max_attempts: int
     max_losses: int
@@ -144,6 +145,7 @@ def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
         expires_at=task.expires_at,
         needs=tuple(task.needs),
         breaker=task.breaker,
+        slots=task.slots,
         priority=task.priority,
         max_attempts=task.max_attempts or default_max_attempts(task.kind),
         max_losses=task.max_losses,

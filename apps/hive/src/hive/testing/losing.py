@@ -41,7 +41,7 @@ async def _begin(queen: QueenStore, tasks: TaskStore, record: TaskRecord) -> Non
     worker = WorkerStore(WorkerId(uuid4()), accepts=tasks.line, finishes=tasks.line)
     watermarks = Watermarks()
     ahead: list[LeaseId] = []
-    line = line_of(record.queue, joined(record.needs))
+    line = line_of(record.queue, joined(record.needs, record.slots))
     while bundle := await queen.claim_one(line, lease=LEASE, watermarks=watermarks):
         if bundle.last_id == record.id:
             await worker.accept([bundle.lease_id], lease=LEASE)

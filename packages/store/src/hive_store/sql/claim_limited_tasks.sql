@@ -11,6 +11,9 @@
 -- A breaker that is open is such a limit. When it has room, it is for one task that tries it, and that is
 -- written down as its probe.
 --
+-- A task that takes several slots counts as so many, and as all of a limit that allows less. All tasks of
+-- a claim take the same, so rooms are counted in such tasks.
+--
 -- Parked tasks lie before the watermarks; these follow the tasks that were queued alone.
 --
 -- $1 queen_id          uuid
@@ -23,14 +26,20 @@
 -- $8 after_run_ats     timestamptz[]
 -- $9 after_ids         bigint[]
 -- $10 last_priorities  smallint[]        ... and ends with this priority
--- $11 needs            text              what the tasks need of their worker; '' for those that need nothing
+-- $11 needs            text              what the tasks need of their worker; '' for those that need nothing; with the slots that each takes
 -- $12 look_ahead       integer           how many tasks of each line to look at; $3 unless some were held up just before
 --
 -- returns: one row per lease and priority, with the last queued task in it (null if none was queued), or one without a lease; each with how many tasks were held up, whether some limit that is no breaker has no room left, and in how many seconds a rate or a breaker lets the next one start (null if none makes it wait)
 -- moves:   queued -> dispatched (claim), blocked -> dispatched (claim), queued -> blocked (hold_up)
 -- events:  dispatched, held_up
 with room as materialized (
-  select * from hive.lock_limits($2::text)
+  select r.name, r.scope, r.target, r.at, r.tokens, w.weight, r.room / w.weight as room,
+         case when r.tokens < w.weight then (w.weight - r.tokens) / l.rate else r.next_seconds end as next_seconds
+  from hive.lock_limits($2::text) r
+    left join hive.usage_limit l on l.name = r.name
+    cross join lateral (
+      select greatest(1, least(hive.slots_in($11::text), l.max_running, l.burst)) as weight
+    ) w
 ),
 gate as materialized (
   select case
@@ -131,15 +140,15 @@ parked as (
   where t.id = any(h.task_ids)
 ),
 used as materialized (
-  select r.name, r.scope, r.at, r.tokens, r.room, count(a.id) as count, min(a.id) as first_id
+  select r.name, r.scope, r.at, r.tokens, r.weight, r.room, count(a.id) as count, min(a.id) as first_id
   from room r left join admitted a
     on case r.scope when 'queue' then true when 'kind' then a.kind = r.target when 'breaker' then a.breaker = r.target
                     else starts_with(a.key, r.target) end
-  group by r.name, r.scope, r.at, r.tokens, r.room
+  group by r.name, r.scope, r.at, r.tokens, r.weight, r.room
 ),
 spent as (
   update hive.usage_limit l
-  set tokens = u.tokens - u.count, refilled_at = u.at
+  set tokens = u.tokens - u.count * u.weight, refilled_at = u.at
   from used u
   where l.name = u.name and l.rate is not null and u.count > 0
 ),

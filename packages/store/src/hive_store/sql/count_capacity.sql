@@ -1,7 +1,8 @@
 -- Who lives: how many queens share the work, and what the living workers can run, by queue.
 --
--- Tasks that need labels wait in lines of their own. Which lines there are is read off the index, from
--- one to the next, and only where some worker has labels: nobody else can serve one.
+-- Tasks that need labels, or several slots, wait in lines of their own. Which lines there are is read off
+-- the index, from one to the next, and only where some worker has labels or several slots: nobody else can
+-- serve one. Of a worker such a line has the slots that its tasks can fill.
 --
 -- $1 living_seconds  double precision  whoever was seen within this time lives
 -- $2 queues          text[]            of lines with needs that are counted also if nothing is queued there
@@ -16,7 +17,7 @@ with recursive living as materialized (
 ),
 waiting (queue, needs) as (
   (select queue, needs from hive.task
-   where (state = 'queued' or (state = 'blocked' and waits_for_limit is not null)) and needs <> '' and exists (select from living where labels <> '{}')
+   where (state = 'queued' or (state = 'blocked' and waits_for_limit is not null)) and needs <> '' and exists (select from living where labels <> '{}' or slots > 1)
    order by queue, needs
    limit 1)
   union all
@@ -36,8 +37,10 @@ line (queue, needs) as (
 served (queue, needs, slots) as (
   select q.queue, '', w.slots from living w cross join lateral unnest(w.queues) as q (queue)
   union all
-  select l.queue, l.needs, w.slots
-  from line l join living w on l.queue = any(w.queues) and w.labels @> string_to_array(l.needs, ',')
+  select l.queue, l.needs, w.slots - w.slots % hive.slots_in(l.needs)
+  from line l
+    join living w
+      on l.queue = any(w.queues) and w.labels @> hive.labels_in(l.needs) and w.slots >= hive.slots_in(l.needs)
 )
 select (select count(*)::integer from hive.queen
         where seen_at > statement_timestamp() - make_interval(secs => $1::double precision)) as queens,

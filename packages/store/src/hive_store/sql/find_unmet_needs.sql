@@ -1,8 +1,9 @@
--- Find queued tasks that need labels which no living worker that serves their queue has, all of them on one.
+-- Find queued tasks that need what no living worker that serves their queue has: all the labels, and the slots.
 --
 -- $1 living_seconds  double precision  whoever was seen within this time lives
 --
--- returns: one row per queue and needs, with how many tasks wait there
+-- returns: one row per queue and needs, with how many tasks wait there, and how many slots a living worker
+--          of the queue has at most that has the labels (null if none has)
 with recursive waiting (queue, needs) as (
   (select queue, needs from hive.task where (state = 'queued' or (state = 'blocked' and waits_for_limit is not null)) and needs <> '' order by queue, needs limit 1)
   union all
@@ -16,10 +17,14 @@ with recursive waiting (queue, needs) as (
 )
 select l.queue, l.needs,
        (select count(*)::integer from hive.task t
-        where (t.state = 'queued' or (t.state = 'blocked' and t.waits_for_limit is not null)) and t.needs <> '' and t.queue = l.queue and t.needs = l.needs) as count
+        where (t.state = 'queued' or (t.state = 'blocked' and t.waits_for_limit is not null)) and t.needs <> '' and t.queue = l.queue and t.needs = l.needs) as count,
+       (select max(w.slots) from hive.worker w
+        where l.queue = any(w.queues) and w.labels @> hive.labels_in(l.needs) and not w.is_draining
+          and w.seen_at > statement_timestamp() - make_interval(secs => $1::double precision)) as largest
 from waiting l
 where not exists (
   select from hive.worker w
-  where l.queue = any(w.queues) and w.labels @> string_to_array(l.needs, ',') and not w.is_draining
+  where l.queue = any(w.queues) and w.labels @> hive.labels_in(l.needs) and w.slots >= hive.slots_in(l.needs)
+    and not w.is_draining
     and w.seen_at > statement_timestamp() - make_interval(secs => $1::double precision))
 order by l.queue, l.needs

@@ -3,8 +3,9 @@
 -- A key is looked at because something has happened to it: a task was submitted or revived, or a turn
 -- has ended. Whoever wrote the wake row has committed, and this statement's snapshot is younger, so
 -- the head of the line is the true one. A key whose turn is taken is left alone; the end of that turn
--- wakes it again. Two queens that grant one key at once collide on the unique index: the second is
--- refused as a whole, and tries again with fewer.
+-- wakes it again. Two queens that grant one key at once: the second waits for the first where it locks
+-- the heads, in their order, and then finds them taken. Should they see different heads, they collide on
+-- the unique index: the second is refused as a whole, and tries again with fewer.
 --
 -- A head that waits for tasks that it comes after keeps its place, and the turn stays free until they have
 -- ended: that wakes the key again.
@@ -38,11 +39,18 @@ head as materialized (
   where n.key = k.key and n.is_gated is not true
     and (select r.id from hive.task r where r.key = k.key and r.has_turn and r.finished_at is null limit 1) is null
 ),
+locked as materialized (
+  select id
+  from hive.task
+  where id in (select id from head) and state = 'blocked' and not has_turn
+  order by id
+  for update
+),
 granted as (
   update hive.task t
   set state = 'queued', has_turn = true, run_at = greatest(t.run_at, statement_timestamp())
-  from head
-  where t.id = head.id and t.state = 'blocked' and not t.has_turn
+  from locked
+  where t.id = locked.id
   returning t.id
 ),
 told as (

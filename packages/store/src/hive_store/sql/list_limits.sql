@@ -1,8 +1,8 @@
 -- The limits, and how far each is used. Breakers are listed by `list_breakers`.
 --
--- returns: one row per limit, by name: `running` counts leased tasks, `held_up` those that wait for it, `tokens` what may start now (null without a rate)
+-- returns: one row per limit, by name: `running` counts leased tasks by the slots that they take, `held_up` those that wait for it, `tokens` what may start now (null without a rate)
 with leased as materialized (
-  select t.queue, t.kind, t.key, count(*) as count
+  select t.queue, t.kind, t.key, sum(hive.slots_in(h.needs)) as count
   from hive.lease h
     cross join lateral unnest(h.task_ids) as m (id)
     cross join lateral (select k.queue, k.kind, k.key from hive.task k where k.id = m.id and k.lease_id = h.id limit 1) t

@@ -1,9 +1,10 @@
--- The lines with needs that a worker can serve, and in which there is something for it.
+-- The lines with needs, of labels or of several slots, that a worker can serve, and in which there is something for it.
 --
 -- That is what waits, read off the index from one line to the next, and what is leased and accepted by nobody.
 --
 -- $1 queues  text[]  null for any
 -- $2 labels  text[]  of the worker; null if it is to be taken to have whatever is needed
+-- $3 slots   integer  of the worker
 --
 -- returns: one row per line
 with recursive waiting (queue, needs) as (
@@ -24,5 +25,5 @@ line as (
 )
 select queue, needs from line
 where ($1::text[] is null or queue = any($1::text[]))
-  and ($2::text[] is null or $2::text[] @> string_to_array(needs, ','))
+  and ($2::text[] is null or $2::text[] @> hive.labels_in(needs) and hive.slots_in(needs) <= $3::integer)
 order by queue, needs
