@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final, Never
 
 from hive_queen.settings import QueenSettings
-from hive_store.queen_store import QueenStore, Swept
+from hive_store.queen_findings import Swept
+from hive_store.queen_store import QueenStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 
