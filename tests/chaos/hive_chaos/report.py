@@ -45,7 +45,7 @@ def page(runs: Sequence[Mapping[str, Any]]) -> str:
         faults=_table(faults_table(results)),
         tasks=f"{sum(map(_held, results)):,}",
         struck=f"{sum(len(result.struck) for result in results):,}",
-        minutes=f"{sum(result.orders.seconds for result in results) / 60:.0f}",
+        minutes=f"{sum(map(_lasted_seconds, results)) / 60:.0f}",
         re_executions=f"{sum(result.re_executions for result in results):,}",
         stale=f"{sum(result.stale_writes for result in results):,}",
         in_loops=f"{sum(result.overlaps_in_loops for result in results):,}",
@@ -64,7 +64,7 @@ def _runs_table(runs: Sequence[Mapping[str, Any]], results: Sequence[Result]) ->
                 each["machine"],
                 each["load"],
                 str(result.orders.seed),
-                f"{result.orders.seconds:g}",
+                f"{_lasted_seconds(result):.0f}",
                 f"{_held(result):,}",
                 str(len(result.struck)),
                 str(result.re_executions),
@@ -79,6 +79,11 @@ def _runs_table(runs: Sequence[Mapping[str, Any]], results: Sequence[Result]) ->
 def _held(result: Result) -> int:
     """Return how many tasks Hive had: of those whose submit was not acknowledged, few."""
     return sum(result.states.values())
+
+
+def _lasted_seconds(result: Result) -> float:
+    """Return how long the load lasted; what was kept of the first runs tells how long it was to."""
+    return result.lasted_seconds or result.orders.seconds
 
 
 def _plain(result: Result) -> dict[str, Any]:

@@ -58,13 +58,12 @@ def totals(result: Result) -> list[list[str]]:
     """Return what was done, as names and figures."""
     middle, most = pauses(result.struck)
     states = ", ".join(f"{count} {state}" for state, count in sorted(result.states.items()))
-    codes = ", ".join(f"{code} ({count})" for code, count in result.exits.items()) or "none"
     held = (
         ", ".join(f"{what} {count}" for what, count in result.leaks.items() if count) or "nothing"
     )
     return [
         ["what", "figure"],
-        ["seed, seconds", f"{result.orders.seed}, {result.orders.seconds:g}"],
+        ["seed, seconds of load", f"{result.orders.seed}, {result.lasted_seconds:.0f}"],
         ["tasks submitted", f"{result.asked} ({result.unacknowledged} unacknowledged)"],
         ["tasks by state", states],
         ["runs", str(result.runs)],
@@ -74,10 +73,15 @@ def totals(result: Result) -> list[list[str]]:
         ["overlaps in workers' loops", str(result.overlaps_in_loops)],
         ["faults", f"{len(result.struck)} ({sum(result.missed.values())} met nobody)"],
         ["starts of Hive's processes by the driver", str(result.starts)],
-        ["their exit codes", codes],
         ["longest pause by fault p50, max", f"{middle} s, {most} s"],
         ["held when quiet", held],
     ]
+
+
+def exits(result: Result) -> list[list[str]]:
+    """Return how processes of Hive that the driver starts have ended, the one at the end apart."""
+    rows = [["how processes ended", "times"]]
+    return [*rows, *([how, str(count)] for how, count in result.exits.items())]
 
 
 def last_line(result: Result) -> str:
@@ -93,7 +97,8 @@ def last_line(result: Result) -> str:
 
 def shown(result: Result) -> str:
     """Return everything that is printed of a run; the last line is `last_line`."""
-    parts = [_aligned(table) for table in (faults_table([result]), totals(result))]
+    tables = (faults_table([result]), totals(result), exits(result))
+    parts = [_aligned(table) for table in tables]
     parts.append(_aligned(promises_table([result])))
     parts += [
         f"{name}: {sentence}"
