@@ -23,16 +23,22 @@ LONGEST_SECONDS = 300
 SECONDS = 24
 SEED = 5
 MOST_TRIES = 5
+MOST_RUNS_AT_ONCE = 4
 
 PLANTED = {
     "no-fence": ("freeze-worker-for-long", "nap,long", "20", "twice"),
     "endless-proof": ("freeze-worker-for-long", "long", "20", "at once"),
     "forgotten-tasks": ("kill-worker", "nap,noop", "6", "lost"),
+    "forgotten-permit": ("drop-postgres", "nap,noop", "4", "leaks"),
+    "early-child": ("drop-postgres", "hopeless,called_off", "6", "dependencies"),
+    "no-line": ("kill-worker", "nap,long", "15", "order"),
+    "no-limit": ("drop-postgres", "limited", "12", "limits"),
+    "missed-ticks": ("crash-postgres", "ticks", "12", "ticks"),
     "told-early": ("flush-redis", "noop", "4", "untrue hints"),
 }
 """Faults that strike, sorts of tasks, seconds, and the promise that must be found broken."""
 
-TASKS_A_SECOND = {"long": 2, "nap,long": 10}
+TASKS_A_SECOND = {"long": 2, "nap,long": 10, "hopeless,called_off": 10, "limited": 4}
 """So few that slots are free for what a frozen worker has lost; 60 of those that take no time."""
 
 pytestmark = [
@@ -94,7 +100,7 @@ def names(done: "subprocess.CompletedProcess[str]", promise: str) -> bool:
 @pytest.fixture(scope="module")
 def planted_runs() -> dict[str, "subprocess.CompletedProcess[str]"]:
     """Runs over planted faults, side by side: mostly they wait."""
-    with ThreadPoolExecutor(len(PLANTED)) as threads:
+    with ThreadPoolExecutor(MOST_RUNS_AT_ONCE) as threads:
         return dict(zip(PLANTED, threads.map(planted, PLANTED), strict=True))
 
 
@@ -148,6 +154,7 @@ def test_what_comes_after_what_nobody_acknowledged_is_free() -> None:
         assert not free.task.after
         assert not free.asked.after
         assert not free.asked.behind
+        assert free.task.if_parent_fails == "cancel"
         assert free.asked.may_end_as >= {"succeeded"}
 
 

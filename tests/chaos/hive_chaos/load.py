@@ -80,7 +80,11 @@ class Order:
             may_end_as = SUCCEEDED if is_free else self.asked.may_end_as
             asked = replace(self.asked, after=(), behind=(), may_end_as=may_end_as)
             return replace(self, asked=asked)
-        task = replace(self.task, after=[ids[number] for number in after + behind])
+        task = replace(
+            self.task,
+            after=[ids[number] for number in after + behind],
+            if_parent_fails=IfParentFails.RUN if behind else IfParentFails.CANCEL,
+        )
         return replace(self, asked=replace(self.asked, after=after, behind=behind), task=task)
 
 
@@ -170,8 +174,7 @@ class Work:
         """After one that will succeed and one that will fail: it runs when both have ended."""
         order = self._call(number, "flaky", failures=self._chance.randrange(2))
         parents = (*self._some_of(self._sure, 1), *self._some_of(self._failing, 1))
-        task = replace(order.task, if_parent_fails=IfParentFails.RUN)
-        return replace(order, asked=replace(order.asked, behind=parents), task=task)
+        return replace(order, asked=replace(order.asked, behind=parents))
 
     def _called_off(self, number: int) -> Order:
         """After one that will fail: it is cancelled, and never runs."""

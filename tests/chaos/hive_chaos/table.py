@@ -105,6 +105,8 @@ def shown(result: Result) -> str:
         for name, sentences in result.violations.items()
         for sentence in sentences[:EXAMPLES]
     ]
+    parts += [f"leaks: {what} {count}" for what, count in result.leaks.items() if count]
+    parts += [f"processes: {result.left} left"] if result.left else []
     return "\n\n".join([*parts, last_line(result)])
 
 
