@@ -75,7 +75,7 @@ def test_a_short_run_of_every_fault_that_there_is_time_for_breaks_no_promise(
     assert last == "lost 0 twice 0 overlaps 0 order 0 left 0 leaked 0"
     page = (tmp_path / "reliability.md").read_text()
     assert "$" not in page
-    assert f"| {SEED} | {SECONDS} |" in page
+    assert f"| {SEED} | " in page
     assert last in page
 
 

@@ -12,6 +12,7 @@ with it, and its guardian with the worker.
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,6 +36,9 @@ LOOK_SECONDS: Final = 0.05
 END_SECONDS: Final = 20.0
 MOST_WORDS: Final = 120
 OWN_WORDS: Final = "hive: "
+ADDRESS: Final = re.compile(r" at \w+://\S+")
+"""Differs from run to run."""
+
 UNSHARE_WORDS: Final = "unshare: sigprocmask"
 """What `unshare` says, and ends with 1, when a signal has ended what it waits for."""
 
@@ -111,7 +115,8 @@ class Member:
         """Return what it says of itself, or else its last line."""
         said = self.log.read_bytes()[self._log_bytes :].decode(errors="replace").splitlines()
         own = [line for line in said if line.startswith(OWN_WORDS)]
-        return next(iter([*own[-1:], *said[-1:]]), "nothing")[:MOST_WORDS]
+        last = next(iter([*own[-1:], *said[-1:]]), "nothing")
+        return ADDRESS.sub("", last)[:MOST_WORDS]
 
     def _start(self) -> None:
         words = [*HIVE, *self.argv]

@@ -9,7 +9,7 @@ from hive_chaos.faults import FAULTS
 from hive_chaos.promises import PROMISES
 from hive_chaos.run import Result, Struck
 
-__all__ = ["faults_table", "last_line", "pauses", "promises_table", "shown", "totals"]
+__all__ = ["exits_table", "faults_table", "last_line", "pauses", "promises_table", "shown"]
 
 EXAMPLES: Final = 5
 
@@ -78,10 +78,12 @@ def totals(result: Result) -> list[list[str]]:
     ]
 
 
-def exits(result: Result) -> list[list[str]]:
-    """Return how processes of Hive that the driver starts have ended, the one at the end apart."""
-    rows = [["how processes ended", "times"]]
-    return [*rows, *([how, str(count)] for how, count in result.exits.items())]
+def exits_table(results: Sequence[Result]) -> list[list[str]]:
+    """Return how processes that the driver starts have ended, but for the ends of runs."""
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update(result.exits)
+    return [["how they ended", "times"], *([how, str(n)] for how, n in sorted(counts.items()))]
 
 
 def last_line(result: Result) -> str:
@@ -97,7 +99,7 @@ def last_line(result: Result) -> str:
 
 def shown(result: Result) -> str:
     """Return everything that is printed of a run; the last line is `last_line`."""
-    tables = (faults_table([result]), totals(result), exits(result))
+    tables = (faults_table([result]), totals(result), exits_table([result]))
     parts = [_aligned(table) for table in tables]
     parts.append(_aligned(promises_table([result])))
     parts += [
