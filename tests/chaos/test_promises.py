@@ -117,6 +117,18 @@ BAD = {
         "wrong",
         history([asked(1)], [ran(1, 0, 1)], [row(1, state="failed", ends=("failed",))]),
     ),
+    "retries: too many": (
+        "retries",
+        history([asked(1, failures=(0, 1))], [ran(1, 0, 1)], [row(1, failures=2)]),
+    ),
+    "retries: too few": (
+        "retries",
+        history(
+            [asked(1, failures=(3, 3), may_end_as=frozenset({"failed"}))],
+            [ran(1, 0, 1)],
+            [row(1, state="failed", ends=("failed",), failures=2)],
+        ),
+    ),
     "never ran": ("never ran", history([asked(1)], [], [row(1)])),
     "never ran: no run came to its end": (
         "never ran",

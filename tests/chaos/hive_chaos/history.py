@@ -24,6 +24,9 @@ class Asked:
     runs_once: bool = False
     """Whether it may never run again once it was started."""
 
+    failures: tuple[int, int] = (0, 0)
+    """How many of its attempts fail by themselves, at least and at most."""
+
     asks_for_more: bool = False
     """Whether it asks to be run again, without having been lost."""
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from hive_chaos.history import Asked
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Limit, LimitScope
-from hive_contracts.tasks import IfParentFails, NewTask
+from hive_contracts.tasks import DEFAULT_MAX_ATTEMPTS, IfParentFails, NewTask
 
 __all__ = ["LIMIT", "LONGEST", "MANY_LOSSES", "MODULE", "SORTS", "TASKS", "TICKS", "Order", "Work"]
 
@@ -132,11 +132,16 @@ class Work:
         return self._call(number, "compute", rounds=self._chance.randrange(1, 12))
 
     def _flaky(self, number: int) -> Order:
-        return self._call(number, "flaky", failures=self._chance.randrange(1, 3))
+        return self._fails(number, self._chance.randrange(1, DEFAULT_MAX_ATTEMPTS))
 
     def _hopeless(self, number: int) -> Order:
-        order = self._call(number, "flaky", failures=MANY_LOSSES)
-        return replace(order, asked=replace(order.asked, may_end_as=FAILED))
+        order = self._fails(number, MANY_LOSSES)
+        failures = (DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_ATTEMPTS)
+        return replace(order, asked=replace(order.asked, may_end_as=FAILED, failures=failures))
+
+    def _fails(self, number: int, failures: int) -> Order:
+        order = self._call(number, "flaky", failures=failures)
+        return replace(order, asked=replace(order.asked, failures=(0, failures)))
 
     def _command(self, number: int) -> Order:
         lingers = self._chance.random() < 0.25
@@ -172,7 +177,7 @@ class Work:
 
     def _behind(self, number: int) -> Order:
         """After one that will succeed and one that will fail: it runs when both have ended."""
-        order = self._call(number, "flaky", failures=self._chance.randrange(2))
+        order = self._fails(number, self._chance.randrange(2))
         parents = (*self._some_of(self._sure, 1), *self._some_of(self._failing, 1))
         return replace(order, asked=replace(order.asked, behind=parents))
 

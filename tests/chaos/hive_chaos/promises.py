@@ -67,6 +67,13 @@ PROMISES: Final = (
         weighed=lambda h: len(h.rows),
     ),
     Promise(
+        name="retries",
+        letter="L",
+        says="What fails is tried again, as often as it may be and no more",
+        broken_by=ends.wrong_retries,
+        weighed=lambda h: sum(asked.failures != (0, 0) for asked in h.asked.values()),
+    ),
+    Promise(
         name="never ran",
         letter="L",
         says="What succeeded has run to its end",
