@@ -45,7 +45,7 @@ coverage: setup ## Run the tests (of MEMBER=apps/hive alone), show what they rea
 	@for member in $(or $(MEMBER),apps/* packages/*); do test $$member = packages/testkit && continue; \
 	  printf '%-20s ' $$member; $(BIN)/coverage report --include="$$member/src/*" --fail-under=90 | tail -n 1 || exit 1; done
 
-chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), with TASKS (100000), and say what it kept
+chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), or until TASKS are done, and say what it kept
 	@PYTHONPATH=tests/chaos exec $(BIN)/python -m hive_chaos --seconds $(or $(SECONDS),1200) --seed $(or $(SEED),1) $(addprefix --tasks ,$(TASKS))
 
 bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hive_chaos.history import Asked, History, Row, Run, read_witnesses
+from hive_chaos.history import Asked, History, LeftOut, Row, Run, Ticking, read_witnesses
 from hive_chaos.promises import PROMISES, re_executions, violations
 from hive_chaos.tasks.chaos_tasks import Witness
 from hive_chaos.times import overlaps_in_loops
@@ -37,6 +37,22 @@ def history(
     return History(asked={each.number: each for each in all_asked}, runs=runs, rows=rows, **more)
 
 
+def made(*ticks: int, **more: Any) -> list[Row]:
+    """Tasks of the schedule "s"."""
+    return [
+        Row(task_id=n, number=None, state="queued", schedule="s", tick=tick, **more)
+        for n, tick in enumerate(ticks)
+    ]
+
+
+def ticked(moments: Sequence[int], rows: Sequence[Row], **more: Any) -> History:
+    return history([], [], rows, ticking={"s": Ticking(moments=tuple(moments), **more)})
+
+
+MISSED = frozenset({"missed"})
+OVERLAP = frozenset({"overlap"})
+
+
 def broken(found: History) -> set[str]:
     return {name for name, sentences in violations(found).items() if sentences}
 
@@ -49,6 +65,8 @@ GOOD = history(
         asked(4, may_end_as=frozenset({"failed"})),
         asked(5, is_acknowledged=False),
         asked(6, key="k", is_acknowledged=False),
+        asked(7, behind=(1, 4), limit=1),
+        asked(8, limit=1),
     ],
     [
         ran(1, 0.0, 1.0, has_ended=False),
@@ -57,6 +75,8 @@ GOOD = history(
         ran(2, 5.0, 6.0),
         ran(3, 7.0, 8.0),
         ran(4, 0.0, 1.0),
+        ran(7, 4.5, 5.0),
+        ran(8, 5.0, 6.0),
     ],
     [
         row(1),
@@ -64,9 +84,21 @@ GOOD = history(
         row(3),
         row(4, state="failed", answer=None, ends=("failed",)),
         row(6),
-        Row(task_id=9, number=None, state="succeeded", ends=("succeeded",), schedule="s", tick="1"),
+        row(7),
+        row(8),
+        *made(1, 7, 8, finished_at=8.5),
     ],
-    ticks={"s": frozenset({"1"})},
+    ticking={
+        "s": Ticking(
+            moments=(1, 2, 3, 4, 5, 6, 7, 8, 9),
+            may_leave_out=MISSED | OVERLAP,
+            makes_up_for_last=True,
+            left_out={
+                6: LeftOut(reason="missed", count=5),
+                9: LeftOut(reason="overlap"),
+            },
+        )
+    },
 )
 
 
@@ -84,6 +116,18 @@ BAD = {
     "wrong: another state": (
         "wrong",
         history([asked(1)], [ran(1, 0, 1)], [row(1, state="failed", ends=("failed",))]),
+    ),
+    "retries: too many": (
+        "retries",
+        history([asked(1, failures=(0, 1))], [ran(1, 0, 1)], [row(1, failures=2)]),
+    ),
+    "retries: too few": (
+        "retries",
+        history(
+            [asked(1, failures=(3, 3), may_end_as=frozenset({"failed"}))],
+            [ran(1, 0, 1)],
+            [row(1, state="failed", ends=("failed",), failures=2)],
+        ),
     ),
     "never ran": ("never ran", history([asked(1)], [], [row(1)])),
     "never ran: no run came to its end": (
@@ -169,19 +213,62 @@ BAD = {
             [row(1, state="failed", ends=("failed",)), row(2)],
         ),
     ),
-    "ticks: missed": ("ticks", history([], [], [], ticks={"s": frozenset({"1"})})),
-    "ticks: doubled": (
-        "ticks",
+    "dependencies: one that may fail had not ended": (
+        "dependencies",
         history(
-            [],
-            [],
-            [Row(task_id=n, number=None, state="queued", schedule="s", tick="1") for n in range(2)],
-            ticks={"s": frozenset({"1"})},
+            [asked(1, may_end_as=frozenset({"failed"})), asked(2, behind=(1,))],
+            [ran(1, 0, 1), ran(1, 3, 4), ran(2, 2, 4)],
+            [row(1, state="failed", ends=("failed",)), row(2)],
         ),
     ),
-    "ticks: at a moment that is none": (
+    "limits": (
+        "limits",
+        history(
+            [asked(1, limit=2), asked(2, limit=2), asked(3, limit=2)],
+            [ran(1, 0, 3), ran(2, 1, 4), ran(3, 2, 5)],
+            [row(1), row(2), row(3)],
+        ),
+    ),
+    "ticks: missed": ("ticks", ticked([1, 2], made(1))),
+    "ticks: doubled": ("ticks", ticked([1], made(1, 1))),
+    "ticks: at a moment that is none": ("ticks", ticked([1], made(1, 7))),
+    "ticks: of a schedule that there is not": ("ticks", history([], [], made(1))),
+    "ticks: left out against the policy": (
         "ticks",
-        history([], [], [Row(task_id=1, number=None, state="queued", schedule="s", tick="7")]),
+        ticked([1], [], left_out={1: LeftOut(reason="missed")}),
+    ),
+    "ticks: made and left out": (
+        "ticks",
+        ticked([1, 2], made(1, 2), may_leave_out=MISSED, left_out={1: LeftOut(reason="missed")}),
+    ),
+    "ticks: left out for an earlier task that had ended": (
+        "ticks",
+        ticked(
+            [1, 60],
+            made(1, finished_at=5.0),
+            may_leave_out=OVERLAP,
+            left_out={60: LeftOut(reason="overlap")},
+        ),
+    ),
+    "ticks: the last that was missed is not made up for": (
+        "ticks",
+        ticked(
+            [1, 2, 3],
+            made(3),
+            may_leave_out=MISSED,
+            makes_up_for_last=True,
+            left_out={1: LeftOut(reason="missed"), 2: LeftOut(reason="missed")},
+        ),
+    ),
+    "ticks: nothing is made up for": (
+        "ticks",
+        ticked(
+            [1, 2],
+            made(1),
+            may_leave_out=MISSED,
+            makes_up_for_last=True,
+            left_out={2: LeftOut(reason="missed")},
+        ),
     ),
 }
 
@@ -214,6 +301,21 @@ def test_a_run_after_a_failure_of_its_own_is_no_re_execution() -> None:
         [row(1, failures=1), row(2)],
     )
     assert re_executions(found) == 1
+
+
+def test_an_attempt_that_asked_for_another_is_no_re_execution() -> None:
+    found = history([asked(1, asks_for_more=True)], [ran(1, 0, 1), ran(1, 2, 3)], [row(1)])
+    assert re_executions(found) == 0
+
+
+def test_a_hundred_missed_moments_stand_for_any_number() -> None:
+    found = ticked(
+        range(1, 302),
+        made(1, 301),
+        may_leave_out=MISSED,
+        left_out={300: LeftOut(reason="missed", count=100)},
+    )
+    assert broken(found) == set()
 
 
 def test_what_a_killed_attempt_has_written_tells_how_long_it_lived(tmp_path: Path) -> None:

@@ -3,21 +3,26 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hive_chaos.arena import MARK, Arena
 from hive_chaos.history import Row
+from hive_chaos.schedules import SCHEDULES
 from hive_chaos.scraping import Scraper
 from hive_chaos.servers import Servers
+from hive_chaos.tasks.chaos_tasks import tick_number
 from hive_contracts.errors import UnavailableError
 from hive_store.statements import statement
 
 __all__ = ["count_open", "leaks", "processes_left", "read_rows", "settle"]
 
 LOOK_SECONDS: Final = 0.25
+NAMES: Final = {plan.place: name for name, plan in SCHEDULES.items()}
 ROWS: Final = """
 select t.id, t.state::text, t.failures, date_part('epoch', t.finished_at) as finished_at,
-  coalesce(t.payload->'kwargs'->>'number', t.payload->'env'->>'CHAOS_NUMBER')::integer as number,
+  coalesce(t.payload->'kwargs'->>'number', t.payload->'env'->>'CHAOS_NUMBER')::bigint as number,
+  (t.payload->'kwargs'->>'place')::integer as place,
+  date_part('epoch', (t.payload->'kwargs'->>'moment')::timestamptz)::bigint as moment,
   case when t.kind = 'call' then t.result #>> '{}' else (
     select convert_from(string_agg(o.data, ''::bytea order by o.position), 'UTF8')
     from hive.output o
@@ -56,18 +61,24 @@ async def read_rows(servers: Servers) -> tuple[list[Row], list[float]]:
     """Return every task as Hive tells of it, and when each ended, in seconds since 1970."""
     async with servers.connected() as connection:
         records = await connection.fetch(ROWS)
-    rows = [
-        Row(
-            task_id=record["id"],
-            number=record["number"],
-            state=record["state"],
-            answer=record["answer"],
-            ends=tuple(record["ends"]),
-            failures=record["failures"],
-        )
-        for record in records
-    ]
+    rows = [_row(record) for record in records]
     return rows, sorted(r["finished_at"] for r in records if r["finished_at"] is not None)
+
+
+def _row(record: Any) -> Row:
+    place, moment = record["place"], record["moment"]
+    is_tick = moment is not None
+    return Row(
+        task_id=record["id"],
+        number=tick_number(place, moment) if is_tick else record["number"],
+        state=record["state"],
+        answer=record["answer"],
+        ends=tuple(record["ends"]),
+        failures=record["failures"],
+        schedule=NAMES[place] if is_tick else None,
+        tick=moment,
+        finished_at=record["finished_at"],
+    )
 
 
 async def leaks(arena: Arena, scraper: Scraper, *, patience_seconds: float) -> dict[str, int]:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Never
 
 from hive_bus.bus import Bus
 from hive_chaos.aftermath import count_open
 from hive_chaos.history import Asked
-from hive_chaos.load import HAS_DEPENDENCIES, Order, Work
+from hive_chaos.load import LIMIT, Order, Work
 from hive_chaos.servers import Servers
 from hive_client import Hive
 from hive_contracts.errors import UnavailableError
@@ -40,26 +41,42 @@ class Driver:
         self._to_cancel: list[TaskId] = []
         self._is_answered = True
 
-    async def run(self, *, tasks: int, seconds: float) -> None:
-        """Submit `tasks` evenly over `seconds`, fewer if Hive does not keep up with them.
+    async def run(self, *, tasks: int, seconds: float, all_within_seconds: float | None) -> None:
+        """Submit `tasks` evenly over `seconds`, or more slowly if Hive does not keep up with them.
 
         What outages cost is made up for as it can be. No more than `MOST_OPEN` wait at a time: a
         queue that grows for as long as the run lasts shows how fast the machine is, and no fault.
+
+        Args:
+            tasks: how many.
+            seconds: how soon.
+            all_within_seconds: how long to go on until all are submitted; None for as long as
+                `seconds`, however many are missing then.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
         done = 0
+        longest = all_within_seconds or seconds
         # What is submitted in one statement is lost to us with one answer.
         most = max(1, int(CATCH_UP * tasks * EVERY_SECONDS / seconds))
-        while (passed := loop.time() - began) < seconds and done < tasks:
+        while (passed := loop.time() - began) < longest and (done < tasks or passed < seconds):
             due = min(tasks, int(tasks * (passed + EVERY_SECONDS) / seconds))
             count = min(due - done, most if self._is_answered else FEW)
             await self._cancel()
+            if 2 * done >= tasks and not self._work.is_limited:
+                await self._set_limit()
             if await self._has_room():
                 await self._submit(self._work.orders(count))
                 done += count
             await asyncio.sleep(EVERY_SECONDS)
         await self._cancel()
+
+    async def _set_limit(self) -> None:
+        """Have a limit hold from now on, if that is acknowledged."""
+        with suppress(UnavailableError, TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._hive.set_limit(LIMIT)
+            self._work.is_limited = True
 
     async def _has_room(self) -> bool:
         try:
@@ -71,8 +88,8 @@ class Driver:
     async def _submit(self, orders: Sequence[Order]) -> None:
         if not orders:
             return
-        orders = [self._with_known_parents(order) for order in orders]
-        tasks = [order.behind([self._task_ids[n] for n in order.asked.after]) for order in orders]
+        orders = [order.with_ids(self._task_ids) for order in orders]
+        tasks = [order.task for order in orders]
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 task_ids = await self._hive.submit_many(tasks)
@@ -88,13 +105,6 @@ class Driver:
             self._task_ids[order.asked.number] = task_id
             if order.is_cancelled:
                 self._to_cancel.append(task_id)
-
-    def _with_known_parents(self, order: Order) -> Order:
-        """Leave out what nobody acknowledged: it has no id that is known."""
-        if not HAS_DEPENDENCIES:
-            return order
-        known = tuple(number for number in order.asked.after if number in self._task_ids)
-        return replace(order, asked=replace(order.asked, after=known))
 
     async def _cancel(self) -> None:
         if not self._to_cancel:

@@ -6,7 +6,7 @@ from typing import Final
 from hive_chaos.history import History, Row
 from hive_chaos.times import by_number
 
-__all__ = ["lost", "never_ran", "ran_again", "twice", "untrue_hints", "wrong"]
+__all__ = ["lost", "never_ran", "ran_again", "twice", "untrue_hints", "wrong", "wrong_retries"]
 
 TERMINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -36,6 +36,25 @@ def wrong(history: History) -> list[str]:
             found.append(f"task {row.task_id} ended as {row.state}, which it cannot by itself")
         elif row.state == "succeeded" and asked.answer not in (None, row.answer):
             found.append(f"task {row.task_id} came to {row.answer!r}, not to {asked.answer!r}")
+    return found
+
+
+def wrong_retries(history: History) -> list[str]:
+    """Return what was tried too often or not often enough.
+
+    An attempt that was lost is counted as none, also if it had failed before that.
+    """
+    found: list[str] = []
+    for row in history.rows:
+        asked = history.asked.get(row.number) if row.number is not None else None
+        if asked is None or row.state not in TERMINAL or row.state == "cancelled":
+            continue
+        least, most = asked.failures
+        if not least <= row.failures <= most:
+            found.append(
+                f"task {row.task_id} {row.state} after {row.failures} failures of its own, which"
+                f" are from {least} to {most}"
+            )
     return found
 
 

@@ -75,6 +75,12 @@ async def _move_postgres(blow: Blow) -> bool:
     return True
 
 
+async def _fail_over(blow: Blow) -> bool:
+    async with blow.arena.servers.turn["postgres"]:
+        await blow.arena.servers.fail_over(after_seconds=blow.seconds)
+    return True
+
+
 async def _terminate_connections(blow: Blow) -> bool:
     servers = blow.arena.servers
     async with servers.turn["postgres"], servers.connected() as connection:
@@ -139,6 +145,11 @@ FAULTS_OF_SERVERS: Final = {
         says="stop Postgres (immediate) and start it", strike=_crash_postgres, seconds=BRIEFLY
     ),
     "move-postgres": Fault(says="move Postgres to another port", strike=_move_postgres),
+    "fail-over": Fault(
+        says="lose Postgres with its disk; a synchronous standby takes over at another port",
+        strike=_fail_over,
+        seconds=BRIEFLY,
+    ),
     "freeze-postgres": Fault(says="SIGSTOP Postgres", strike=_freeze("postgres"), seconds=A_WHILE),
     "terminate-connections": Fault(
         says="terminate all connections to Postgres", strike=_terminate_connections

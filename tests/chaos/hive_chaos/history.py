@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Asked", "History", "Row", "Run", "read_witnesses"]
+__all__ = ["Asked", "History", "LeftOut", "Row", "Run", "Ticking", "read_witnesses"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,21 @@ class Asked:
     runs_once: bool = False
     """Whether it may never run again once it was started."""
 
+    failures: tuple[int, int] = (0, 0)
+    """How many of its attempts fail by themselves, at least and at most."""
+
+    asks_for_more: bool = False
+    """Whether it asks to be run again, without having been lost."""
+
     key: str | None = None
     after: tuple[int, ...] = ()
     """Numbers of the tasks that must have succeeded before it begins."""
+
+    behind: tuple[int, ...] = ()
+    """Numbers of the tasks that must have ended before it begins, however they ended."""
+
+    limit: int | None = None
+    """How many of those that have a limit may run at once; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +61,7 @@ class Row:
 
     task_id: int
     number: int | None
-    """None if a schedule made it."""
+    """None if nobody asked for it."""
 
     state: str
     answer: str | None = None
@@ -60,8 +72,36 @@ class Row:
     """How many of its attempts ended in a failure of its own."""
 
     schedule: str | None = None
-    tick: str | None = None
-    """For which moment its schedule made it."""
+    tick: int | None = None
+    """For which moment its schedule made it, in seconds since 1970."""
+
+    finished_at: float | None = None
+    """In seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Moments of a schedule for which there is no task, as Hive tells of them."""
+
+    reason: str
+    count: int = 1
+    """How many there were, of which this is the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticking:
+    """What a schedule had to do."""
+
+    moments: tuple[int, ...]
+    """Those that it had, in order, in seconds since 1970."""
+
+    may_leave_out: frozenset[str] = frozenset()
+    """For what reasons its policies let it leave out a moment."""
+
+    makes_up_for_last: bool = False
+    """Whether the last of those that it missed must have a task."""
+
+    left_out: Mapping[int, LeftOut] = field(default_factory=dict[int, LeftOut])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +111,8 @@ class History:
     asked: Mapping[int, Asked]
     runs: Sequence[Run]
     rows: Sequence[Row]
-    ticks: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
-    """By schedule, the moments for which it had to make a task."""
+    ticking: Mapping[str, Ticking] = field(default_factory=dict[str, Ticking])
+    """By the name of a schedule."""
 
     hints: int = 0
     """How many ends were heard of on the bus, and held against the rows at once."""

@@ -12,6 +12,7 @@ with it, and its guardian with the worker.
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ import psutil
 
 from hive import up_state
 
-__all__ = ["HIVE", "Member", "Victim"]
+__all__ = ["HIVE", "Exit", "Member", "Victim"]
 
 HIVE: Final = (sys.executable, "-P", "-m", "hive")
 BOUND: Final = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -33,6 +34,13 @@ OWN_PIDS: Final = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 PAUSE_SECONDS: Final = 0.3
 LOOK_SECONDS: Final = 0.05
 END_SECONDS: Final = 20.0
+MOST_WORDS: Final = 120
+OWN_WORDS: Final = "hive: "
+ADDRESS: Final = re.compile(r" at \w+://\S+")
+"""Differs from run to run."""
+
+UNSHARE_WORDS: Final = "unshare: sigprocmask"
+"""What `unshare` says, and ends with 1, when a signal has ended what it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,25 @@ class Victim:
         """Send a signal, if it is still there."""
         with suppress(psutil.NoSuchProcess):
             self.process.send_signal(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a member ended."""
+
+    name: str
+    code: int
+    words: str
+    """The last that it has written."""
+
+    def __str__(self) -> str:
+        """Who, how and, if it says so, why."""
+        if self.code < 0:
+            return f"{self.name}: {signal.Signals(-self.code).name}"
+        if self.words.startswith(UNSHARE_WORDS):
+            return f"{self.name}: a signal, in its own process ids"
+        why = f": {self.words}" if self.code else ""
+        return f"{self.name}: exit code {self.code}{why}"
 
 
 @dataclass
@@ -64,11 +91,13 @@ class Member:
     """How far its clocks since boot are ahead of the machine's, from its next start on."""
 
     starts: int = 0
-    exits: list[int] = field(default_factory=list[int])
+    exits: list[Exit] = field(default_factory=list[Exit])
     """How it has ended so far, before `stop`."""
 
     _process: "subprocess.Popen[bytes] | None" = None
     _stopping: bool = False
+    _log_bytes: int = 0
+    """How much its earlier lives have written."""
 
     async def keep(self) -> None:
         """Run it until `stop`."""
@@ -78,8 +107,16 @@ class Member:
             while self._process.poll() is None:  # noqa: ASYNC110 - its end raises no event
                 await asyncio.sleep(LOOK_SECONDS)
             if not self._stopping:
-                self.exits.append(self._process.returncode)
+                code = self._process.returncode
+                self.exits.append(Exit(self.name, code, self._last_words()))
                 await asyncio.sleep(PAUSE_SECONDS)
+
+    def _last_words(self) -> str:
+        """Return what it says of itself, or else its last line."""
+        said = self.log.read_bytes()[self._log_bytes :].decode(errors="replace").splitlines()
+        own = [line for line in said if line.startswith(OWN_WORDS)]
+        last = next(iter([*own[-1:], *said[-1:]]), "nothing")
+        return ADDRESS.sub("", last)[:MOST_WORDS]
 
     def _start(self) -> None:
         words = [*HIVE, *self.argv]
@@ -89,6 +126,7 @@ class Member:
         if self.has_own_pids or self.clock_seconds:
             words = [*OWN_PIDS, "--", *words]
         with self.log.open("ab") as log:
+            self._log_bytes = log.tell()
             self._process = subprocess.Popen(
                 [*BOUND, *self.prefix, *words],
                 env=dict(self.env),

@@ -1,7 +1,7 @@
 """When which fault strikes, how long it lasts, and whom it meets: decided by a seed alone."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,21 +26,17 @@ class Strike:
     """From 0 to less than 1: which of those that it could meet."""
 
 
-def strikes(
-    seed: int, *, seconds: float, faults: Mapping[str, tuple[float, float]]
-) -> Sequence[Strike]:
-    """Return the strikes of a run, in order.
+def strikes(seed: int, *, faults: Mapping[str, tuple[float, float]]) -> Iterator[Strike]:
+    """Yield the strikes of a run, in order, for ever.
 
     Faults come as from a deck of cards: each once before any comes again. Up to two are at work at
     the same time.
 
     Args:
         seed: the same one gives the same strikes.
-        seconds: how long the load lasts; all faults are over by then.
         faults: by name, how many seconds a fault lasts, at least and at most.
     """
     chance = random.Random(seed)
-    found: list[Strike] = []
     deck: list[str] = []
     at, busy_until = FIRST_AT_SECONDS, 0.0
     while True:
@@ -49,9 +45,7 @@ def strikes(
             chance.shuffle(deck)
         fault = deck.pop()
         lasts = chance.uniform(*faults[fault])
-        if at + lasts > seconds:
-            return found
-        found.append(Strike(at_seconds=at, fault=fault, seconds=lasts, choice=chance.random()))
+        yield Strike(at_seconds=at, fault=fault, seconds=lasts, choice=chance.random())
         # The next may begin while this one is at work, but not before the one before it is over.
         gap = chance.uniform(*GAP_SECONDS)
         at, busy_until = max(at + gap, busy_until), max(busy_until, at + lasts)

@@ -15,6 +15,10 @@ PLANTS: Final = {
     "endless-proof": "a worker and its guardian believe that leases never lapse",
     "forgotten-tasks": "the reaper ends leases, and leaves their tasks as they are",
     "forgotten-permit": "a queen never gives one permit back",
+    "early-child": "a task goes on though those that it comes after have not ended",
+    "no-line": "the last task of a key in line is the first to get the turn",
+    "no-limit": "claims find room under every limit",
+    "missed-ticks": "of several moments that are due a queen submits the last",
     "told-early": "a worker tells of an end before it is committed",
 }
 """By name, what is broken."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from hive_chaos import ends, times
+from hive_chaos import ends, ticks, times
 from hive_chaos.history import Asked, History
 
 __all__ = ["PROMISES", "Promise", "re_executions", "violations", "weights"]
@@ -41,6 +41,7 @@ def re_executions(history: History) -> int:
     return sum(
         max(0, len(some) - 1 - min(failures.get(number, 0), len(some) - 1))
         for number, some in runs.items()
+        if number not in history.asked or not history.asked[number].asks_for_more
     )
 
 
@@ -64,6 +65,13 @@ PROMISES: Final = (
         says="It ends as it must, with the result that it must have",
         broken_by=ends.wrong,
         weighed=lambda h: len(h.rows),
+    ),
+    Promise(
+        name="retries",
+        letter="L",
+        says="What fails is tried again, as often as it may be and no more",
+        broken_by=ends.wrong_retries,
+        weighed=lambda h: sum(asked.failures != (0, 0) for asked in h.asked.values()),
     ),
     Promise(
         name="never ran",
@@ -115,17 +123,24 @@ PROMISES: Final = (
         weighed=lambda h: _runs_of(h, lambda asked: asked.key is not None),
     ),
     Promise(
+        name="limits",
+        letter="K",
+        says="No more tasks of a limit run at the same time than it lets (processes)",
+        broken_by=times.over_limit,
+        weighed=lambda h: _runs_of(h, lambda asked: asked.limit is not None),
+    ),
+    Promise(
         name="dependencies",
         letter="O",
-        says="No task starts before those that it comes after have succeeded",
+        says="No task starts before those that it comes after have succeeded (or ended)",
         broken_by=times.too_early,
-        weighed=lambda h: _runs_of(h, lambda asked: bool(asked.after)),
+        weighed=lambda h: sum(bool(each.after or each.behind) for each in h.asked.values()),
     ),
     Promise(
         name="ticks",
         letter="O",
-        says="A schedule makes one task for each of its moments",
-        broken_by=times.wrong_ticks,
-        weighed=lambda h: sum(map(len, h.ticks.values())),
+        says="A schedule makes one task for each moment, or tells why none, by its policies",
+        broken_by=ticks.wrong_ticks,
+        weighed=lambda h: sum(len(each.moments) for each in h.ticking.values()),
     ),
 )

@@ -16,13 +16,13 @@ from typing import Any, Final
 import psutil
 
 from hive_chaos.run import Orders, Result, Struck
-from hive_chaos.table import faults_table, last_line, pauses, promises_table
+from hive_chaos.table import exits_table, faults_table, last_line, pauses, promises_table
 
 __all__ = ["add_to_page"]
 
 PAGE: Final = Path(__file__).with_name("page.md")
 EXAMPLES: Final = 3
-MOST_RUNS: Final = 20
+MOST_RUNS: Final = 40
 
 
 def add_to_page(folder: Path, result: Result) -> None:
@@ -31,7 +31,8 @@ def add_to_page(folder: Path, result: Result) -> None:
     runs: list[dict[str, Any]] = json.loads(kept.read_text())["runs"] if kept.exists() else []
     this = {"at": _now(), "machine": _machine(), "load": _load(), "result": _plain(result)}
     runs = [*runs, this][-MOST_RUNS:]
-    kept.write_text(json.dumps({"runs": runs}, indent=1) + "\n", encoding="utf-8")
+    lines = ",\n".join(map(json.dumps, runs))
+    kept.write_text(f'{{"runs": [\n{lines}\n]}}\n', encoding="utf-8")
     (folder / "reliability.md").write_text(page(runs), encoding="utf-8")
 
 
@@ -43,9 +44,10 @@ def page(runs: Sequence[Mapping[str, Any]]) -> str:
         runs=_table(_runs_table(runs, results)),
         promises=_table(promises_table(results)),
         faults=_table(faults_table(results)),
+        exits=_table(exits_table(results)),
         tasks=f"{sum(map(_held, results)):,}",
         struck=f"{sum(len(result.struck) for result in results):,}",
-        minutes=f"{sum(result.orders.seconds for result in results) / 60:.0f}",
+        minutes=f"{sum(map(_lasted_seconds, results)) / 60:.0f}",
         re_executions=f"{sum(result.re_executions for result in results):,}",
         stale=f"{sum(result.stale_writes for result in results):,}",
         in_loops=f"{sum(result.overlaps_in_loops for result in results):,}",
@@ -64,7 +66,7 @@ def _runs_table(runs: Sequence[Mapping[str, Any]], results: Sequence[Result]) ->
                 each["machine"],
                 each["load"],
                 str(result.orders.seed),
-                f"{result.orders.seconds:g}",
+                f"{_lasted_seconds(result):.0f}",
                 f"{_held(result):,}",
                 str(len(result.struck)),
                 str(result.re_executions),
@@ -81,19 +83,38 @@ def _held(result: Result) -> int:
     return sum(result.states.values())
 
 
+def _lasted_seconds(result: Result) -> float:
+    """Return how long the load lasted; what was kept of the first runs tells how long it was to."""
+    return result.lasted_seconds or result.orders.seconds
+
+
 def _plain(result: Result) -> dict[str, Any]:
     """Return what is kept of a run; of what was broken, how often, and some examples."""
     short = {name: len(found) for name, found in result.violations.items()}
     examples = {name: found[:EXAMPLES] for name, found in result.violations.items() if found}
-    kept = replace(result, logs={}, violations={}, orders=replace(result.orders, extra={}))
-    return {**asdict(kept), "broken": short, "examples": examples}
+    kept = replace(
+        result, logs={}, violations={}, struck=[], orders=replace(result.orders, extra={})
+    )
+    return {
+        **asdict(kept),
+        "broken": short,
+        "examples": examples,
+        "pauses": [[each.fault, _rounded(each.pause_seconds)] for each in result.struck],
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
 
 
 def _result(plain: Mapping[str, Any]) -> Result:
     values: dict[str, Any] = {**plain}
-    del values["broken"], values["examples"]
+    del values["broken"], values["examples"], values["pauses"]
     values["orders"] = Orders(**plain["orders"])
-    values["struck"] = [Struck(**each) for each in plain["struck"]]
+    values["struck"] = [
+        Struck(fault=fault, at=0.0, lifted_at=0.0, pause_seconds=seconds)
+        for fault, seconds in plain["pauses"]
+    ]
     values["violations"] = {name: [""] * count for name, count in plain["broken"].items()}
     return Result(**values)
 

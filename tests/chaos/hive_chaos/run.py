@@ -16,10 +16,11 @@ from hive_chaos.arena import LEASE_SECONDS, Arena
 from hive_chaos.blow import Blow
 from hive_chaos.driving import Driver, Listener
 from hive_chaos.faults import FAULTS
-from hive_chaos.history import History, read_witnesses
-from hive_chaos.load import SORTS, Work
+from hive_chaos.history import History, Ticking, read_witnesses
+from hive_chaos.load import SORTS, TICKS, Work
 from hive_chaos.plan import Strike, strikes
 from hive_chaos.promises import re_executions, violations, weights
+from hive_chaos.schedules import add_schedules, asked_by_schedules, end_schedules
 from hive_chaos.scraping import Scraper
 from hive_chaos.times import overlaps_in_loops
 from hive_client import Hive
@@ -46,6 +47,9 @@ class Orders:
     """How long load and faults last; what comes before and after is not counted."""
 
     tasks: int
+    all_within_seconds: float | None = None
+    """How long to go on until all tasks are submitted; None if `seconds` ends the load."""
+
     faults: Sequence[str]
     """Names of those that may strike."""
 
@@ -104,7 +108,10 @@ class Result:
     """How often a process of Hive was started by the driver."""
 
     exits: dict[str, int] = field(default_factory=dict[str, int])
-    """With which codes those ended, negative for a signal, until the quiet at the end."""
+    """How those ended until the quiet at the end, and how often."""
+
+    lasted_seconds: float = 0.0
+    """How long the load lasted."""
 
     logs: dict[str, str] = field(default_factory=dict[str, str])
     """How the log of each process ends."""
@@ -121,30 +128,36 @@ async def run(orders: Orders, folder: Path) -> Result:
     witnesses = folder / "witnesses"
     async with Arena.open(folder, extra=orders.extra) as arena:
         scraper, listener = Scraper(arena), Listener(arena.servers)
+        ticking: dict[str, Ticking] = {}
         work = Work(orders.seed, witnesses=witnesses, mark=arena.mark, sorts=orders.sorts)
         urls = arena.servers.urls()
         async with Hive.connect(urls["HIVE_DATABASE_URL"], urls["HIVE_REDIS_URL"]) as hive:
             driver = Driver(hive, work, arena.servers)
             await _come_up(scraper)
+            has_ticks = TICKS in orders.sorts
             async with _beside(scraper, listener):
-                async with asyncio.TaskGroup() as group:
-                    tasks, seconds = orders.tasks, orders.seconds
-                    group.create_task(driver.run(tasks=tasks, seconds=seconds))
-                    group.create_task(_strike_all(arena, result))
+                if has_ticks:
+                    await add_schedules(hive, witnesses)
+                await _break(arena, driver, result)
+                if has_ticks:
+                    ticking = await end_schedules(
+                        arena.servers, patience_seconds=2 * orders.patience_seconds
+                    )
                 await settle(arena.servers, patience_seconds=orders.patience_seconds)
         await _look_around(arena, scraper, result)
         rows, ended_at = await read_rows(arena.servers)
-        exits = Counter(code for member in arena.members.values() for code in member.exits)
-        result.exits = {str(code): count for code, count in sorted(exits.items())}
+        exits = Counter(str(each) for member in arena.members.values() for each in member.exits)
+        result.exits = dict(sorted(exits.items()))
         await arena.stop()
         await _until_gone(arena.mark, of_tasks_alone=False)
         result.left += len(processes_left(arena.mark, of_tasks_alone=False))
         result.logs = {p.name: p.read_text(errors="replace")[-2000:] for p in arena.logs()}
         result.starts = sum(member.starts for member in arena.members.values())
     history = History(
-        asked=driver.asked,
+        asked={**driver.asked, **asked_by_schedules(rows)},
         runs=read_witnesses(witnesses),
         rows=rows,
+        ticking=ticking,
         hints=listener.heard,
         untrue_hints=listener.untrue,
     )
@@ -170,22 +183,37 @@ async def _beside(scraper: Scraper, listener: Listener) -> AsyncGenerator[None]:
                 task.cancel()
 
 
-async def _strike_all(arena: Arena, result: Result) -> None:
+async def _break(arena: Arena, driver: Driver, result: Result) -> None:
+    """Submit the load, with faults that strike for as long as that takes."""
+    orders = result.orders
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    is_over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_strike_all(arena, result, is_over))
+        await driver.run(
+            tasks=orders.tasks,
+            seconds=orders.seconds,
+            all_within_seconds=orders.all_within_seconds,
+        )
+        is_over.set()
+        result.lasted_seconds = loop.time() - began
+
+
+async def _strike_all(arena: Arena, result: Result, is_over: asyncio.Event) -> None:
     names = result.orders.faults
-    planned = strikes(
-        result.orders.seed,
-        seconds=result.orders.seconds,
-        faults={name: FAULTS[name].seconds for name in names},
-    )
+    planned = strikes(result.orders.seed, faults={name: FAULTS[name].seconds for name in names})
     loop = asyncio.get_running_loop()
     began = loop.time()
     turns = asyncio.Semaphore(MOST_AT_ONCE)
     async with asyncio.TaskGroup() as group:
         for strike in planned:
-            await asyncio.sleep(max(0.0, began + strike.at_seconds - loop.time()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(began + strike.at_seconds):
+                    await is_over.wait()
             # On a slow machine what a fault broke takes longer to come up again than was planned.
             await turns.acquire()
-            if loop.time() - began > result.orders.seconds:
+            if is_over.is_set():
                 return
             blow = group.create_task(_strike(arena, strike, result))
             blow.add_done_callback(lambda _: turns.release())

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import asyncpg
 import redis.asyncio
 
 from hive_bus.connection import asking
+from hive_chaos.standby import Standby, connected_to, lose
 from hive_contracts.errors import ServiceUnavailableError
 from hive_services import EmbeddedPostgres, EmbeddedRedis
 from hive_services.doors import Door, door_of
 from hive_services.processes import signal_tree
 from hive_store import migrate
-from hive_store.connecting import Connection, say_farewell, translated
+from hive_store.connecting import Connection
 from hive_testkit.proxy import Proxy, listener
 
 __all__ = ["Servers", "small_disk"]
@@ -45,6 +45,9 @@ class Servers:
         self.is_on_small_disk = is_on_small_disk
         self.turn = {"postgres": asyncio.Lock(), "redis": asyncio.Lock()}
         """Who strikes a server has its turn, so that two faults do not undo one another."""
+
+        self._home = folder
+        """Where Postgres keeps its data."""
 
         self._doors = {name: door_of(folder, name, HOME) for name in self.turn}
         self.postgres = EmbeddedPostgres(folder, door=self._doors["postgres"])
@@ -99,12 +102,8 @@ class Servers:
         Raises:
             StoreUnavailableError: it is away, also in the midst of what the caller does.
         """
-        with translated():
-            connection: Connection = await asyncpg.connect(self.postgres.url)
-            try:
-                yield connection
-            finally:
-                await say_farewell(connection)
+        async with connected_to(self.postgres) as connection:
+            yield connection
 
     async def tell_redis(self, *words: str) -> None:
         """Have Redis do something, past its proxy.
@@ -153,13 +152,36 @@ class Servers:
     async def move_postgres(self) -> None:
         """Stop Postgres, and start it at another port, on the same data."""
         await self.postgres.stop()
+        door = self._free_door()
+        self.postgres = EmbeddedPostgres(self._home, door=door)
+        self._go_to(door)
+        await self.start_again("postgres")
+
+    async def fail_over(self, *, after_seconds: float) -> None:
+        """Lose Postgres with its data; a synchronous standby takes over at another port.
+
+        Raises:
+            ServiceUnavailableError: no standby could be made, and all is as it was.
+        """
+        door = self._free_door()
+        home = self.folder / f"postgres-{door.port}"
+        async with Standby.following(
+            self.postgres, home=self._home, folder=home, door=door
+        ) as standby:
+            await asyncio.sleep(after_seconds)
+        await lose(self.postgres, self._home)
+        await standby.promote()
+        self.postgres, self._home = standby, home
+        self._go_to(door)
+
+    def _free_door(self) -> Door:
         with socket.create_server((HOME, 0)) as free:
             port: int = free.getsockname()[1]
-        door: Door = replace(self._doors["postgres"], port=port)
+        return replace(self._doors["postgres"], port=port)
+
+    def _go_to(self, door: Door) -> None:
         self._doors["postgres"] = door
-        self.postgres = EmbeddedPostgres(self.folder, door=door)
-        self.proxies["postgres"].port = port
-        await self.start_again("postgres")
+        self.proxies["postgres"].port = door.port
 
 
 @contextmanager

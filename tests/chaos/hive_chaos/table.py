@@ -9,7 +9,7 @@ from hive_chaos.faults import FAULTS
 from hive_chaos.promises import PROMISES
 from hive_chaos.run import Result, Struck
 
-__all__ = ["faults_table", "last_line", "pauses", "promises_table", "shown", "totals"]
+__all__ = ["exits_table", "faults_table", "last_line", "pauses", "promises_table", "shown"]
 
 EXAMPLES: Final = 5
 
@@ -58,13 +58,12 @@ def totals(result: Result) -> list[list[str]]:
     """Return what was done, as names and figures."""
     middle, most = pauses(result.struck)
     states = ", ".join(f"{count} {state}" for state, count in sorted(result.states.items()))
-    codes = ", ".join(f"{code} ({count})" for code, count in result.exits.items()) or "none"
     held = (
         ", ".join(f"{what} {count}" for what, count in result.leaks.items() if count) or "nothing"
     )
     return [
         ["what", "figure"],
-        ["seed, seconds", f"{result.orders.seed}, {result.orders.seconds:g}"],
+        ["seed, seconds of load", f"{result.orders.seed}, {result.lasted_seconds:.0f}"],
         ["tasks submitted", f"{result.asked} ({result.unacknowledged} unacknowledged)"],
         ["tasks by state", states],
         ["runs", str(result.runs)],
@@ -74,10 +73,17 @@ def totals(result: Result) -> list[list[str]]:
         ["overlaps in workers' loops", str(result.overlaps_in_loops)],
         ["faults", f"{len(result.struck)} ({sum(result.missed.values())} met nobody)"],
         ["starts of Hive's processes by the driver", str(result.starts)],
-        ["their exit codes", codes],
         ["longest pause by fault p50, max", f"{middle} s, {most} s"],
         ["held when quiet", held],
     ]
+
+
+def exits_table(results: Sequence[Result]) -> list[list[str]]:
+    """Return how processes that the driver starts have ended, but for the ends of runs."""
+    counts: Counter[str] = Counter()
+    for result in results:
+        counts.update(result.exits)
+    return [["how they ended", "times"], *([how, str(n)] for how, n in sorted(counts.items()))]
 
 
 def last_line(result: Result) -> str:
@@ -93,13 +99,16 @@ def last_line(result: Result) -> str:
 
 def shown(result: Result) -> str:
     """Return everything that is printed of a run; the last line is `last_line`."""
-    parts = [_aligned(table) for table in (faults_table([result]), totals(result))]
+    tables = (faults_table([result]), totals(result), exits_table([result]))
+    parts = [_aligned(table) for table in tables]
     parts.append(_aligned(promises_table([result])))
     parts += [
         f"{name}: {sentence}"
         for name, sentences in result.violations.items()
         for sentence in sentences[:EXAMPLES]
     ]
+    parts += [f"leaks: {what} {count}" for what, count in result.leaks.items() if count]
+    parts += [f"processes: {result.left} left"] if result.left else []
     return "\n\n".join([*parts, last_line(result)])
 
 

@@ -18,9 +18,9 @@ __all__ = [
     "by_number",
     "key_overlaps",
     "out_of_order",
+    "over_limit",
     "overlaps_in_loops",
     "too_early",
-    "wrong_ticks",
 ]
 
 
@@ -62,8 +62,41 @@ def out_of_order(history: History) -> list[str]:
     return found
 
 
+def over_limit(history: History) -> list[str]:
+    """Return runs that began while as many ran as their limit lets, of those that are processes."""
+    found: list[str] = []
+    living: list[Run] = []
+    for run in sorted(_processes(history.runs), key=lambda run: run.begun_at):
+        asked = history.asked.get(run.number)
+        if asked is None or asked.limit is None:
+            continue
+        living = [each for each in living if each.seen_at > run.begun_at]
+        if len(living) >= asked.limit:
+            others = ", ".join(str(each.number) for each in living)
+            found.append(f"number {run.number} began while {others} ran; {asked.limit} may at once")
+        living.append(run)
+    return found
+
+
 def too_early(history: History) -> list[str]:
-    """Return runs that began before what they come after had succeeded."""
+    """Return runs that began before what they come after had succeeded, or had ended."""
+    return [*_before_success(history), *_before_end(history)]
+
+
+def _before_end(history: History) -> list[str]:
+    """Return what began before a task that had to end first ran for the last time."""
+    runs = by_number(history.runs)
+    last = {number: max(run.seen_at for run in some) for number, some in runs.items()}
+    return [
+        f"number {run.number} began before {earlier} had ended"
+        for run in history.runs
+        if (asked := history.asked.get(run.number)) is not None
+        for earlier in asked.behind
+        if last.get(earlier, 0.0) > run.begun_at
+    ]
+
+
+def _before_success(history: History) -> list[str]:
     succeeded = {row.number for row in history.rows if row.state == "succeeded"}
     done_at: dict[int, float] = {}
     for run in history.runs:
@@ -78,27 +111,6 @@ def too_early(history: History) -> list[str]:
             elif done_at.get(parent, float("inf")) > run.begun_at:
                 found.append(f"number {run.number} began before {parent} had ended")
     return found
-
-
-def wrong_ticks(history: History) -> list[str]:
-    """Return moments of schedules that were missed, doubled, or none."""
-    made: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for row in history.rows:
-        if row.schedule is not None and row.tick is not None:
-            made[row.schedule, row.tick] += 1
-    wanted = {(name, tick) for name, ticks in history.ticks.items() for tick in ticks}
-    return [
-        *(f"schedule {name} missed {tick}" for name, tick in sorted(wanted - made.keys())),
-        *(
-            f"schedule {name} made {count} tasks for {tick}"
-            for (name, tick), count in sorted(made.items())
-            if count > 1
-        ),
-        *(
-            f"schedule {name} made a task for {tick}, which is none of its moments"
-            for name, tick in sorted(made.keys() - wanted)
-        ),
-    ]
 
 
 def overlaps_in_loops(history: History) -> int:

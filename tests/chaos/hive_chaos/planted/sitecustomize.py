@@ -47,6 +47,35 @@ def forgotten_permit():
     Permits.add = add_and_forget
 
 
+def early_child():
+    is_free = "where d.child_id = c.id and d.is_open limit 1) is null as is_free"
+    _change_statement("release_gates", is_free, is_free.replace("is null", "is null or true"))
+
+
+def no_line():
+    line = "order by t.key, t.id"
+    _change_statement("grant_turns", f"{line}\n      limit 1", f"{line} desc\n      limit 1")
+
+
+def no_limit():
+    verdict = "select v.place, v.held_up_by\n"
+    _change_statement("claim_limited_tasks", verdict, "select v.place, null::text as held_up_by\n")
+
+
+def missed_ticks():
+    from dataclasses import replace
+
+    from hive_queen import scheduler
+
+    plan = scheduler.plan
+
+    def plan_the_last(*arguments, **more):
+        found = plan(*arguments, **more)
+        return replace(found, ticks=found.ticks[-1:])
+
+    scheduler.plan = plan_the_last
+
+
 def told_early():
     from hive_contracts.events import Event, EventFrame, EventType
     from hive_contracts.states import Move

@@ -17,11 +17,14 @@ import os
 import sys
 import time
 
-__all__ = ["compute", "flaky", "nap", "noop", "witnessed"]
+__all__ = ["compute", "flaky", "nap", "noop", "parked", "tick", "tick_alone", "witnessed"]
 
 LOOK_SECONDS = 0.05
 ROUNDS = 20_000
 LINGER_SECONDS = 600.0
+
+TICKS_FROM = 10**12
+PLACES = 10
 
 _descriptors: dict[str, int] = {}
 
@@ -43,6 +46,11 @@ OFFSET = _offset_nanoseconds()
 def answer(number: int) -> str:
     """Return what the task of that number must come to."""
     return f"done {number}"
+
+
+def tick_number(place: int, moment: int) -> int:
+    """Return the number of what a schedule makes: of which, and for which second since 1970."""
+    return TICKS_FROM + moment * PLACES + place
 
 
 class Witness:
@@ -114,6 +122,52 @@ def flaky(path: str, number: int, failures: int) -> str:
     return answer(number)
 
 
+def parked(path: str, number: int, until: float, manner: str) -> str:
+    """Ask to be set aside until a moment, in seconds since 1970, in a child of the worker."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - the other forms do without
+
+    from hive_calls.asking import Park, Snooze  # noqa: PLC0415
+
+    witness = Witness(path, number, "process", os.environ["HIVE_ATTEMPT"])
+    witness.say("begin")
+    witness.say("end")
+    left = until - time.clock_gettime(time.CLOCK_REALTIME)
+    if left > 0 and manner == "snooze":
+        raise Snooze(timedelta(seconds=left))
+    if left > 0:
+        raise Park("it is too early", until=datetime.fromtimestamp(until, UTC))
+    return answer(number)
+
+
+async def tick(path: str, place: int, moment: str) -> str:
+    """Do nothing for a schedule, in the worker's own loop."""
+    return await noop(path, tick_number(place, _seconds_since_1970(moment)))
+
+
+def tick_alone(path: str, place: int, moment: str, most_seconds: int) -> str:
+    """Sleep for a schedule whose tasks never run at once, in a child of the worker."""
+    seconds_since_1970 = _seconds_since_1970(moment)
+    number = tick_number(place, seconds_since_1970)
+    witness = Witness(path, number, "process", os.environ["HIVE_ATTEMPT"])
+    witness.say("begin")
+    _sleep(witness, most_seconds * (seconds_since_1970 // 4 % 4) / 3)
+    witness.say("end")
+    return answer(number)
+
+
+def _seconds_since_1970(moment: str) -> int:
+    from datetime import datetime  # noqa: PLC0415 - the other forms do without
+
+    return int(datetime.fromisoformat(moment).timestamp())
+
+
+def _sleep(witness: Witness, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK_SECONDS))
+        witness.say("alive")
+
+
 def witnessed(path: str, number: int, seconds: float, *, lingers: bool) -> None:
     """Sleep as a program of its own; if it `lingers`, leave a daemon behind that would go on."""
     witness = Witness(path, number, "process", os.environ["HIVE_ATTEMPT"])
@@ -123,10 +177,7 @@ def witnessed(path: str, number: int, seconds: float, *, lingers: bool) -> None:
         if os.fork() == 0:
             time.sleep(LINGER_SECONDS)
         os._exit(0)
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, LOOK_SECONDS))
-        witness.say("alive")
+    _sleep(witness, seconds)
     witness.say("end")
     os.write(1, answer(number).encode())
 
