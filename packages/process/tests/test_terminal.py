@@ -30,7 +30,7 @@ class Desk:
         self._opened = asyncio.Event()
 
     @asynccontextmanager
-    async def open(self, task_id: TaskId, *, attempt: int, hear: Hearing) -> "AsyncGenerator[Desk]":
+    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[Desk]":
         self._hear = hear
         self._opened.set()
         yield self

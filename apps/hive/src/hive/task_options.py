@@ -24,6 +24,7 @@ __all__ = [
     "Needs",
     "NoRerun",
     "Priority",
+    "Pty",
     "Queue",
     "Retry",
     "RetryOn",
@@ -31,6 +32,7 @@ __all__ = [
     "Shell",
     "SilenceTimeout",
     "StartupTimeout",
+    "Stdin",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -143,6 +145,13 @@ Env: TypeAlias = Annotated[
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
 ]
 Shell: TypeAlias = Annotated[bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")]
+Pty: TypeAlias = Annotated[
+    bool, typer.Option("--pty", help="Give COMMAND a terminal, for `hive attach`.")
+]
+Stdin: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--stdin", metavar="open", help="Let `hive send` write to its input."),
+]
 Limits: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -87,8 +87,8 @@ class Heard:
     task_id: TaskId
     speaker: str
     number: int
-    attempt: int
-    """Which attempt answers."""
+    conversation: str
+    """Who answers: a name of its own for each run of an attempt."""
 
     answer: Answer = TAKEN
 
@@ -98,7 +98,7 @@ class Shown:
     """What an attempt has printed, for those who watch."""
 
     task_id: TaskId
-    attempt: int
+    conversation: str
     position: int
     """Which byte of its standard output the first one is: the same as in the store."""
 
@@ -116,8 +116,6 @@ class Conversation(Protocol):
 class Switchboard(Protocol):
     """Connects people with attempts of this worker."""
 
-    def open(
-        self, task_id: TaskId, *, attempt: int, hear: Hearing
-    ) -> AbstractAsyncContextManager[Conversation]:
-        """Let people speak with an attempt until the context closes."""
+    def open(self, task_id: TaskId, hear: Hearing) -> AbstractAsyncContextManager[Conversation]:
+        """Let people speak with an attempt of a task until the context closes."""
         ...

@@ -128,9 +128,7 @@ class CommandExecutor:
                 return Released(f"the worker could not make a pipe or a file: {error.strerror}")
             if self._switchboard is not None and (payload.pty or payload.stdin_open):
                 conversation = await stack.enter_async_context(
-                    self._switchboard.open(
-                        attempt.task.id, attempt=attempt.task.attempt, hear=pipes.hear
-                    )
+                    self._switchboard.open(attempt.task.id, pipes.hear)
                 )
                 if payload.pty:
                     outlet.show_to(conversation.show)

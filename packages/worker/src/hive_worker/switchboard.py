@@ -10,9 +10,10 @@ store. Whoever says something again gets the same answer again: it is done once.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final, Never
+from uuid import uuid4
 
 from hive_bus.beside import beside
 from hive_bus.bus import Bus
@@ -44,13 +45,9 @@ class BusSwitchboard:
         self._clock = clock
 
     @asynccontextmanager
-    async def open(
-        self, task_id: TaskId, *, attempt: int, hear: Hearing
-    ) -> "AsyncGenerator[BusConversation]":
-        """Let people speak with an attempt until the context closes."""
-        conversation = BusConversation(
-            self._bus, task_id, attempt=attempt, hear=hear, seconds=self._clock.seconds
-        )
+    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[BusConversation]":
+        """Let people speak with an attempt of a task until the context closes."""
+        conversation = BusConversation(self._bus, task_id, hear, self._clock)
         async with beside(conversation.run(), name=f"speak with task {task_id}"):
             yield conversation
 
@@ -58,20 +55,12 @@ class BusSwitchboard:
 class BusConversation:
     """One attempt and those who speak with it."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        task_id: TaskId,
-        *,
-        attempt: int,
-        hear: Hearing,
-        seconds: Callable[[], float],
-    ) -> None:
+    def __init__(self, bus: Bus, task_id: TaskId, hear: Hearing, clock: Clock) -> None:
         self._bus = bus
         self._task_id = task_id
-        self._attempt = attempt
+        self._name = uuid4().hex
         self._hear = hear
-        self._seconds = seconds
+        self._clock = clock
         self._answers: dict[str, tuple[int, Answer]] = {}
         self._remembered = bytearray()
         self._end = 0
@@ -80,7 +69,7 @@ class BusConversation:
         self._shown = 0
         """Up to where it is on its way to those who watch."""
 
-        self._watched_until = seconds()
+        self._watched_until = clock.seconds()
         self._changed = asyncio.Event()
 
     def show(self, data: bytes) -> None:
@@ -103,7 +92,7 @@ class BusConversation:
 
     @property
     def _is_watched(self) -> bool:
-        return self._seconds() < self._watched_until
+        return self._clock.seconds() < self._watched_until
 
     async def _listen(self) -> None:
         async with self._bus.subscribe(Said, task_ids={self._task_id}) as frames:
@@ -127,13 +116,13 @@ class BusConversation:
                 task_id=self._task_id,
                 speaker=said.speaker,
                 number=said.number,
-                attempt=self._attempt,
+                conversation=self._name,
                 answer=answer,
             )
         )
 
     def _watch(self, shown_from: int | None) -> None:
-        self._watched_until = self._seconds() + WATCH_SECONDS
+        self._watched_until = self._clock.seconds() + WATCH_SECONDS
         if shown_from is not None:
             self._shown = min(self._shown, shown_from)
             self._changed.set()
@@ -152,7 +141,7 @@ class BusConversation:
         self._shown = place + len(data)
         try:
             await self._bus.publish(
-                Shown(task_id=self._task_id, attempt=self._attempt, position=place, data=data)
+                Shown(task_id=self._task_id, conversation=self._name, position=place, data=data)
             )
         except BusUnavailableError:
             # Who watches has heard a gap, and asks for what is missing.
