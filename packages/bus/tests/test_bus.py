@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from hive_bus.bus import Bus
 from hive_bus.gap import Gap
 from hive_bus.subscription import Subscription
+from hive_contracts.conversing import Said, Shown
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 from hive_contracts.events import (
     CancelRequest,
@@ -213,3 +214,18 @@ async def test_a_cancellation_is_never_swallowed(bus: Bus) -> None:
             for _ in range(ticks):
                 await asyncio.sleep(0)
             task.cancel()
+
+
+async def test_what_is_said_with_a_task_is_heard_of_that_task_alone(bus: Bus) -> None:
+    def said(task_id: int) -> Said:
+        return Said(task_id=TaskId(task_id), speaker="me", number=1, data=b"\xff\x00")
+
+    async with bus.subscribe(Said, task_ids={TaskId(7), TaskId(9)}) as frames:
+        await bus.publish(said(8), said(7), said(70), said(9))
+        assert await take(frames, 2) == [said(7), said(9)]
+
+
+async def test_nobody_hears_what_is_said_with_every_task(bus: Bus) -> None:
+    with pytest.raises(ValueError, match="of named tasks alone"):
+        async with bus.subscribe(Shown):
+            pass

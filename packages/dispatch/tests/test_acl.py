@@ -43,6 +43,7 @@ async def ask(redis: GuardedRedis, role: str, *words: str, prefix: str = "hive")
         ("GET", "arq:job:other:1"),
         ("PUBLISH", "other:events", "x"),
         ("SUBSCRIBE", "other:events"),
+        ("PUBLISH", "other:talk:said:7", "x"),
         ("PSUBSCRIBE", "*"),
         ("KEYS", "*"),
         ("FLUSHALL",),
@@ -66,6 +67,9 @@ async def test_nobody_leaves_the_prefix_or_rules_the_server(
         ("submitter", ("LPUSH", "hive:bell:default", "1")),
         ("submitter", ("PUBLISH", "hive:leases", "x")),
         ("viewer", ("PUBLISH", "hive:events", "x")),
+        ("viewer", ("PUBLISH", "hive:talk:said:7", "x")),
+        ("viewer", ("SUBSCRIBE", "hive:talk:shown:7")),
+        ("queen", ("PUBLISH", "hive:talk:said:7", "x")),
         ("viewer", ("GET", "arq:job:hive:1")),
         ("worker", ("SET", "hive:epoch", "1")),
         ("worker", ("PSETEX", "arq:job:hive:1", "1000", "x")),
@@ -78,6 +82,13 @@ async def test_a_user_is_refused_what_another_role_does(
 ) -> None:
     with pytest.raises(NoPermissionError):
         await ask(redis, role, *words)
+
+
+@pytest.mark.parametrize("role", ["submitter", "worker"])
+async def test_who_submits_and_who_works_speak_with_one_another(
+    redis: GuardedRedis, role: str
+) -> None:
+    assert await ask(redis, role, "PUBLISH", "hive:talk:said:7", "x") == 0
 
 
 async def test_two_hives_with_the_same_words_do_not_see_each_other(redis: GuardedRedis) -> None:

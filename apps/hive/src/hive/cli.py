@@ -12,6 +12,7 @@ import typer
 
 from hive.behind_dashes import WithCommand
 from hive.commands import (
+    attach,
     audit,
     backup,
     breaker,
@@ -38,6 +39,7 @@ from hive.commands import (
     roles,
     run,
     schedule,
+    send,
     show,
     status,
     submit,
@@ -106,6 +108,8 @@ app.command(epilog=retry.EPILOG)(retry.retry)
 app.command(epilog=park.EPILOG)(park.park)
 app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
+app.command(epilog=attach.EPILOG)(attach.attach)
+app.command(epilog=send.EPILOG)(send.send)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
 app.add_typer(breaker.app, name="breaker")

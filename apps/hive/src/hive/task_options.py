@@ -25,6 +25,7 @@ __all__ = [
     "Needs",
     "NoRerun",
     "Priority",
+    "Pty",
     "Queue",
     "Retry",
     "RetryOn",
@@ -33,6 +34,7 @@ __all__ = [
     "SilenceTimeout",
     "Slots",
     "StartupTimeout",
+    "Stdin",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -152,6 +154,13 @@ Env: TypeAlias = Annotated[
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
 ]
 Shell: TypeAlias = Annotated[bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")]
+Pty: TypeAlias = Annotated[
+    bool, typer.Option("--pty", help="Give COMMAND a terminal, for `hive attach`.")
+]
+Stdin: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--stdin", metavar="open", help="Let `hive send` write to its input."),
+]
 Limits: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -103,7 +103,8 @@ class Bus:
         Args:
             frame_type: what to listen to.
             more: what else to listen to.
-            task_ids: the only tasks of interest; other tasks are cut out of event frames.
+            task_ids: the only tasks of interest; other tasks are cut out of event frames. To be
+                named for what is said with a task, which has channels of its own.
             capacity: most frames kept for a reader who is slow, at least 2.
         """
         kinds = (frame_type, *more)
@@ -146,7 +147,7 @@ class Bus:
         self.malformed += 1
 
     def _message(self, frame: Frame) -> Message:
-        return channel_of(type(frame), self._prefix), encode_frame(frame)
+        return channel_of(frame, self._prefix), encode_frame(frame)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         pipeline: Any = self._client.pipeline(transaction=False)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final, Generic, TypeVar, cast
 
 from hive_bus.backoff import Backoff
-from hive_bus.channels import channel_of
+from hive_bus.channels import channels_of
 from hive_bus.connection import asking, close, open_client, translated
 from hive_bus.gap import Gap
 from hive_bus.inbox import Inbox
@@ -54,7 +54,9 @@ class Subscription(Generic[FrameT]):
         self._url = url
         self._skip = skip
         self._frame_types = frame_types
-        self._channels = [channel_of(kind, prefix) for kind in frame_types]
+        self._channels = [
+            channel for kind in frame_types for channel in channels_of(kind, prefix, task_ids)
+        ]
         self._task_ids = None if task_ids is None else frozenset(task_ids)
         self._inbox: Inbox[FrameT] = Inbox(capacity)
         self._client = open_client(url)

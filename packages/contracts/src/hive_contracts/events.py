@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final, TypeAlias
 
+from hive_contracts.conversing import Heard, Said, Shown
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 
 __all__ = [
@@ -149,4 +150,4 @@ class CancelRequest:
     task_ids: tuple[TaskId, ...]
 
 
-Frame: TypeAlias = EventFrame | LeaseFrame | CancelRequest
+Frame: TypeAlias = EventFrame | LeaseFrame | CancelRequest | Said | Heard | Shown

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import ClassVar, Final, Protocol, TypeVar
 
+from hive_contracts.conversing import Switchboard
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
 from hive_contracts.tasks import NewTask, ParentResult, Task
@@ -121,6 +122,9 @@ class Tools:
 
     slots: int = 1
     """Most attempts that the worker runs at once."""
+
+    switchboard: Switchboard | None = None
+    """Lets people speak with attempts; None where nobody can."""
 
     def settings_of(self, kind: type[SettingsT]) -> SettingsT:
         """Return the settings of type `kind`, or its defaults if none were given."""

@@ -48,6 +48,9 @@ class Launch:
 
     fences: Fences = Fences()
 
+    has_terminal: bool = False
+    """Whether descriptors 0 and 1 are a terminal that is to be the process's own, as of a login."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:

@@ -39,8 +39,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
+from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
@@ -54,9 +55,13 @@ from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
 from hive_process.secrets import Secrets
+from hive_process.terminal import Terminal
 from hive_process.watching import WatchedCommand
 
 __all__ = ["CommandExecutor", "CommandPayload", "CommandSettings"]
+
+TERMINAL: Final = "xterm-256color"
+"""Which terminal a program with one is told that it has, unless its task says."""
 
 
 class CommandExecutor:
@@ -65,9 +70,15 @@ class CommandExecutor:
     payload_type: ClassVar[type] = CommandPayload
 
     def __init__(
-        self, *, spawner: Spawner, settings: CommandSettings, environment: Mapping[str, str]
+        self,
+        *,
+        spawner: Spawner,
+        settings: CommandSettings,
+        environment: Mapping[str, str],
+        switchboard: Switchboard | None = None,
     ) -> None:
         self._spawner = spawner
+        self._switchboard = switchboard
         self._settings = settings
         self._most = settings.most()
         self._env = {
@@ -79,7 +90,12 @@ class CommandExecutor:
     async def open(cls, tools: Tools) -> AsyncGenerator[Self]:
         """Make an executor over the worker's spawner."""
         settings = tools.settings_of(CommandSettings)
-        yield cls(spawner=tools.spawner, settings=settings, environment=os.environ)
+        yield cls(
+            spawner=tools.spawner,
+            settings=settings,
+            environment=os.environ,
+            switchboard=tools.switchboard,
+        )
 
     async def run(self, attempt: Attempt) -> Outcome:
         """Run `attempt` to its end.
@@ -104,12 +120,18 @@ class CommandExecutor:
         async with AsyncExitStack() as stack:
             outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
             try:
-                pipes = stack.enter_context(Pipes(outlet, payload.stdin))
+                pipes = stack.enter_context(self._pipes(outlet, payload))
                 parents = await stack.enter_async_context(
                     parents_in_a_file(attempt, is_wanted=payload.parents)
                 )
             except OSError as error:
                 return Released(f"the worker could not make a pipe or a file: {error.strerror}")
+            if self._switchboard is not None and (payload.pty or payload.stdin_open):
+                conversation = await stack.enter_async_context(
+                    self._switchboard.open(attempt.task.id, pipes.hear)
+                )
+                if payload.pty:
+                    outlet.show_to(conversation.show)
             await attempt.announce_start()
             if payload.output_file is not None:
                 path = Path(payload.cwd or ".") / payload.output_file
@@ -139,15 +161,24 @@ class CommandExecutor:
                 if command.usage is not None:
                     attempt.keep_usage(command.usage)
 
+    def _pipes(self, outlet: Outlet, payload: CommandPayload) -> Pipes | Terminal:
+        if payload.pty:
+            return Terminal(outlet, payload.stdin)
+        # Where nobody can send it anything its input has an end, or it would wait for ever.
+        stays_open = payload.stdin_open and self._switchboard is not None
+        return Pipes(outlet, payload.stdin, stays_open=stays_open)
+
     def _launch(self, attempt: Attempt, payload: CommandPayload, limits: Limits) -> Launch:
         """Return what to start, but for its pipes."""
         task = attempt.task
         umask = payload.umask or self._settings.umask
+        terminal = {"TERM": TERMINAL} if payload.pty else {}
         names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
         return Launch(
             argv=payload.words,
-            env={**self._env, **payload.env, **names},
+            env={**self._env, **terminal, **payload.env, **names},
             cwd=payload.cwd,
+            has_terminal=payload.pty,
             fences=limits.fences(
                 umask=None if umask is None else read_umask(umask),
                 oom_score_adj=self._settings.oom_score_adj,

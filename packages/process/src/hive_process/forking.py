@@ -19,10 +19,13 @@ from collections.abc import Sequence
 
 from hive_process.frames import Order
 
-__all__ = ["FORKED_FOR", "fork_and_execute"]
+__all__ = ["FORKED_FOR", "OWN_OUTPUT", "fork_and_execute"]
 
 FORKED_FOR = (b"memory_bytes", b"cpu_seconds", b"open_files", b"processes", b"nice")
 """Fences for which a program is started by a fork."""
+
+OWN_OUTPUT = "/proc/self/fd/1"
+"""Opened anew by the leader of a session, a terminal there becomes the session's own."""
 
 _CPU_GRACE_SECONDS = 1
 """From SIGXCPU, which a program may catch, to SIGKILL."""
@@ -81,6 +84,8 @@ def _become(
         os.setsid()
         for target, ours in files.items():
             os.dup2(ours, target)
+        if order.has_terminal:
+            os.close(os.open(OWN_OUTPUT, os.O_RDWR))
         for each in ignored:
             signal.signal(each, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -13,7 +13,7 @@ import fcntl
 import os
 import signal
 
-from hive_process.forking import FORKED_FOR, fork_and_execute
+from hive_process.forking import FORKED_FOR, OWN_OUTPUT, fork_and_execute
 from hive_process.frames import Order
 from hive_process.kernel import OwnOomScore
 
@@ -21,6 +21,9 @@ __all__ = ["Launcher", "out_of_the_way"]
 
 _DEV_NULL = 0
 """The guardian's own standard input is /dev/null, and stands in for what a launch leaves out."""
+
+_TAKE_TERMINAL = ((os.POSIX_SPAWN_OPEN, 0, OWN_OUTPUT, os.O_RDWR, 0),)
+"""A session without a terminal has the first that its leader opens."""
 
 
 class Launcher:
@@ -81,13 +84,12 @@ class Launcher:
         try:
             if any(name in order.fences for name in FORKED_FOR):
                 return fork_and_execute(program, order, files, self._ignored)
+            actions = [(os.POSIX_SPAWN_DUP2, ours, target) for target, ours in files.items()]
             return os.posix_spawn(
                 program,
                 order.argv,
                 order.env,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, ours, target) for target, ours in files.items()
-                ],
+                file_actions=[*actions, *(_TAKE_TERMINAL if order.has_terminal else ())],
                 setsid=True,
                 setsigmask=(),
                 setsigdef=self._ignored,

@@ -1,7 +1,8 @@
 """The way of a command's output: heard for signs, counted, rid of secrets, and passed on.
 
     pipes ──▶ deadlines ──▶ redactor ──▶ the whole of it to a file, if asked
-                                    └──▶ head and tail to the attempt, and so to the store
+                                    ├──▶ head and tail to the attempt, and so to the store
+                                    └──▶ to those who watch its terminal
 
 Bytes stay as they are, whether they are text or not, and so do the colours of terminals.
 """
@@ -40,6 +41,7 @@ class Outlet:
         self._redactors = {stream: Redactor(secrets) for stream in Stream} if secrets else None
         self._open = set(Stream)
         self._file: int | None = None
+        self._show: Callable[[bytes], None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +68,10 @@ class Outlet:
             raise OSError(errno.EINVAL, "not a regular file")
         os.truncate(self._file, 0)
 
+    def show_to(self, show: Callable[[bytes], None]) -> None:
+        """Have what goes to standard output shown to those who watch as well."""
+        self._show = show
+
     def write(self, stream: Stream, data: bytes) -> None:
         """Pass on the next bytes of a stream."""
         self.written[stream] += len(data)
@@ -88,6 +94,8 @@ class Outlet:
         if self._file is not None:
             self._write_to_file(self._file, data)
         self._write(stream, data)
+        if self._show is not None and stream is Stream.STDOUT:
+            self._show(data)
 
     def _write_to_file(self, file: int, data: bytes) -> None:
         """Write `data`, unless there has been no room before: a file with a gap would mislead."""

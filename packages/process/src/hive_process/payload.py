@@ -34,6 +34,12 @@ class CommandPayload:
     stdin: str | None = None
     """What the program reads; None for nothing."""
 
+    stdin_open: bool = False
+    """Whether more may be sent to be read while it runs."""
+
+    pty: bool = False
+    """Whether it has a terminal, on which people can watch it and type."""
+
     parents: bool = False
     """Whether HIVE_PARENTS is to name a file with the results of the tasks that it comes after."""
 

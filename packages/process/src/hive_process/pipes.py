@@ -13,13 +13,12 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+from hive_contracts.conversing import BUSY, TAKEN, Answer, Said
 from hive_contracts.execution import Stream
+from hive_process.feeding import MOST_AT_ONCE_BYTES, Feed
 from hive_process.outlet import Outlet
 
-__all__ = ["MOST_AT_ONCE_BYTES", "InputPipe", "OutputPipe", "Pipes"]
-
-MOST_AT_ONCE_BYTES: Final = 64 * 1024
-"""Most that is read or written at one go: what a pipe holds on Linux."""
+__all__ = ["InputPipe", "OutputPipe", "Pipes"]
 
 _MOST_LAST_PIECES: Final = 32
 """Most pieces to read without waiting: a pipe holds 1 MiB at most, unless root has enlarged it."""
@@ -107,17 +106,19 @@ class OutputPipe:
 
 
 class InputPipe:
-    """A pipe that a process reads `data` from. A process that stops reading is no error."""
+    """A pipe that a process reads from; one that stops reading is no error.
 
-    def __init__(self, data: bytes) -> None:
-        self._left = memoryview(data)
+    Without `stays_open` it ends behind the data that it begins with.
+    """
+
+    def __init__(self, data: bytes, *, stays_open: bool = False) -> None:
         self.far_end, self._near_end = os.pipe()
         self._has_far_end = True
         self._is_open = True
-        self._loop = asyncio.get_running_loop()
+        self._is_ending = not stays_open
         os.set_blocking(self._near_end, False)
-        # What fits into the pipe needs no turn of the loop, and most input does.
-        self._feed()
+        self._feed = Feed(self._near_end, on_empty=self._note_that_it_is_empty)
+        self._feed.write(data)
 
     def __enter__(self) -> Self:
         return self
@@ -132,26 +133,31 @@ class InputPipe:
         self._end()
 
     def begin(self) -> None:
-        """Give up the far end, which the process has by now, and write as it reads."""
+        """Give up the far end, which the process has by now."""
         self._close_far_end()
-        if self._is_open:
-            self._loop.add_writer(self._near_end, self._feed)
 
-    def _feed(self) -> None:
-        try:
-            taken = os.write(self._near_end, self._left[:MOST_AT_ONCE_BYTES])
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            taken = len(self._left)
-        self._left = self._left[taken:]
-        if not self._left:
+    def hear(self, said: Said) -> Answer:
+        """Have what is said read, and the end of it if it is the end."""
+        if said.watches:
+            return Answer(refusal="it has no terminal; `hive logs -f` shows what it prints")
+        if self._is_ending:
+            return Answer(refusal="its input has ended")
+        if self._feed.is_broken:
+            return Answer(refusal="it reads no input any more")
+        if self._feed.is_full:
+            return BUSY
+        self._is_ending = said.is_end
+        self._feed.write(said.data)
+        return Answer(refusal="it reads no input any more") if self._feed.is_broken else TAKEN
+
+    def _note_that_it_is_empty(self) -> None:
+        if self._is_ending:
             self._end()
 
     def _end(self) -> None:
         if self._is_open:
             self._is_open = False
-            self._loop.remove_writer(self._near_end)
+            self._feed.close()
             os.close(self._near_end)
 
     def _close_far_end(self) -> None:
@@ -163,7 +169,7 @@ class InputPipe:
 class Pipes:
     """The pipes of one process: its output, and its input if it has any."""
 
-    def __init__(self, outlet: Outlet, stdin: str | None) -> None:
+    def __init__(self, outlet: Outlet, stdin: str | None, *, stays_open: bool = False) -> None:
         with ExitStack() as stack:
             self._out, self._err = (
                 stack.enter_context(
@@ -172,9 +178,9 @@ class Pipes:
                 for stream in (Stream.STDOUT, Stream.STDERR)
             )
             self._in: InputPipe | None = None
-            if stdin is not None:
-                data = stdin.encode(errors="surrogateescape")
-                self._in = stack.enter_context(InputPipe(data))
+            if stdin is not None or stays_open:
+                data = (stdin or "").encode(errors="surrogateescape")
+                self._in = stack.enter_context(InputPipe(data, stays_open=stays_open))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -193,6 +199,10 @@ class Pipes:
         """Descriptors of the process, and ours that stand for them."""
         outputs = {1: self._out.far_end, 2: self._err.far_end}
         return outputs if self._in is None else {0: self._in.far_end, **outputs}
+
+    def hear(self, said: Said) -> Answer:
+        """Have the process read what is said."""
+        return self._in.hear(said) if self._in is not None else Answer(refusal="it has no input")
 
     def begin(self) -> None:
         """Read and write from here on: the process has its ends."""

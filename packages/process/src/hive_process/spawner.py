@@ -288,7 +288,13 @@ def _encode(number: int, launch: Launch) -> bytes:
         raise ValueError("a launch's arguments, environment and directory can hold no NUL")
     targets = tuple(launch.files)
     return frames.encode_launch(
-        number, argv=argv, env=env, cwd=cwd, targets=targets, fences=_fences(launch.fences)
+        number,
+        argv=argv,
+        env=env,
+        cwd=cwd,
+        targets=targets,
+        fences=_fences(launch.fences),
+        has_terminal=launch.has_terminal,
     )
 
 

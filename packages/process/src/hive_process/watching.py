@@ -11,6 +11,7 @@ from hive_process.endings import outcome_of, usage_of
 from hive_process.outlet import Outlet
 from hive_process.payload import CommandPayload
 from hive_process.pipes import Pipes
+from hive_process.terminal import Terminal
 
 __all__ = ["WatchedCommand"]
 
@@ -22,7 +23,7 @@ class WatchedCommand:
         self,
         process: Process,
         *,
-        pipes: Pipes,
+        pipes: Pipes | Terminal,
         outlet: Outlet,
         deadlines: Deadlines,
         grace_seconds: float,

@@ -9,6 +9,7 @@ queues what falls due, but does not reap: leases of dead workers are reaped wher
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -28,6 +29,7 @@ from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 from hive_worker.executors import Executors
 from hive_worker.settings import WorkerSettings
+from hive_worker.switchboard import BusSwitchboard
 from hive_worker.workbench import Surroundings, Workbench
 
 __all__ = ["SyncWorker", "open_sync_worker"]
@@ -180,6 +182,7 @@ async def open_sync_worker(
         doorbell = await stack.enter_async_context(Doorbell.open(database_url))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
         metrics.read_bus(bus)
+        tools = replace(tools, switchboard=BusSwitchboard(bus, BootClock()))
         executors = await stack.enter_async_context(Executors.open(tools))
         if notice := await line.first_look():
             logger(__name__).warning(notice)

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -32,6 +33,7 @@ from hive_worker.heartbeat import Heartbeat
 from hive_worker.lines import Accept, Lines
 from hive_worker.runner import Runner
 from hive_worker.settings import WorkerSettings
+from hive_worker.switchboard import BusSwitchboard
 from hive_worker.workbench import Surroundings, Workbench
 
 __all__ = ["Worker", "open_worker"]
@@ -223,6 +225,7 @@ async def open_worker(
         finishes = await stack.enter_async_context(open_line(database_url, settings=HOT_SETTINGS))
         bus = await stack.enter_async_context(Bus.open(redis_url, prefix=redis_prefix))
         metrics.read_bus(bus)
+        tools = replace(tools, switchboard=BusSwitchboard(bus, BootClock()))
         executors = await stack.enter_async_context(Executors.open(tools))
         if notice := await accepts.first_look():
             logger(__name__).warning(notice)

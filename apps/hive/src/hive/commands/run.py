@@ -18,11 +18,13 @@ from hive.task_options import (
     Needs,
     NoRerun,
     Priority,
+    Pty,
     Queue,
     Shell,
     SilenceTimeout,
     Slots,
     StartupTimeout,
+    Stdin,
     Timeout,
     WhenBusy,
 )
@@ -32,7 +34,8 @@ __all__ = ["EPILOG", "run"]
 EPILOG = (
     "Exit code: the command's own, or 128 + n if signal n ended it. Hive's own: 121 cancelled, "
     "122 lost (its workers died), 123 detached by Ctrl-C, 124 timed out, 125 not queued or not "
-    "started. Ctrl-C detaches and the task goes on; twice cancels it."
+    "started. Ctrl-C detaches and the task goes on; twice cancels it. With --pty, on a terminal, "
+    "every key goes to COMMAND, and ctrl-q detaches."
 )
 
 
@@ -46,6 +49,8 @@ def run(
     cwd: Cwd = None,
     env: Env = None,
     shell: Shell = False,
+    pty: Pty = False,
+    stdin: Stdin = None,
     timeout: Timeout = None,
     silence_timeout: SilenceTimeout = None,
     startup_timeout: StartupTimeout = None,
@@ -73,8 +78,9 @@ def run(
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
     from hive.endings import told  # noqa: PLC0415
-    from hive.submitting.running import run_and_watch  # noqa: PLC0415
+    from hive.submitting.running import run_and_sit, run_and_watch  # noqa: PLC0415
     from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
+    from hive.talking.own_terminal import is_at_terminal  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
     # Every other code is one the command itself might end with.
@@ -84,7 +90,7 @@ def run(
             words |= {"parents": True}
         terms = command_payload(
             cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
-            linger_timeout=linger_timeout,
+            linger_timeout=linger_timeout, pty=pty, stdin=stdin,
         )  # fmt: skip
         said = SaidTask(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
@@ -93,5 +99,9 @@ def run(
             breaker=breaker,
             slots=slots,
         )  # fmt: skip
-        code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
+        task, settings = task_of(said), options.settings()
+        if pty and is_at_terminal():
+            code = asyncio.run(run_and_sit(settings, task))
+        else:
+            code = asyncio.run(run_and_watch(settings, task, is_verbose=verbose))
     raise typer.Exit(code)

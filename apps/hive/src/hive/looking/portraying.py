@@ -15,6 +15,7 @@ from hive.moments import show_moment
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
 from hive.tasks.reaching import open_view
+from hive.tasks.speech import has_terminal
 from hive.tasks.waiting import reason_to_wait
 from hive.words import counted
 from hive_contracts.events import Event, EventType
@@ -126,17 +127,26 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
             shown = rows if is_full else map(_row, shortened(rows, _more(portrait)))
             parts += ["", head, *(f"  {row}" for row in shown)]
     record = portrait.record
-    steps = next_steps(record.id, record.state, is_parked=record.parked_at is not None)
+    steps = next_steps(
+        record.id,
+        record.state,
+        is_parked=record.parked_at is not None,
+        has_terminal=has_terminal(record),
+    )
     return [*parts, "", f"next: {steps}"]
 
 
-def next_steps(task_id: TaskId, state: TaskState, *, is_parked: bool = False) -> str:
+def next_steps(
+    task_id: TaskId, state: TaskState, *, is_parked: bool = False, has_terminal: bool = False
+) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
         case TaskState.SCHEDULED if is_parked:
             verbs = ["unpark", "cancel"]
         case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
             verbs = ["cancel"]
+        case TaskState.DISPATCHED | TaskState.RUNNING if has_terminal:
+            verbs = ["attach", "logs -f", "cancel"]
         case TaskState.DISPATCHED | TaskState.RUNNING:
             verbs = ["logs -f", "cancel"]
         case TaskState.SUCCEEDED:

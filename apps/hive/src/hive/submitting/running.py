@@ -15,6 +15,7 @@ from hive.looking.limits import limit_that_struck
 from hive.printing import say
 from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
+from hive.talking.attaching import sit_at
 from hive.tasks.exit_codes import DETACHED, exit_code_of
 from hive.tasks.following import follow
 from hive.tasks.interrupts import SECOND_CTRL_C_SECONDS, Interrupts
@@ -29,7 +30,7 @@ from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store.task_store import EndedTask
 
-__all__ = ["run_and_watch"]
+__all__ = ["run_and_sit", "run_and_watch"]
 
 
 async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) -> int:
@@ -50,6 +51,14 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
         if is_telling or not _has_its_own_exit_code(ended):
             _tell_end(ended, clock.seconds() - begun_seconds)
         return code
+
+
+async def run_and_sit(settings: Settings, task: NewTask) -> int:
+    """Submit a `command` task with a terminal, sit at it, and return as `run_and_watch` does."""
+    check_payload(task.kind, task.payload)
+    async with open_reach(settings) as reach:
+        [task_id] = await reach.hive.submit_many([task])
+        return await sit_at(reach, settings, task_id)
 
 
 async def _watch(

@@ -3,6 +3,7 @@
 What is wrong is told by the name that was used: `--run-at` of an option, `run_at` of a field.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -111,11 +112,14 @@ def command_payload(
     limits: list[str] | None = None,
     startup_timeout: str | None = None,
     linger_timeout: str | None = None,
+    pty: bool = False,
+    stdin: str | None = None,
 ) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
 
     Raises:
-        ConfigurationError: a variable or a limit has no value, or a duration is malformed.
+        ConfigurationError: a variable or a limit has no value, a duration is malformed, or
+            `stdin` is not `open`.
     """
     payload: dict[str, Any] = {
         "cwd": str(Path(cwd or ".").absolute()),
@@ -130,7 +134,17 @@ def command_payload(
         if said is not None:
             length = read_duration(said, flag=f"--{name}-timeout")
             payload[f"{name}_seconds"] = length.total_seconds()
-    return payload
+    return payload | _speech(pty=pty, stdin=stdin, env=payload["env"])
+
+
+def _speech(*, pty: bool, stdin: str | None, env: dict[str, str]) -> dict[str, Any]:
+    """Return how people can speak with a command; its terminal is of the kind of this one."""
+    if stdin not in (None, "open"):
+        raise ConfigurationError(f"--stdin is {stdin!r}; it can only be open, for `hive send`")
+    if pty and "TERM" in os.environ:
+        env.setdefault("TERM", os.environ["TERM"])
+    asked = {"pty": pty, "stdin_open": stdin is not None}
+    return {name: True for name, is_asked in asked.items() if is_asked}
 
 
 def _assigned(assignments: list[str], flag: str) -> dict[str, str]:

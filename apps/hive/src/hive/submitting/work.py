@@ -30,6 +30,8 @@ def said_work(
     is_shell: bool,
     cwd: str | None,
     env: list[str] | None,
+    pty: bool = False,
+    stdin: str | None = None,
     kind_said: str = "--kind",
 ) -> SaidWork:
     """Return the work that the words of a command, or else a kind and --payload, say.
@@ -45,12 +47,15 @@ def said_work(
             f"say what to submit: a command behind --, or a kind by {kind_said} and --payload{got}"
         )
     if not command:
-        if is_shell or cwd is not None or env:
+        if is_shell or cwd is not None or env or pty or stdin is not None:
             raise ConfigurationError(
-                "--shell, --cwd and --env are for a command; of a kind they are in the payload"
+                "--shell, --cwd, --env, --pty and --stdin are for a command; of a kind they are in"
+                " the payload"
             )
         return SaidWork(kind or "", read_payload("{}" if payload is None else payload))
     if payload is not None:
         raise ConfigurationError("--payload is the input of a kind; a command needs none")
     words = {"argv": [" ".join(command)] if is_shell else command, "shell": is_shell}
-    return SaidWork("command", words | command_payload(cwd=cwd, env=env or []))
+    return SaidWork(
+        "command", words | command_payload(cwd=cwd, env=env or [], pty=pty, stdin=stdin)
+    )

@@ -1,0 +1,32 @@
+"""`hive attach`: sit at the terminal of a task."""
+
+from typing import Annotated
+
+import typer
+
+from hive.options import Options, with_options
+
+__all__ = ["EPILOG", "attach"]
+
+EPILOG = (
+    "Every key goes to the task, Ctrl-C too; ctrl-q leaves, and the task goes on. Its window is as"
+    " large as that of who came or changed it last. Exit code: as of `hive run`, so 123 after"
+    " ctrl-q. `hive audit` tells who came."
+)
+
+
+@with_options
+def attach(
+    options: Options,
+    task: Annotated[int, typer.Argument(metavar="ID", help="The task.")],
+) -> None:
+    """Sit at the terminal of a task that was submitted with --pty, from any machine.
+
+    Example: hive attach 7
+    """
+    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.talking.attaching import attach  # noqa: PLC0415
+
+    if code := asyncio.run(attach(options.settings(), task)):
+        raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""Speak with tasks that run: type into them, and watch their terminals."""
