@@ -6,18 +6,30 @@ import typer
 
 from hive.options import Json, Options, with_options
 from hive.task_options import (
+    After,
     Breaker,
     Cwd,
+    Delay,
     Env,
+    ExpiresAt,
+    ExpiresIn,
     FromLine,
     Group,
+    IfParentFails,
+    Key,
     Limits,
+    LingerTimeout,
+    MaxLosses,
     Needs,
     NoRerun,
     Priority,
     Queue,
+    Retry,
+    RetryOn,
+    RunAt,
     SilenceTimeout,
     Slots,
+    StartupTimeout,
     Timeout,
 )
 
@@ -46,7 +58,7 @@ Reattach: TypeAlias = Annotated[
     str | None, typer.Option("--reattach", metavar="GROUP", help="Watch what is in already.")
 ]
 Retries: TypeAlias = Annotated[
-    int, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
+    int | None, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
 ]
 KeepOrder: TypeAlias = Annotated[
     bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
@@ -67,10 +79,22 @@ def map_lines(
     group: Group = None,
     reattach: Reattach = None,
     from_line: FromLine = None,
-    retries: Retries = 0,
+    retries: Retries = None,
+    retry: Retry = None,
+    retry_on: RetryOn = None,
+    max_losses: MaxLosses = None,
     no_rerun: NoRerun = False,
     timeout: Timeout = None,
     silence_timeout: SilenceTimeout = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
+    run_at: RunAt = None,
+    delay: Delay = None,
+    expires_at: ExpiresAt = None,
+    expires_in: ExpiresIn = None,
+    key: Key = None,
+    after: After = None,
+    if_parent_fails: IfParentFails = "cancel",
     queue: Queue = "default",
     priority: Priority = 0,
     needs: Needs = None,
@@ -104,18 +128,26 @@ def map_lines(
 
     # Every lower code says how many tasks have not succeeded.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
-        _check(command, jobs=jobs, retries=retries, group=group, reattach=reattach)
+        _check(
+            command, jobs=jobs, retries=retries, group=group, reattach=reattach,
+            is_for_later=run_at is not None or delay is not None,
+        )  # fmt: skip
         order = MapOrder(
             group=new_group("map") if (name := reattach or group) is None else name,
             may_have_tasks=reattach is not None or from_line is not None,
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
+        terms = command_payload(
+            cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
+            linger_timeout=linger_timeout, reads_parents=after is not None,
+        )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=command_payload(cwd=cwd, env=env or [], limits=limit),
-            queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
-            timeout=timeout, silence_timeout=silence_timeout, group=order.group, needs=needs or (),
-            breaker=breaker,
-            slots=slots,
+            kind="command", payload=terms, queue=queue, priority=priority,
+            max_attempts=None if retries is None else retries + 1, max_losses=max_losses,
+            no_rerun=no_rerun, retry=retry, retry_on=retry_on, timeout=timeout,
+            silence_timeout=silence_timeout, group=order.group, run_at=run_at, delay=delay,
+            expires_at=expires_at, expires_in=expires_in, key=key, after=after,
+            if_parent_fails=if_parent_fails, needs=needs or (), breaker=breaker, slots=slots,
         )  # fmt: skip
         is_held = jobs is not None
         reader = CommandLines(command, task_of(said), is_held=is_held) if command else None
@@ -127,15 +159,20 @@ def _check(
     command: list[str] | None,
     *,
     jobs: int | None,
-    retries: int,
+    retries: int | None,
     group: str | None,
     reattach: str | None,
+    is_for_later: bool,
 ) -> None:
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if jobs is not None and jobs < 1:
         raise ConfigurationError(f"--jobs is {jobs}; at least 1 task runs at once")
-    if retries < 0:
+    if jobs is not None and is_for_later:
+        raise ConfigurationError(
+            "--jobs lets each task go when another ends; leave out --run-at and --delay"
+        )
+    if retries is not None and retries < 0:
         raise ConfigurationError(f"--retries is {retries}; 0 is to try once")
     if reattach is None and not command:
         raise ConfigurationError("no command is named; write it last, as in `hive map -- wc -l {}`")

@@ -9,21 +9,31 @@ from hive.task_options import (
     After,
     Breaker,
     Cwd,
+    Delay,
     Env,
+    ExpiresAt,
     ExpiresIn,
+    Group,
     IfParentFails,
     Key,
     Limits,
     LingerTimeout,
+    MaxAttempts,
+    MaxLosses,
     Needs,
     NoRerun,
     Priority,
     Queue,
+    Retry,
+    RetryOn,
+    RunAt,
     Shell,
     SilenceTimeout,
     Slots,
     StartupTimeout,
     Timeout,
+    Unique,
+    UniqueFor,
     WhenBusy,
 )
 
@@ -53,9 +63,19 @@ def run(
     limit: Limits = None,
     queue: Queue = "default",
     priority: Priority = 0,
+    run_at: RunAt = None,
+    delay: Delay = None,
+    max_attempts: MaxAttempts = None,
+    max_losses: MaxLosses = None,
     no_rerun: NoRerun = False,
+    retry: Retry = None,
+    retry_on: RetryOn = None,
+    group: Group = None,
     key: Key = None,
     when_busy: WhenBusy = "wait",
+    unique: Unique = None,
+    unique_for: UniqueFor = None,
+    expires_at: ExpiresAt = None,
     expires_in: ExpiresIn = None,
     after: After = None,
     if_parent_fails: IfParentFails = "cancel",
@@ -80,18 +100,17 @@ def run(
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
-        if after is not None:
-            words |= {"parents": True}
         terms = command_payload(
             cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
-            linger_timeout=linger_timeout,
+            linger_timeout=linger_timeout, reads_parents=after is not None,
         )  # fmt: skip
         said = SaidTask(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
-            silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
-            breaker=breaker,
-            slots=slots,
+            silence_timeout=silence_timeout, run_at=run_at, delay=delay, max_attempts=max_attempts,
+            max_losses=max_losses, no_rerun=no_rerun, retry=retry, retry_on=retry_on, group=group,
+            key=key, when_busy=when_busy, unique=unique, unique_for=unique_for,
+            expires_at=expires_at, expires_in=expires_in, after=after,
+            if_parent_fails=if_parent_fails, needs=needs or (), breaker=breaker, slots=slots,
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -7,15 +7,26 @@ import typer
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
 from hive.task_options import (
+    Breaker,
     Cwd,
     Env,
+    ExpiresIn,
     Group,
+    Key,
+    Limits,
+    LingerTimeout,
     MaxAttempts,
     MaxLosses,
+    Needs,
     NoRerun,
     Priority,
     Queue,
+    Retry,
+    RetryOn,
     Shell,
+    SilenceTimeout,
+    Slots,
+    StartupTimeout,
     Timeout,
 )
 
@@ -85,13 +96,24 @@ def add(
     shell: Shell = False,
     cwd: Cwd = None,
     env: Env = None,
+    limit: Limits = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
     queue: Queue = "default",
     priority: Priority = 0,
     max_attempts: MaxAttempts = None,
     max_losses: MaxLosses = None,
     no_rerun: NoRerun = False,
+    retry: Retry = None,
+    retry_on: RetryOn = None,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     group: Group = None,
+    key: Key = None,
+    expires_in: ExpiresIn = None,
+    needs: Needs = None,
+    breaker: Breaker = None,
+    slots: Slots = 1,
     replace: Annotated[
         bool, typer.Option("--replace", help="Change the one of this name, if there is one.")
     ] = False,
@@ -110,7 +132,7 @@ def add(
       hive schedule add launch --at 2030-01-31T17:00 -- ./launch
 
     {tick} in the command or the payload stands for the tick's moment. The tasks' group is the
-    schedule's name: hive list --group nightly.
+    schedule's name: hive list --group nightly. --expires-in counts from the tick.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
@@ -119,15 +141,19 @@ def add(
     from hive.submitting.said import SaidTask, task_of  # noqa: PLC0415
     from hive.submitting.work import said_work  # noqa: PLC0415
 
-    work = said_work(command or [], kind, payload, is_shell=shell, cwd=cwd, env=env)
+    work = said_work(
+        command or [], kind, payload, is_shell=shell, cwd=cwd, env=env, limits=limit,
+        startup_timeout=startup_timeout, linger_timeout=linger_timeout,
+    )  # fmt: skip
     task = SaidTask(
         kind=work.kind, payload=work.payload, queue=queue, priority=priority,
-        max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun, timeout=timeout,
-        group=group,
+        max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun, retry=retry,
+        retry_on=retry_on, timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
+        needs=needs or (), breaker=breaker, slots=slots,
     )  # fmt: skip
     spoken = SaidSchedule(
         name=name, cron=cron, zone=zone, every=every, anchor=anchor, at=at, missed=missed,
-        max_missed=max_missed, overlap=overlap, spread=spread,
+        max_missed=max_missed, overlap=overlap, spread=spread, expires_in=expires_in,
     )  # fmt: skip
     asyncio.run(
         add_schedule(

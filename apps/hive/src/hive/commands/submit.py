@@ -18,6 +18,8 @@ from hive.task_options import (
     Group,
     IfParentFails,
     Key,
+    Limits,
+    LingerTimeout,
     MaxAttempts,
     MaxLosses,
     Needs,
@@ -30,6 +32,7 @@ from hive.task_options import (
     Shell,
     SilenceTimeout,
     Slots,
+    StartupTimeout,
     Timeout,
     Unique,
     UniqueFor,
@@ -90,6 +93,9 @@ def submit(
     cwd: Cwd = None,
     env: Env = None,
     shell: Shell = False,
+    limit: Limits = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
     queue: Queue = "default",
     priority: Priority = 0,
     run_at: RunAt = None,
@@ -148,7 +154,11 @@ def submit(
         payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json,
         follows=follows,
     )  # fmt: skip
-    work = _work(kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env)
+    work = _work(
+        kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env, limits=limit,
+        startup_timeout=startup_timeout, linger_timeout=linger_timeout,
+        reads_parents=after is not None,
+    )  # fmt: skip
     said = SaidTask(
         kind=work.kind, payload=work.payload, queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
@@ -177,6 +187,10 @@ def _work(
     is_shell: bool,
     cwd: str | None,
     env: list[str] | None,
+    limits: list[str] | None,
+    startup_timeout: str | None,
+    linger_timeout: str | None,
+    reads_parents: bool,
 ) -> "SaidWork":
     """Return what to run; of many, what stands in for what a line leaves out."""
     from hive.behind_dashes import command_behind_dashes  # noqa: PLC0415
@@ -189,8 +203,10 @@ def _work(
     if is_of_many and kind is None and payload is None:
         return NO_WORK
     return said_work(
-        command, kind, payload, is_shell=is_shell, cwd=cwd, env=env, kind_said="its name"
-    )
+        command, kind, payload, is_shell=is_shell, cwd=cwd, env=env, limits=limits,
+        startup_timeout=startup_timeout, linger_timeout=linger_timeout, reads_parents=reads_parents,
+        kind_said="its name",
+    )  # fmt: skip
 
 
 def _check(

@@ -111,8 +111,11 @@ def command_payload(
     limits: list[str] | None = None,
     startup_timeout: str | None = None,
     linger_timeout: str | None = None,
+    reads_parents: bool = False,
 ) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
+
+    One that comes after others, and `reads_parents`, is given what became of them.
 
     Raises:
         ConfigurationError: a variable or a limit has no value, or a duration is malformed.
@@ -130,7 +133,7 @@ def command_payload(
         if said is not None:
             length = read_duration(said, flag=f"--{name}-timeout")
             payload[f"{name}_seconds"] = length.total_seconds()
-    return payload
+    return payload | ({"parents": True} if reads_parents else {})
 
 
 def _assigned(assignments: list[str], flag: str) -> dict[str, str]:

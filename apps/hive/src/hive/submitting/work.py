@@ -30,27 +30,42 @@ def said_work(
     is_shell: bool,
     cwd: str | None,
     env: list[str] | None,
+    limits: list[str] | None,
+    startup_timeout: str | None,
+    linger_timeout: str | None,
+    reads_parents: bool = False,
     kind_said: str = "--kind",
 ) -> SaidWork:
     """Return the work that the words of a command, or else a kind and --payload, say.
 
+    A command that `reads_parents` is given what became of the tasks that it comes after;
     `kind_said` is how a kind is given.
 
     Raises:
         ConfigurationError: both are given, or neither; or the payload cannot be read.
     """
+    terms = (cwd, env, limits, startup_timeout, linger_timeout)
     if bool(command) is (kind is not None):
         got = "; it got both" if command else ""
         raise ConfigurationError(
             f"say what to submit: a command behind --, or a kind by {kind_said} and --payload{got}"
         )
     if not command:
-        if is_shell or cwd is not None or env:
+        if is_shell or any(terms):
             raise ConfigurationError(
-                "--shell, --cwd and --env are for a command; of a kind they are in the payload"
+                "--shell, --cwd, --env, --limit, --startup-timeout and --linger-timeout are for a"
+                " command; of a kind they are in the payload"
             )
         return SaidWork(kind or "", read_payload("{}" if payload is None else payload))
     if payload is not None:
         raise ConfigurationError("--payload is the input of a kind; a command needs none")
     words = {"argv": [" ".join(command)] if is_shell else command, "shell": is_shell}
-    return SaidWork("command", words | command_payload(cwd=cwd, env=env or []))
+    where_and_how = command_payload(
+        cwd=cwd,
+        env=env or [],
+        limits=limits,
+        startup_timeout=startup_timeout,
+        linger_timeout=linger_timeout,
+        reads_parents=reads_parents,
+    )
+    return SaidWork("command", words | where_and_how)
