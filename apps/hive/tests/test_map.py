@@ -66,6 +66,25 @@ def test_without_braces_the_line_is_the_last_argument(hive: Console, tmp_path: P
     assert done.stdout == f"b {tmp_path} [two\nlines]\nb {tmp_path} [one]\n"
 
 
+def test_the_tasks_of_a_map_may_be_whatever_a_task_may_be(hive: Console) -> None:
+    parent = hive("submit", "--", "true").stdout.strip()
+    words = (
+        *("--key", "door", "--after", parent, "--retry", "fixed(1s) only on 75", "--delay", "0s"),
+        *("--max-losses", "2", "--expires-in", "1h", "--startup-timeout", "30s", "--json"),
+    )
+    done = hive("map", *words, "--", "cat", "{}", stdin=b"/dev/null\n/dev/null\n")
+    assert done.returncode == 0, done.stderr
+    tasks = [
+        json.loads(hive("show", str(task["id"]), "--json").stdout)
+        for task in tasks_of(hive, group_in(done.stdout))
+    ]
+    assert [task["key"] for task in tasks] == ["door", "door"]
+    for task in tasks:
+        assert (task["retry"], task["max_attempts"]) == ("fixed(1s) only on 75", 3)
+        assert (task["max_losses"], task["expires_at"] is None) == (2, False)
+        assert (task["payload"]["startup_seconds"], task["payload"]["parents"]) == (30, True)
+
+
 def test_hundreds_of_outputs_come_whole_each_once_and_in_order_if_wanted(hive: Console) -> None:
     script = "echo {}; echo again {}"
     done = hive("map", "--", "sh", "-c", script, stdin=numbers(100))
@@ -114,6 +133,9 @@ def test_no_line_is_nothing_to_do(hive: Console, tmp_path: Path) -> None:
     [
         (("--jobs", "0", "--", "echo"), "--jobs is 0; at least 1 task runs at once"),
         (("--retries", "-1", "--", "echo"), "--retries is -1; 0 is to try once"),
+        (("--jobs", "2", "--delay", "1m", "--", "echo"), "leave out --run-at and --delay"),
+        (("--retries", "0", "--retry", "1s", "--", "echo"), "max_attempts 1 allows no retry"),
+        (("--if-parent-fails", "run", "--", "echo"), "but the task comes after no other"),
         (("--quiet",), "no command is named; write it last"),
         (("--reattach", "g", "--", "echo"), "leave out the command ['echo']"),
         (("--reattach", "g", "--group", "h"), "leave out --group h"),

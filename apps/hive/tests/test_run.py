@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import pexpect
 import pytest
 
 from hive_store import migrate
-from hive_testkit.console import Console
+from hive_testkit.console import LONGEST_SECONDS, Console
 from hive_testkit.plugin import OwnServer
 
 
@@ -38,6 +39,38 @@ def test_output_arrives_unchanged_on_the_stream_it_was_written_to(hive: Console)
 def test_the_exit_code_is_the_commands_own(hive: Console, script: str, code: int) -> None:
     done = hive("run", "--", "sh", "-c", script)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_a_command_that_fails_is_tried_again_as_its_policy_says(
+    hive: Console, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    script = f"echo tried; test -e {mark} || {{ touch {mark}; exit 75; }}"
+    done = hive("run", "--retry", "fixed(0s)", "--retry-on", "75", "--shell", "--", script)
+    assert (done.returncode, done.stdout) == (0, "tried\ntried\n")
+    mark.unlink()
+    done = hive("run", "--retry", "fixed(0s)", "--retry-on", "76", "--shell", "--", script)
+    assert (done.returncode, done.stdout) == (75, "tried\n")
+
+
+def test_an_earlier_task_of_the_same_unique_key_is_watched_instead(
+    hive: Console, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    task = hive("submit", "--unique", "report", "--", "cat", str(pipe)).stdout.strip()
+    words = ("run", "--unique", "report", "--", "echo", "another")
+    watching = hive.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert watching.stderr is not None
+        told = watching.stderr.readline().decode()
+        assert f"nothing is added: task {task} has the unique key 'report'" in told
+        pipe.write_text("the first\n")
+        printed, _ = watching.communicate(timeout=LONGEST_SECONDS)
+        assert (watching.returncode, printed) == (0, b"the first\n")
+    finally:
+        watching.kill()
+        watching.wait()
 
 
 def test_a_command_that_runs_out_of_time_ends_with_124(hive: Console) -> None:

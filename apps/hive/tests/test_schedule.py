@@ -52,6 +52,30 @@ def test_a_schedule_from_its_first_day_to_its_last(desk: Desk) -> None:
     assert "schedule" not in desk("status").stdout
 
 
+DEMANDS = (
+    *("--key", "door", "--needs", "gpu", "--slots", "2", "--breaker", "shop:team"),
+    *("--retry", "1s,2s", "--retry-on", "75", "--silence-timeout", "30s", "--expires-in", "10m"),
+    *("--limit", "memory=1G", "--startup-timeout", "5s", "--linger-timeout", "3s"),
+)
+
+
+def test_a_schedule_says_of_its_tasks_what_a_submit_says(desk: Desk) -> None:
+    typed(desk, "add", "pulse", "--every", "1h", *DEMANDS, "--", "./check")
+    shown = typed(desk, "show", "pulse")
+    for part in (
+        *("key door", "needs gpu", "slots 2", "breaker shop:team", "3 failures", "silence 30 s"),
+        *("retries: 1s, 2s only on 75", "waits 10m 0s after its tick at most"),
+    ):
+        assert part in " ".join(shown.split())
+    assert json.loads(typed(desk, "show", "pulse", "--json"))["expires_in_seconds"] == 600
+    task_id = typed(desk, "run", "pulse").strip()
+    submitted = desk("submit", *DEMANDS, "--", "./check").stdout.strip()
+    one, other = (json.loads(desk("show", i, "--json").stdout) for i in (task_id, submitted))
+    differs = {name for name, value in one.items() if value != other[name]}
+    moments = {"created_at", "run_at", "expires_at", "events", "waits_for"}
+    assert differs - moments == {"id", "group", "schedule"}
+
+
 def test_programs_are_told_the_same_as_json(desk: Desk) -> None:
     words = ("pulse", "--every", "1m", "--spread", "5s", "--kind", "command")
     added = json.loads(
@@ -91,6 +115,10 @@ def test_programs_are_told_the_same_as_json(desk: Desk) -> None:
         (["--every", "1m", "--missed", "all", "--", "true"], "overlap is queue or allow"),
         (["--every", "1m", "--overlap", "never", "--", "true"], "skip or queue"),
         (["--every", "1m", "--priority", "-1", "--", "true"], "a priority is from 0"),
+        (["--every", "1m", "--expires-in", "soon", "--", "true"], "--expires-in is 'soon'"),
+        (["--every", "1m", "--spread", "2m", "--expires-in", "1m", "--", "true"], "longer than th"),
+        (["--every", "1m", "--retry", "often", "--", "true"], "the retry policy 'often'"),
+        (["--every", "1m", "--kind", "call", "--limit", "nice=1"], "in the payload"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(

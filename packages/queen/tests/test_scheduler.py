@@ -91,6 +91,61 @@ def scene(ground: Ground, database: Connection) -> Scene:
     return Scene(ground, database)
 
 
+DEMANDING = NewTask(
+    kind="trial",
+    key="door",
+    needs=("gpu", "big"),
+    slots=2,
+    breaker="shop:team",
+    retry="fixed(30s) only on 75",
+    silence_timeout=timedelta(seconds=40),
+)
+
+
+async def demands(scene: Scene, task_id: TaskId) -> tuple[object, ...]:
+    """What the task of a tick demands, and for how long after the tick it may wait."""
+    task = await scene.ground.tasks.read(task_id)
+    tick = await scene.ground.schedules.tick_of(task_id)
+    assert tick is not None
+    assert task.expires_at is not None
+    return (
+        *(task.key, task.needs, task.slots, task.breaker, task.retry, task.silence_timeout),
+        task.expires_at - tick.tick_at,
+    )
+
+
+async def test_the_tasks_of_ticks_demand_what_their_schedule_says(scene: Scene) -> None:
+    added = await scene.add(task=DEMANDING, overlap=Overlap.QUEUE, expires_in=2 * MINUTE)
+    assert (added.expires_in, added.task.max_attempts) == (2 * MINUTE, 3)
+    await scene.let_pass(MINUTE)
+    [first] = await scene.submit()
+    await scene.let_pass(MINUTE)
+    assert await scene.submit() == [first]
+    await scene.ground.tasks.cancel([first])
+    assert len(await scene.ground.queen.ticks.submit_waiting(limit=10)) == 1
+    extra = await scene.ground.schedules.run("pulse", actor=SOMEBODY)
+    tasks = await scene.tasks()
+    assert tasks == [first, tasks[1], extra]
+    wanted = ("door", ("big", "gpu"), 2, "shop:team", "fixed(30s) only on 75")
+    for task_id in tasks:
+        assert await demands(scene, task_id) == (*wanted, timedelta(seconds=40), 2 * MINUTE)
+
+
+async def test_a_tick_waits_for_the_turn_of_its_key_and_expires_while_it_does(scene: Scene) -> None:
+    await scene.add(task=DEMANDING, expires_in=2 * MINUTE)
+    [other] = await scene.ground.tasks.submit([NewTask(kind="call", key="door")])
+    await scene.ground.queen.grant_turns(batch_size=10)
+    await scene.let_pass(MINUTE)
+    [_, task_id] = await scene.submit()
+    await scene.ground.queen.grant_turns(batch_size=10)
+    states = await scene.ground.tasks.states([other, task_id])
+    assert states == {other: TaskState.QUEUED, task_id: TaskState.BLOCKED}
+    await scene.let_pass(2 * MINUTE)
+    await scene.ground.queen.expire(batch_size=10)
+    states = await scene.ground.tasks.states([other, task_id])
+    assert states == {other: TaskState.QUEUED, task_id: TaskState.CANCELLED}
+
+
 async def test_a_tick_becomes_a_task_that_knows_its_moment(scene: Scene) -> None:
     added = await scene.add(
         when=Cron("* * * * *", "Asia/Kolkata"),
@@ -501,7 +556,14 @@ async def test_replacing_a_payload_leaves_the_next_tick_as_it_is(scene: Scene) -
         ({"missed": Missed.ALL}, "overlap is queue or allow"),
         ({"max_missed": 0}, "from 1 to 1,000, not 0"),
         ({"spread": timedelta(days=2)}, "2 days"),
+        ({"spread": MINUTE, "expires_in": MINUTE}, "longer than the spread"),
+        ({"expires_in": timedelta(0)}, "longer than nothing"),
         ({"task": NewTask(kind="trial", run_at=datetime(2030, 1, 1, tzinfo=UTC))}, "no run_at"),
+        ({"task": NewTask(kind="trial", expires_at=datetime.now(UTC))}, "use the schedule's exp"),
+        ({"task": NewTask(kind="trial", unique_key="x")}, "no unique_key"),
+        ({"task": NewTask(kind="trial", after=[TaskId(1)])}, "no after"),
+        ({"task": NewTask(kind="trial", name="x")}, "no name"),
+        ({"task": NewTask(kind="trial", key="x", when_busy="reject")}, "no when_busy"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused(
@@ -510,6 +572,42 @@ async def test_what_cannot_be_meant_is_refused(
     with pytest.raises(RefusedScheduleError, match=words):
         await scene.add(**options)
     assert await scene.database.fetchval("select count(*) from hive.schedule") == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("needs", "gpu,,big"),
+        ("needs", "gpu big"),
+        ("needs", "slots:0"),
+        ("needs", "gpu,slots:2"),
+        ("needs", "slots:2gpu"),
+        ("needs", ",".join(f"label-{number}" for number in range(17))),
+        ("key", ""),
+        ("breaker", "two words"),
+        ("retry", "now and then"),
+        ("silence_timeout", "0"),
+        ("expires_in", "0"),
+    ],
+)
+async def test_plain_sql_gives_no_schedule_what_no_task_may_have(
+    scene: Scene, column: str, value: str
+) -> None:
+    await scene.add()
+    with pytest.raises(asyncpg.CheckViolationError):
+        await scene.database.execute(f"update hive.schedule set {column} = '{value}'")
+
+
+@pytest.mark.parametrize("needs", ["gpu", "slots:2", " slots:2 , zone=eu,gpu ", "", "b, a"])
+async def test_needs_of_a_schedule_by_plain_sql_are_those_of_a_task(
+    scene: Scene, needs: str
+) -> None:
+    await scene.add()
+    await scene.database.execute("update hive.schedule set needs = $1", needs)
+    await scene.let_pass(MINUTE)
+    [task_id] = await scene.submit()
+    wanted = {word.strip() for word in needs.split(",")} - {"", "slots:2"}
+    assert set((await scene.ground.tasks.read(task_id)).needs) == wanted
 
 
 async def test_ticks_are_forgotten_after_a_while_but_not_those_that_wait(scene: Scene) -> None:

@@ -55,6 +55,45 @@ async def test_cancelling_what_is_leased_is_a_request_to_its_worker(
     assert await heartbeat.cancel_requests([one, other]) == []
 
 
+async def test_plain_sql_calls_tasks_off_like_everybody_else_and_says_who(
+    tasks: TaskStore, lease_out: LeaseOut, database: Connection
+) -> None:
+    _, [leased] = await lease_out(1)
+    [keyed] = await tasks.submit([NewTask(kind="call", key="door")])
+    [child] = await tasks.submit([NewTask(kind="call", after=[keyed])])
+    await database.execute("delete from hive.dependency_wake")
+    rows = await database.fetch(
+        "select * from hive.cancel($1, 'no longer wanted')", [leased, keyed, 999]
+    )
+    assert {row["task_id"]: row["new_state"] for row in rows} == {
+        leased: "dispatched",
+        keyed: "cancelled",
+    }
+    assert (await tasks.read(leased)).cancel_requested_at is not None
+    assert (await tasks.read(keyed)).error == "no longer wanted"
+    events = await database.fetch(
+        "select task_id, type::text from hive.event where reason = 'no longer wanted'"
+    )
+    assert {tuple(row) for row in events} == {(leased, "cancel_requested"), (keyed, "cancelled")}
+    [deed] = await database.fetch("select actor, what, target, details from hive.audit")
+    assert (deed["what"], deed["target"]) == ("cancel", f"{leased}, {keyed}")
+    assert deed["actor"] == await database.fetchval("select session_user")
+    assert await database.fetchval("select parent_id from hive.dependency_wake") == keyed
+    assert await tasks.states([child]) == {child: TaskState.BLOCKED}
+    again = await database.fetch("select * from hive.cancel($1)", [keyed])
+    assert again == []
+    assert await database.fetchval("select count(*) from hive.audit") == 1
+
+
+async def test_a_reason_to_cancel_is_told_and_none_leaves_the_error_as_it_is(
+    tasks: TaskStore,
+) -> None:
+    one, other = await tasks.submit([NewTask(kind="call")] * 2)
+    await tasks.cancel([one], reason="a typo")
+    await tasks.cancel([other])
+    assert [(await tasks.read(i)).error for i in (one, other)] == ["a typo", None]
+
+
 @pytest.mark.parametrize("move", [Move.RETRY, Move.RELEASE])
 async def test_a_task_that_was_called_off_does_not_come_back(
     move: Move, tasks: TaskStore, worker: WorkerStore, lease_out: LeaseOut

@@ -55,7 +55,7 @@ into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
     r"\b(insert into|update|delete from) hive\.|for update"
-    r"|(create|drop)_event_days|hive\.(park|unpark)\("
+    r"|(create|drop)_event_days|hive\.(park|unpark|call_off)\("
     r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
     r"|hive\.(open_breaker|close_breaker|trip_breaker|close_proven_breakers)"
 )
@@ -401,6 +401,44 @@ async def test_queens_claim_under_limits_that_operators_set(
     await owner.execute("reset role")
     actors = await owner.fetch("select distinct actor from hive.audit")
     assert [row["actor"] for row in actors] == [await owner.fetchval("select session_user::text")]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_submitters_alone_call_tasks_off_by_plain_sql(
+    roles: Roles, owner: Connection, role: str
+) -> None:
+    waiting, leased = await a_task(owner, "queued"), await a_task(owner, "dispatched")
+    await owner.execute(f'set role "{roles.name_of(role)}"')
+    asked = "select * from hive.cancel($1, 'a typo')"
+    if role == "submitter":
+        rows = await owner.fetch(asked, [waiting, leased])
+        assert [tuple(row) for row in rows] == [(waiting, "cancelled"), (leased, "dispatched")]
+    else:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.fetch(asked, [waiting, leased])
+
+
+async def test_queens_submit_what_submitters_say_of_the_tasks_of_schedules(
+    roles: Roles, owner: Connection
+) -> None:
+    await owner.execute(f'set role "{roles.name_of("submitter")}"')
+    schedule_id = await owner.fetchval(
+        "insert into hive.schedule (name, kind, every, key, needs, breaker, retry, silence_timeout,"
+        " expires_in) values ('pulse', 'trial', '1 h', 'door', 'gpu', 'shop', 'fixed(1s)', '1 s',"
+        " '1 h') returning id"
+    )
+    await owner.execute("reset role")
+    await owner.execute(f'set role "{roles.name_of("queen")}"')
+    now = datetime.now(UTC)
+    rows = await owner.fetch(
+        statement("submit_ticks"), [schedule_id], [0], [None], [now], [0], [None], [None], [None],
+        [schedule_id], [now], ["now"],
+    )  # fmt: skip
+    assert {row["outcome"] for row in rows} == {"submitted", "advanced"}
+    task = await owner.fetchrow("select state::text, key, needs from hive.task")
+    assert task is not None
+    assert tuple(task) == ("blocked", "door", "gpu")
+    assert await owner.fetchval("select key from hive.key_wake") == "door"
 
 
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(

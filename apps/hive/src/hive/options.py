@@ -5,14 +5,25 @@
         settings = options.settings()
 
 The command is given an `Options`; the flags are added to its signature, where typer finds them.
+Flags that several commands have are a dataclass, `Flags`; a command that has a parameter of such a
+type has the flags in its place, and is given what they say.
 """
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Concatenate,
+    Final,
+    ParamSpec,
+    TypeAlias,
+    get_type_hints,
+)
 
 import typer
 
@@ -22,7 +33,7 @@ from hive_contracts.errors import ConfigurationError
 if TYPE_CHECKING:
     from hive.settings import Settings
 
-__all__ = ["Json", "Options", "with_options"]
+__all__ = ["Flags", "Json", "Options", "with_options"]
 
 P = ParamSpec("P")
 
@@ -100,21 +111,44 @@ class Options:
         }
 
 
+class Flags:
+    """Flags that several commands have: a dataclass, a field for each, annotated as typer wants."""
+
+
 def with_options(command: Callable[Concatenate[Options, P], None]) -> Callable[P, None]:
-    """Give `command` the common flags, and hand it what they say as its first argument."""
+    """Give `command` the common flags, and those of its parameters that are `Flags`.
+
+    What the common ones say is handed to it as its first argument.
+    """
+    own = list(inspect.signature(command).parameters.values())[1:]
+    sets = {one.name: one.annotation for one in own if _is_flags(one.annotation)}
 
     @functools.wraps(command)
     def parsed(*args: P.args, **kwargs: P.kwargs) -> None:
         given: dict[str, Any] = {name: kwargs.pop(name, None) for name in FLAGS}
+        for parameter, flags in sets.items():
+            names = [field.name for field in fields(flags) if field.name in kwargs]
+            kwargs[parameter] = flags(**{name: kwargs.pop(name) for name in names})
         command(Options(**given), *args, **kwargs)
 
-    own = list(inspect.signature(command).parameters.values())[1:]
-    flags = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in FLAGS.items()
-    ]
-    parsed.__signature__ = inspect.Signature([*own, *flags])  # pyright: ignore[reportAttributeAccessIssue]
+    shown = [flag for one in own for flag in ([one] if one.name not in sets else _shown(one))]
+    common = [_flag(name, kind, None) for name, kind in FLAGS.items()]
+    parsed.__signature__ = inspect.Signature([*shown, *common])  # pyright: ignore[reportAttributeAccessIssue]
     return parsed
+
+
+def _is_flags(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Flags)
+
+
+def _shown(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    flags = parameter.annotation
+    kinds = get_type_hints(flags, include_extras=True)
+    return [_flag(field.name, kinds[field.name], field.default) for field in fields(flags)]
+
+
+def _flag(name: str, kind: object, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
 def _change(text: str) -> tuple[str, object]:

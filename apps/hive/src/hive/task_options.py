@@ -1,45 +1,14 @@
 """The options that describe a task, the same for every command that submits some."""
 
-from typing import Annotated, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from hive.completing import queues
+from hive.options import Flags
 
-__all__ = [
-    "After",
-    "Breaker",
-    "Cwd",
-    "Delay",
-    "Env",
-    "ExpiresAt",
-    "ExpiresIn",
-    "FromLine",
-    "Group",
-    "IfParentFails",
-    "Key",
-    "Limits",
-    "LingerTimeout",
-    "MaxAttempts",
-    "MaxLosses",
-    "Needs",
-    "NoRerun",
-    "Priority",
-    "Pty",
-    "Queue",
-    "Retry",
-    "RetryOn",
-    "RunAt",
-    "Shell",
-    "SilenceTimeout",
-    "Slots",
-    "StartupTimeout",
-    "Stdin",
-    "Timeout",
-    "Unique",
-    "UniqueFor",
-    "WhenBusy",
-]
+__all__ = ["FlagsOfAny", "FlagsOfMany", "FlagsOfOne", "FromLine", "MaxAttempts"]
 
 Queue: TypeAlias = Annotated[
     str, typer.Option("--queue", metavar="NAME", help="Queue to use.", autocompletion=queues)
@@ -145,44 +114,52 @@ IfParentFails: TypeAlias = Annotated[
         help="If one of --after does not succeed: cancel this task, or run it all the same.",
     ),
 ]
-Cwd: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--cwd", metavar="PATH", help="Where to run it; default: this directory."),
-]
-Env: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
-]
-Shell: TypeAlias = Annotated[bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")]
-Pty: TypeAlias = Annotated[
-    bool, typer.Option("--pty", help="Give COMMAND a terminal, for `hive attach`.")
-]
-Stdin: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--stdin", metavar="open", help="Let `hive send` write to its input."),
-]
-Limits: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--limit",
-        metavar="NAME=VALUE",
-        help="Most it may use: memory=2G, cpu_seconds=60, files=256, processes=50, nice=10.",
-    ),
-]
-StartupTimeout: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--startup-timeout", metavar="DURATION", help="Stop it if it prints nothing for so long."
-    ),
-]
-LingerTimeout: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--linger-timeout",
-        metavar="DURATION",
-        help="Stop it if it stays so long with its output closed.",
-    ),
-]
 FromLine: TypeAlias = Annotated[
     int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagsOfAny(Flags):
+    """What every command that submits tasks can say of one, named as in `SaidTask`."""
+
+    queue: Queue = "default"
+    priority: Priority = 0
+    needs: Needs = None
+    slots: Slots = 1
+    breaker: Breaker = None
+    key: Key = None
+    group: Group = None
+    max_losses: MaxLosses = None
+    no_rerun: NoRerun = False
+    retry: Retry = None
+    retry_on: RetryOn = None
+    timeout: Timeout = None
+    silence_timeout: SilenceTimeout = None
+    expires_in: ExpiresIn = None
+
+    def said(self) -> dict[str, Any]:
+        """Return what they say, by the fields of `SaidTask`."""
+        of_task = {field.name: getattr(self, field.name) for field in fields(self)}
+        return of_task | {"needs": self.needs or ()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagsOfMany(FlagsOfAny):
+    """And of tasks that are submitted now."""
+
+    run_at: RunAt = None
+    delay: Delay = None
+    expires_at: ExpiresAt = None
+    after: After = None
+    if_parent_fails: IfParentFails = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagsOfOne(FlagsOfMany):
+    """And of one task, or of each of a file."""
+
+    max_attempts: MaxAttempts = None
+    when_busy: WhenBusy = "wait"
+    unique: Unique = None
+    unique_for: UniqueFor = None

@@ -50,6 +50,7 @@ class Schedules:
         max_missed: int = DEFAULT_MAX_MISSED,
         overlap: Overlap = Overlap.SKIP,
         spread: timedelta | None = None,
+        expires_in: timedelta | None = None,
         replace: bool = False,
     ) -> Schedule:
         """Add a schedule, and return it.
@@ -57,12 +58,15 @@ class Schedules:
         Args:
             name: what to call it; no two schedules share a name.
             when: `Cron`, `Every` or `Once`.
-            task: what each tick submits. In its payload the text `{tick}` stands for the tick's
-                moment, in ISO 8601 with the offset of the schedule's zone.
+            task: what each tick submits, with all that a task may have but for its time and its
+                place among others (`hive_contracts.schedules.NOT_OF_TICKS`). In its payload the
+                text `{tick}` stands for the tick's moment, in ISO 8601 with the offset of the
+                schedule's zone.
             missed: what becomes of ticks while no queen runs.
             max_missed: most ticks that are made up for, or wait.
             overlap: what becomes of a tick while a task of an earlier one has not ended.
             spread: tasks start up to so long after their tick, at random; a day at most.
+            expires_in: a task that still waits so long after its tick is cancelled.
             replace: also if there is one of this name: it is then what is said here.
 
         Raises:
@@ -79,6 +83,7 @@ class Schedules:
             max_missed=max_missed,
             overlap=overlap,
             spread=spread,
+            expires_in=expires_in,
         )
         await self.store.put(schedule, replaces=replace, actor=self._actor)
         return await self.store.read(name)

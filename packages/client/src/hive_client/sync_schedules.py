@@ -37,6 +37,7 @@ class SyncSchedules:
         max_missed: int = DEFAULT_MAX_MISSED,
         overlap: Overlap = Overlap.SKIP,
         spread: timedelta | None = None,
+        expires_in: timedelta | None = None,
         replace: bool = False,
     ) -> Schedule:
         """Add a schedule, and return it; see `Schedules.add`."""
@@ -49,6 +50,7 @@ class SyncSchedules:
             max_missed=max_missed,
             overlap=overlap,
             spread=spread,
+            expires_in=expires_in,
             replace=replace,
         )
 

@@ -4,9 +4,11 @@ A *tick* is a moment at which a schedule falls due. Which moments those are is r
 this module has the words alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from hive_contracts.ids import ScheduleId, TaskId
@@ -14,6 +16,7 @@ from hive_contracts.tasks import NewTask
 
 __all__ = [
     "DEFAULT_MAX_MISSED",
+    "NOT_OF_TICKS",
     "Cron",
     "Every",
     "Missed",
@@ -28,6 +31,22 @@ __all__ = [
 ]
 
 DEFAULT_MAX_MISSED: Final = 100
+
+_OVERLAP: Final = "what its ticks do to one another is the schedule's overlap"
+_ALONE: Final = "each tick is submitted alone, and waits for no other task"
+NOT_OF_TICKS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "run_at": "its ticks say when; use a spread for later",
+        "expires_at": "each tick has a moment of its own; use the schedule's expires_in",
+        "when_busy": _OVERLAP,
+        "unique_key": _OVERLAP,
+        "unique_for": _OVERLAP,
+        "name": _ALONE,
+        "after": _ALONE,
+        "if_parent_fails": _ALONE,
+    }
+)
+"""The fields of a new task that the task of a schedule has not, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +149,8 @@ class NewSchedule:
 
     when: When
     task: NewTask
-    """What each tick submits. It has no `run_at`; without a group it has the schedule's name."""
+    """What each tick submits, without what `NOT_OF_TICKS` names; its group is the schedule's name
+    if it has none."""
 
     missed: Missed = Missed.LAST
     max_missed: int = DEFAULT_MAX_MISSED
@@ -139,6 +159,9 @@ class NewSchedule:
     overlap: Overlap = Overlap.SKIP
     spread: timedelta | None = None
     """Tasks start up to so long after their tick, at random; None for at once."""
+
+    expires_in: timedelta | None = None
+    """A task that still waits so long after its tick is cancelled; longer than the spread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +176,7 @@ class Schedule:
     max_missed: int
     overlap: Overlap
     spread: timedelta | None
+    expires_in: timedelta | None
     created_at: datetime
     paused_at: datetime | None
     since: datetime

@@ -72,7 +72,7 @@ async def _cancel(connection: Connection, task_ids: list[TaskId]) -> list[TaskId
     running: list[TaskId] = []
     left = set(task_ids)
     for _ in range(TRIES):
-        rows = await connection.fetch(statement("cancel_tasks"), list(left))
+        rows = await connection.fetch(statement("cancel_tasks"), list(left), None)
         running += [row["id"] for row in rows if row["state"] not in TERMINAL_STATES]
         left -= {row["id"] for row in rows}
         states = await connection.fetch(statement("read_states"), list(left))

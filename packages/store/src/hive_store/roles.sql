@@ -77,7 +77,7 @@ grant update (state, run_at, max_attempts, losses, outcome, result, error, finis
 grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
 grant execute on function hive.park(bigint[], timestamptz, text, text, text), hive.unpark(bigint[], text, text),
-                          hive.some_tasks(bigint[])
+                          hive.some_tasks(bigint[]), hive.cancel(bigint[], text, text, text), hive.call_off(bigint[], text)
   to :"submitter";
 grant insert, update on hive.unique_key, hive.dependency to :"submitter";
 grant insert on hive.dependency_wake to :"submitter";
@@ -104,7 +104,8 @@ grant update (state, run_at, claims, lease_id, ended_lease, worker_id, started_a
               given_back, losses, outcome, error, has_turn, is_gated, waits_for_limit,
               priority, submitted_priority, raised_at, parked_at, parked_reason, parked_run_at)
   on hive.task to :"queen";
-grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state)
+grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
+              key, needs, breaker, retry, silence_timeout, expires_at)
   on hive.task to :"queen";
 grant delete on hive.task, hive.attempt, hive.output to :"queen";
 grant insert, update, delete on hive.lease to :"queen";

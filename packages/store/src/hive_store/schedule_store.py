@@ -8,26 +8,27 @@ from typing import Final
 
 from hive_contracts.errors import RefusedScheduleError, RefusedTaskError, UnknownScheduleError
 from hive_contracts.ids import ScheduleId, TaskId
+from hive_contracts.labels import joined
+from hive_contracts.retrying import retry_in
 from hive_contracts.schedules import (
+    NOT_OF_TICKS,
     Missed,
     NewSchedule,
     Once,
     Overlap,
     Schedule,
     ScheduleTick,
-    SkipReason,
-    TickOutcome,
     When,
 )
 from hive_contracts.sealing import Sealer
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.ticks import check_when, said
 from hive_contracts.wire import decode_json, encode_json
-from hive_store.conditions import has_conditions
 from hive_store.deeds import Actor
-from hive_store.line import Line, Row
+from hive_store.line import Line
 from hive_store.refusing import checked_payload
-from hive_store.schedule_columns import columns_of, when_of
+from hive_store.schedule_columns import columns_of
+from hive_store.schedule_rows import schedule_in, tick_in
 from hive_store.statements import statement
 from hive_store.submitting import send
 
@@ -36,8 +37,10 @@ __all__ = ["ScheduleCounts", "ScheduleStore", "TroubledSchedule"]
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
 MOST_MISSED: Final = 1000
 LONGEST_SPREAD: Final = timedelta(days=1)
+LONGEST_EXPIRY: Final = timedelta(days=3660)
 PAGE: Final = 500
 TICK: Final = "{tick}"
+PLAIN: Final = NewTask(kind="none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +91,6 @@ class ScheduleStore:
         _check(schedule)
         await self._refuse_the_past(schedule.when)
         task = schedule.task
-        if has_conditions(task) or task.name is not None:
-            raise RefusedTaskError(
-                "the task of a schedule has no key, unique key, expiry, silence limit or retry"
-                " policy, and comes after no other: what its ticks do to one another is the"
-                " schedule's overlap"
-            )
         rows = await self._line.fetch(
             "put_schedule",
             schedule.name,
@@ -102,7 +99,7 @@ class ScheduleStore:
             self._payload(task),
             task.queue,
             task.priority,
-            task.max_attempts or default_max_attempts(task.kind),
+            task.max_attempts or default_max_attempts(task.kind, task.retry),
             task.max_losses,
             task.timeout,
             task.group,
@@ -110,6 +107,12 @@ class ScheduleStore:
             schedule.max_missed,
             schedule.overlap,
             schedule.spread,
+            task.key,
+            joined(task.needs, task.slots),
+            task.breaker,
+            None if task.retry is None else str(retry_in(str(task.retry))),
+            task.silence_timeout,
+            schedule.expires_in,
             replaces,
             *actor,
         )
@@ -153,7 +156,7 @@ class ScheduleStore:
         rows = await self._line.fetch("read_schedules", name, None, 1)
         if not rows:
             raise UnknownScheduleError(name)
-        return _schedule(rows[0])
+        return schedule_in(rows[0])
 
     def _readable(self, schedule: Schedule) -> Schedule:
         if self._sealer is None:
@@ -166,7 +169,7 @@ class ScheduleStore:
         """Yield all schedules in the order of their names, up to 500 at a time."""
         last: str | None = None
         while rows := await self._line.fetch("read_schedules", None, last, PAGE):
-            yield [self._readable(_schedule(row)) for row in rows]
+            yield [self._readable(schedule_in(row)) for row in rows]
             last = rows[-1]["name"]
 
     async def set_paused(self, name: str, *, is_paused: bool, actor: Actor) -> bool:
@@ -198,7 +201,8 @@ class ScheduleStore:
         schedule = await self._stored(name)
         shown = said(schedule.when, schedule.now)
         payload = encode_json(schedule.task.payload).replace(TICK, shown)
-        task = replace(schedule.task, payload=decode_json(payload))
+        expires_at = None if schedule.expires_in is None else schedule.now + schedule.expires_in
+        task = replace(schedule.task, payload=decode_json(payload), expires_at=expires_at)
         async with self._line.lent() as connection, connection.transaction():
             [row], _ = await send(connection, [task])
             [task_id] = row["ids"]
@@ -210,12 +214,12 @@ class ScheduleStore:
 
     async def ticks(self, schedule_id: ScheduleId, *, limit: int) -> list[ScheduleTick]:
         """Return what became of the last ticks of a schedule, the last one first."""
-        return [_tick(row) for row in await self._line.fetch("read_ticks", schedule_id, limit)]
+        return [tick_in(row) for row in await self._line.fetch("read_ticks", schedule_id, limit)]
 
     async def tick_of(self, task_id: TaskId) -> ScheduleTick | None:
         """Return which tick a task is of; None if it is of none, or of one that is forgotten."""
         rows = await self._line.fetch("read_tick_of_task", task_id)
-        return _tick(rows[0]) if rows else None
+        return tick_in(rows[0]) if rows else None
 
     async def counts(self) -> ScheduleCounts:
         """Return how many there are, and how they do."""
@@ -239,16 +243,16 @@ def _check(schedule: NewSchedule) -> None:
             f"a schedule's name is 1 to 200 characters without white space, not {schedule.name!r}"
         )
     check_when(schedule.when)
-    if schedule.task.run_at is not None:
-        raise RefusedScheduleError(
-            "the task of a schedule has no run_at: its ticks say when; use a spread for later"
-        )
+    for field, reason in NOT_OF_TICKS.items():
+        if getattr(schedule.task, field) != getattr(PLAIN, field):
+            raise RefusedScheduleError(f"the task of a schedule has no {field}: {reason}")
     if not 1 <= schedule.max_missed <= MOST_MISSED:
         raise RefusedScheduleError(
             f"max_missed is from 1 to {MOST_MISSED:,}, not {schedule.max_missed}"
         )
     if schedule.spread is not None and not timedelta(0) <= schedule.spread <= LONGEST_SPREAD:
         raise RefusedScheduleError(f"a spread is from nothing to a day, not {schedule.spread}")
+    _check_expiry(schedule.expires_in, schedule.spread or timedelta(0))
     if schedule.missed is Missed.ALL and schedule.overlap is Overlap.SKIP:
         raise RefusedScheduleError(
             "all missed ticks together overlap, and all but one would be skipped: where missed is"
@@ -256,53 +260,16 @@ def _check(schedule: NewSchedule) -> None:
         )
 
 
-def _schedule(row: Row) -> Schedule:
-    task_id = row["last_task_id"]
-    return Schedule(
-        id=ScheduleId(row["id"]),
-        name=row["name"],
-        when=when_of(row),
-        task=_task(row),
-        missed=Missed(row["missed"]),
-        max_missed=row["max_missed"],
-        overlap=Overlap(row["overlap"]),
-        spread=row["spread"],
-        created_at=row["created_at"],
-        paused_at=row["paused_at"],
-        since=row["since"],
-        next_at=row["next_at"],
-        is_reckoned=row["is_reckoned"],
-        fault=row["fault"],
-        waiting=row["waiting"],
-        last_tick_at=row["last_tick_at"],
-        last_task_id=None if task_id is None else TaskId(task_id),
-        now=row["now"],
-    )
-
-
-def _task(row: Row) -> NewTask:
-    return NewTask(
-        kind=row["kind"],
-        payload=decode_json(row["payload"]),
-        queue=row["queue"],
-        priority=row["priority"],
-        max_attempts=row["max_attempts"],
-        max_losses=row["max_losses"],
-        timeout=row["timeout"],
-        group=row["group_name"] or row["name"],
-    )
-
-
-def _tick(row: Row) -> ScheduleTick:
-    reason, task_id = row["reason"], row["task_id"]
-    return ScheduleTick(
-        schedule=row["schedule_name"],
-        tick_at=row["tick_at"],
-        said=row["said"],
-        outcome=TickOutcome(row["outcome"]),
-        reason=None if reason is None else SkipReason(reason),
-        count=row["count"],
-        task_id=None if task_id is None else TaskId(task_id),
-        is_extra=row["is_extra"],
-        decided_at=row["decided_at"],
-    )
+def _check_expiry(expires_in: timedelta | None, spread: timedelta) -> None:
+    if expires_in is None:
+        return
+    if not timedelta(0) < expires_in <= LONGEST_EXPIRY:
+        raise RefusedScheduleError(
+            f"expires_in is longer than nothing and {LONGEST_EXPIRY.days:,} days at most, not"
+            f" {expires_in}"
+        )
+    if expires_in <= spread:
+        raise RefusedScheduleError(
+            f"tasks that start up to {spread} after their tick would expire before, {expires_in}"
+            " after it; let expires_in be longer than the spread"
+        )

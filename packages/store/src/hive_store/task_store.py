@@ -163,13 +163,16 @@ class TaskStore:
         rows = await self._line.fetch("read_states", possible_ids(task_ids))
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
-    async def cancel(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskState]:
-        """Call tasks off; return the state each is now in.
+    async def cancel(
+        self, task_ids: Sequence[TaskId], *, reason: str | None = None
+    ) -> dict[TaskId, TaskState]:
+        """Call tasks off, with a reason if there is one; return the state each is now in.
 
         A leased task stays in its state until nothing of it runs. A task that has ended, or that
         another transaction holds at this moment, is not in the answer.
         """
-        rows = await self._line.fetch("cancel_tasks", possible_ids(task_ids))
+        why = None if reason is None else storable_text(reason)
+        rows = await self._line.fetch("cancel_tasks", possible_ids(task_ids), why)
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
     async def revive(self, task_ids: Sequence[TaskId]) -> list[TaskId]:

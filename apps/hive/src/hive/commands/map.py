@@ -4,22 +4,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from hive.command_options import CommandFlags
 from hive.options import Json, Options, with_options
-from hive.task_options import (
-    Breaker,
-    Cwd,
-    Env,
-    FromLine,
-    Group,
-    Limits,
-    Needs,
-    NoRerun,
-    Priority,
-    Queue,
-    SilenceTimeout,
-    Slots,
-    Timeout,
-)
+from hive.task_options import FlagsOfMany, FromLine
 
 if TYPE_CHECKING:
     from hive.mapping.command_lines import CommandLines
@@ -46,7 +33,7 @@ Reattach: TypeAlias = Annotated[
     str | None, typer.Option("--reattach", metavar="GROUP", help="Watch what is in already.")
 ]
 Retries: TypeAlias = Annotated[
-    int, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
+    int | None, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
 ]
 KeepOrder: TypeAlias = Annotated[
     bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
@@ -64,21 +51,11 @@ def map_lines(
     source: Source = "-",
     null: Null = False,
     jobs: Jobs = None,
-    group: Group = None,
     reattach: Reattach = None,
     from_line: FromLine = None,
-    retries: Retries = 0,
-    no_rerun: NoRerun = False,
-    timeout: Timeout = None,
-    silence_timeout: SilenceTimeout = None,
-    queue: Queue = "default",
-    priority: Priority = 0,
-    needs: Needs = None,
-    breaker: Breaker = None,
-    slots: Slots = 1,
-    cwd: Cwd = None,
-    env: Env = None,
-    limit: Limits = None,
+    retries: Retries = None,
+    terms: CommandFlags,
+    task: FlagsOfMany,
     keep_order: KeepOrder = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no outputs.")] = False,
     json: Json = False,
@@ -95,7 +72,9 @@ def map_lines(
     its last argument. What a task writes is printed when it has ended. With --jobs the tasks are
     held back, and each goes when another ends, as long as somebody watches.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.endings import told  # noqa: PLC0415 - `hive --help` must not pay for it
+    from dataclasses import replace  # noqa: PLC0415 - `hive --help` must not pay for it
+
+    from hive.endings import told  # noqa: PLC0415
     from hive.mapping.command_lines import CommandLines  # noqa: PLC0415
     from hive.mapping.map_run import MapOrder  # noqa: PLC0415
     from hive.submitting.groups import new_group  # noqa: PLC0415
@@ -104,21 +83,22 @@ def map_lines(
 
     # Every lower code says how many tasks have not succeeded.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
-        _check(command, jobs=jobs, retries=retries, group=group, reattach=reattach)
+        _check(
+            command, jobs=jobs, retries=retries, group=task.group, reattach=reattach,
+            is_for_later=task.run_at is not None or task.delay is not None,
+        )  # fmt: skip
         order = MapOrder(
-            group=new_group("map") if (name := reattach or group) is None else name,
+            group=new_group("map") if (name := reattach or task.group) is None else name,
             may_have_tasks=reattach is not None or from_line is not None,
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=command_payload(cwd=cwd, env=env or [], limits=limit),
-            queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
-            timeout=timeout, silence_timeout=silence_timeout, group=order.group, needs=needs or (),
-            breaker=breaker,
-            slots=slots,
+            kind="command", payload=command_payload(terms, reads_parents=task.after is not None),
+            max_attempts=None if retries is None else retries + 1, **task.said(),
         )  # fmt: skip
+        new = task_of(replace(said, group=order.group))
         is_held = jobs is not None
-        reader = CommandLines(command, task_of(said), is_held=is_held) if command else None
+        reader = CommandLines(command, new, is_held=is_held) if command else None
         code = _run(options, order, reader, source=source, is_null=null, from_line=from_line)
     raise typer.Exit(code)
 
@@ -127,15 +107,20 @@ def _check(
     command: list[str] | None,
     *,
     jobs: int | None,
-    retries: int,
+    retries: int | None,
     group: str | None,
     reattach: str | None,
+    is_for_later: bool,
 ) -> None:
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if jobs is not None and jobs < 1:
         raise ConfigurationError(f"--jobs is {jobs}; at least 1 task runs at once")
-    if retries < 0:
+    if jobs is not None and is_for_later:
+        raise ConfigurationError(
+            "--jobs lets each task go when another ends; leave out --run-at and --delay"
+        )
+    if retries is not None and retries < 0:
         raise ConfigurationError(f"--retries is {retries}; 0 is to try once")
     if reattach is None and not command:
         raise ConfigurationError("no command is named; write it last, as in `hive map -- wc -l {}`")

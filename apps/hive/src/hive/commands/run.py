@@ -4,30 +4,9 @@ from typing import Annotated
 
 import typer
 
+from hive.command_options import Shell, SpokenFlags
 from hive.options import Options, with_options
-from hive.task_options import (
-    After,
-    Breaker,
-    Cwd,
-    Env,
-    ExpiresIn,
-    IfParentFails,
-    Key,
-    Limits,
-    LingerTimeout,
-    Needs,
-    NoRerun,
-    Priority,
-    Pty,
-    Queue,
-    Shell,
-    SilenceTimeout,
-    Slots,
-    StartupTimeout,
-    Stdin,
-    Timeout,
-    WhenBusy,
-)
+from hive.task_options import FlagsOfOne
 
 __all__ = ["EPILOG", "run"]
 
@@ -46,27 +25,9 @@ def run(
         list[str], typer.Argument(metavar="COMMAND", help="What to run, and its arguments.")
     ],
     *,
-    cwd: Cwd = None,
-    env: Env = None,
     shell: Shell = False,
-    pty: Pty = False,
-    stdin: Stdin = None,
-    timeout: Timeout = None,
-    silence_timeout: SilenceTimeout = None,
-    startup_timeout: StartupTimeout = None,
-    linger_timeout: LingerTimeout = None,
-    limit: Limits = None,
-    queue: Queue = "default",
-    priority: Priority = 0,
-    no_rerun: NoRerun = False,
-    key: Key = None,
-    when_busy: WhenBusy = "wait",
-    expires_in: ExpiresIn = None,
-    after: After = None,
-    if_parent_fails: IfParentFails = "cancel",
-    needs: Needs = None,
-    breaker: Breaker = None,
-    slots: Slots = 1,
+    terms: SpokenFlags,
+    task: FlagsOfOne,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -86,22 +47,11 @@ def run(
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
-        if after is not None:
-            words |= {"parents": True}
-        terms = command_payload(
-            cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
-            linger_timeout=linger_timeout, pty=pty, stdin=stdin,
-        )  # fmt: skip
-        said = SaidTask(
-            kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
-            silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
-            breaker=breaker,
-            slots=slots,
-        )  # fmt: skip
-        task, settings = task_of(said), options.settings()
-        if pty and is_at_terminal():
-            code = asyncio.run(run_and_sit(settings, task))
+        how = command_payload(terms, reads_parents=task.after is not None)
+        new = task_of(SaidTask(kind="command", payload=words | how, **task.said()))
+        settings = options.settings()
+        if terms.pty and is_at_terminal():
+            code = asyncio.run(run_and_sit(settings, new))
         else:
-            code = asyncio.run(run_and_watch(settings, task, is_verbose=verbose))
+            code = asyncio.run(run_and_watch(settings, new, is_verbose=verbose))
     raise typer.Exit(code)

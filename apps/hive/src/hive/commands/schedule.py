@@ -4,20 +4,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from hive.command_options import CommandFlags, Shell
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
-from hive.task_options import (
-    Cwd,
-    Env,
-    Group,
-    MaxAttempts,
-    MaxLosses,
-    NoRerun,
-    Priority,
-    Queue,
-    Shell,
-    Timeout,
-)
+from hive.task_options import FlagsOfAny, MaxAttempts
 
 __all__ = ["app"]
 
@@ -83,15 +73,9 @@ def add(
         str | None, typer.Option("--payload", metavar="JSON|@FILE|-", help="The kind's input.")
     ] = None,
     shell: Shell = False,
-    cwd: Cwd = None,
-    env: Env = None,
-    queue: Queue = "default",
-    priority: Priority = 0,
+    terms: CommandFlags,
+    task: FlagsOfAny,
     max_attempts: MaxAttempts = None,
-    max_losses: MaxLosses = None,
-    no_rerun: NoRerun = False,
-    timeout: Timeout = None,
-    group: Group = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Change the one of this name, if there is one.")
     ] = False,
@@ -110,28 +94,27 @@ def add(
       hive schedule add launch --at 2030-01-31T17:00 -- ./launch
 
     {tick} in the command or the payload stands for the tick's moment. The tasks' group is the
-    schedule's name: hive list --group nightly.
+    schedule's name: hive list --group nightly. --expires-in counts from the tick.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
+    from dataclasses import replace as changed  # noqa: PLC0415
 
     from hive.scheduling.acting import add_schedule  # noqa: PLC0415
     from hive.scheduling.saying import SaidSchedule  # noqa: PLC0415
     from hive.submitting.said import SaidTask, task_of  # noqa: PLC0415
     from hive.submitting.work import said_work  # noqa: PLC0415
 
-    work = said_work(command or [], kind, payload, is_shell=shell, cwd=cwd, env=env)
-    task = SaidTask(
-        kind=work.kind, payload=work.payload, queue=queue, priority=priority,
-        max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun, timeout=timeout,
-        group=group,
+    work = said_work(command or [], kind, payload, terms, is_shell=shell)
+    said = SaidTask(
+        kind=work.kind, payload=work.payload, max_attempts=max_attempts, **task.said()
     )  # fmt: skip
     spoken = SaidSchedule(
         name=name, cron=cron, zone=zone, every=every, anchor=anchor, at=at, missed=missed,
-        max_missed=max_missed, overlap=overlap, spread=spread,
+        max_missed=max_missed, overlap=overlap, spread=spread, expires_in=task.expires_in,
     )  # fmt: skip
     asyncio.run(
         add_schedule(
-            options.settings(), spoken, task_of(task),
+            options.settings(), spoken, task_of(changed(said, expires_in=None)),
             is_forced=force, replaces=replace, as_json=json,
         )
     )  # fmt: skip

@@ -4,39 +4,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from hive.command_options import Shell, SpokenFlags
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
-from hive.task_options import (
-    After,
-    Breaker,
-    Cwd,
-    Delay,
-    Env,
-    ExpiresAt,
-    ExpiresIn,
-    FromLine,
-    Group,
-    IfParentFails,
-    Key,
-    MaxAttempts,
-    MaxLosses,
-    Needs,
-    NoRerun,
-    Priority,
-    Pty,
-    Queue,
-    Retry,
-    RetryOn,
-    RunAt,
-    Shell,
-    SilenceTimeout,
-    Slots,
-    Stdin,
-    Timeout,
-    Unique,
-    UniqueFor,
-    WhenBusy,
-)
+from hive.task_options import FlagsOfOne, FromLine
 
 if TYPE_CHECKING:
     from hive.submitting.said import SaidTask
@@ -89,34 +60,9 @@ def submit(
     kind: Kind = None,
     *,
     payload: Payload = None,
-    cwd: Cwd = None,
-    env: Env = None,
     shell: Shell = False,
-    pty: Pty = False,
-    stdin: Stdin = None,
-    queue: Queue = "default",
-    priority: Priority = 0,
-    run_at: RunAt = None,
-    delay: Delay = None,
-    max_attempts: MaxAttempts = None,
-    max_losses: MaxLosses = None,
-    no_rerun: NoRerun = False,
-    retry: Retry = None,
-    retry_on: RetryOn = None,
-    timeout: Timeout = None,
-    silence_timeout: SilenceTimeout = None,
-    group: Group = None,
-    key: Key = None,
-    when_busy: WhenBusy = "wait",
-    unique: Unique = None,
-    unique_for: UniqueFor = None,
-    expires_at: ExpiresAt = None,
-    expires_in: ExpiresIn = None,
-    after: After = None,
-    if_parent_fails: IfParentFails = "cancel",
-    needs: Needs = None,
-    breaker: Breaker = None,
-    slots: Slots = 1,
+    terms: SpokenFlags,
+    task: FlagsOfOne,
     jsonl: Jsonl = None,
     from_line: FromLine = None,
     on_success: OnSuccess = None,
@@ -153,17 +99,10 @@ def submit(
         follows=follows,
     )  # fmt: skip
     work = _work(
-        kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env, pty=pty,
-        stdin=stdin,
+        kind, payload, terms, is_of_many=jsonl is not None, is_shell=shell,
+        reads_parents=task.after is not None,
     )  # fmt: skip
-    said = SaidTask(
-        kind=work.kind, payload=work.payload, queue=queue, priority=priority, run_at=run_at,
-        delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
-        when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
-        expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
-        if_parent_fails=if_parent_fails, needs=needs or (), breaker=breaker, slots=slots,
-    )  # fmt: skip
+    said = SaidTask(kind=work.kind, payload=work.payload, **task.said())
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
     else:
@@ -179,13 +118,11 @@ def submit(
 def _work(
     kind: str | None,
     payload: str | None,
+    terms: SpokenFlags,
     *,
     is_of_many: bool,
     is_shell: bool,
-    cwd: str | None,
-    env: list[str] | None,
-    pty: bool,
-    stdin: str | None,
+    reads_parents: bool,
 ) -> "SaidWork":
     """Return what to run; of many, what stands in for what a line leaves out."""
     from hive.behind_dashes import command_behind_dashes  # noqa: PLC0415
@@ -198,7 +135,7 @@ def _work(
     if is_of_many and kind is None and payload is None:
         return NO_WORK
     return said_work(
-        command, kind, payload, is_shell=is_shell, cwd=cwd, env=env, pty=pty, stdin=stdin,
+        command, kind, payload, terms, is_shell=is_shell, reads_parents=reads_parents,
         kind_said="its name",
     )  # fmt: skip
 

@@ -67,6 +67,7 @@ async def add_schedule(
             max_missed=new.max_missed,
             overlap=new.overlap,
             spread=new.spread,
+            expires_in=new.expires_in,
             replace=replaces,
         )
     if as_json:

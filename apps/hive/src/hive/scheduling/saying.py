@@ -1,7 +1,7 @@
 """When and how a schedule falls due, as a person says it in options."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ class SaidSchedule:
     max_missed: int
     overlap: str
     spread: str | None = None
+    expires_in: str | None = None
 
 
 def schedule_of(said: SaidSchedule, task: NewTask) -> NewSchedule:
@@ -44,8 +45,13 @@ def schedule_of(said: SaidSchedule, task: NewTask) -> NewSchedule:
         missed=_choice(said.missed, Missed, flag="--missed"),
         max_missed=said.max_missed,
         overlap=_choice(said.overlap, Overlap, flag="--overlap"),
-        spread=None if said.spread is None else read_duration(said.spread, flag="--spread"),
+        spread=_duration(said.spread, flag="--spread"),
+        expires_in=_duration(said.expires_in, flag="--expires-in"),
     )
+
+
+def _duration(text: str | None, *, flag: str) -> timedelta | None:
+    return None if text is None else read_duration(text, flag=flag)
 
 
 def _when(said: SaidSchedule) -> When:

@@ -1,5 +1,6 @@
 """Schedules in print: a table of all, everything about one, and the moments that come."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -12,13 +13,26 @@ from hive.printing import as_json
 from hive.tables import columns, fit, narrowed_lines
 from hive.words import counted
 from hive_client.schedules import next_ticks
-from hive_contracts.schedules import Cron, Every, Once, Schedule, ScheduleTick, TickOutcome, When
+from hive_contracts.schedules import (
+    NOT_OF_TICKS,
+    Cron,
+    Every,
+    Once,
+    Schedule,
+    ScheduleTick,
+    TickOutcome,
+    When,
+)
+from hive_contracts.tasks import NewTask
 from hive_contracts.tick_plans import MOST_COUNTED
 from hive_contracts.ticks import said
 
 __all__ = ["list_lines", "moment_lines", "plain", "plain_moments", "portrait_lines", "when_words"]
 
 LABEL_COLUMNS: Final = 10
+FOLDED: Final = frozenset({"limits"})
+"""What goes on below if it is long; of all else the beginning is enough."""
+
 HEADS: Final = ("name", "when", "next", "state", "task")
 
 
@@ -39,18 +53,23 @@ def plain(schedule: Schedule) -> dict[str, Any]:
     """Return a schedule for programs, durations in seconds."""
     fields = asdict(schedule)
     when, task = fields.pop("when"), fields.pop("task")
-    del fields["now"], task["run_at"]
-    timeout, spread = schedule.task.timeout, fields.pop("spread")
-    del task["timeout"]
+    del fields["now"]
+    for field in NOT_OF_TICKS:
+        del task[field]
     if "interval" in when:
         when["interval_seconds"] = when.pop("interval").total_seconds()
     return {
-        **fields,
+        **_in_seconds(fields, "spread", "expires_in"),
         "when": when,
-        "task": {**task, "timeout_seconds": timeout.total_seconds() if timeout else None},
-        "spread_seconds": spread.total_seconds() if spread else None,
+        "task": _in_seconds(task, "timeout", "silence_timeout"),
         "state": _state(schedule),
     }
+
+
+def _in_seconds(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the fields with the durations named in seconds."""
+    spans = {f"{name}_seconds": fields[name] and fields[name].total_seconds() for name in names}
+    return {name: value for name, value in fields.items() if name not in names} | spans
 
 
 def list_lines(schedules: Sequence[Schedule]) -> list[str]:
@@ -73,10 +92,12 @@ def portrait_lines(
 ) -> list[str]:
     """Return everything about one schedule; what is long is cut unless `is_full`."""
     width = columns() - LABEL_COLUMNS
-    lines = [
-        f"{label:<{LABEL_COLUMNS}}{text if is_full else fit(text, width)}"
-        for label, text in _facts(schedule)
-    ]
+    lines: list[str] = []
+    for label, text in _facts(schedule):
+        parts = textwrap.wrap(text, width) if label in FOLDED else [fit(text, width)]
+        heads = [label, *[""] * len(parts)]
+        shown = zip(heads, [text] if is_full else parts, strict=False)
+        lines += [f"{head:<{LABEL_COLUMNS}}{part}" for head, part in shown]
     if ticks:
         lines += ["", "ticks", *(f"  {_tick_line(tick)}" for tick in ticks)]
     verb = "resume" if schedule.paused_at else "pause"
@@ -120,15 +141,34 @@ def _facts(schedule: Schedule) -> Iterator[tuple[str, str]]:
     yield "kind", task.kind
     yield "queue", f"{task.queue}, priority {task.priority}"
     yield "group", task.group or schedule.name
+    yield from _demands(task)
     yield "payload", as_json(task.payload)
     yield "limits", _limits(schedule)
+
+
+def _demands(task: NewTask) -> Iterator[tuple[str, str]]:
+    if task.key is not None:
+        yield "key", task.key
+    if task.needs:
+        yield "needs", ", ".join(task.needs)
+    if task.breaker is not None:
+        yield "breaker", task.breaker
+    if task.slots > 1:
+        yield "slots", str(task.slots)
 
 
 def _limits(schedule: Schedule) -> str:
     task = schedule.task
     losses = counted(task.max_losses, "loss", "losses") if task.max_losses else "never run again"
     timeout = f"time-out {_duration(task.timeout)}" if task.timeout else "no time-out"
-    return f"{counted(task.max_attempts or 1, 'failure')}, {losses}, {timeout}"
+    parts = [counted(task.max_attempts or 1, "failure"), losses, timeout]
+    if task.silence_timeout:
+        parts.append(f"silence {_duration(task.silence_timeout)}")
+    if task.retry:
+        parts.append(f"retries: {task.retry}")
+    if schedule.expires_in:
+        parts.append(f"waits {_duration(schedule.expires_in)} after its tick at most")
+    return ", ".join(parts)
 
 
 def _state(schedule: Schedule) -> str:

@@ -34,15 +34,23 @@ __all__ = ["run_and_sit", "run_and_watch"]
 
 
 async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) -> int:
-    """Submit a `command` task, pass on its output, and return the exit code that tells its end."""
+    """Submit a `command` task, pass on its output, and return the exit code that tells its end.
+
+    An earlier task of the same unique key is watched in its place.
+    """
     check_payload(task.kind, task.payload)
     interrupts, clock = Interrupts(), BootClock()
     async with open_reach(settings) as reach:
         with interrupts.heard():
-            [task_id] = await reach.hive.submit_many([task])
+            [(task_id, is_new)] = await reach.hive.hand_in([task])
             begun_seconds = clock.seconds()
             is_telling = is_verbose or sys.stderr.isatty()
-            if is_telling:
+            if not is_new:
+                say(
+                    f"hive: nothing is added: task {task_id} has the unique key"
+                    f" {task.unique_key!r}, and is watched instead"
+                )
+            elif is_telling:
                 say(f"hive: task {task_id}, in queue {task.queue}")
             ended = await _watch(reach, task_id, interrupts, silence=settings.silence)
         if ended is None:

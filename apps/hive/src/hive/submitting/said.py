@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hive.command_options import CommandFlags, SpokenFlags
 from hive.durations import read_duration
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
@@ -105,45 +106,42 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
     )
 
 
-def command_payload(
-    *,
-    cwd: str | None,
-    env: list[str],
-    limits: list[str] | None = None,
-    startup_timeout: str | None = None,
-    linger_timeout: str | None = None,
-    pty: bool = False,
-    stdin: str | None = None,
-) -> dict[str, Any]:
+def command_payload(terms: CommandFlags, *, reads_parents: bool = False) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
+
+    One that comes after others, and `reads_parents`, is given what became of them.
 
     Raises:
         ConfigurationError: a variable or a limit has no value, a duration is malformed, or
             `stdin` is not `open`.
     """
     payload: dict[str, Any] = {
-        "cwd": str(Path(cwd or ".").absolute()),
-        "env": _assigned(env, "--env"),
+        "cwd": str(Path(terms.cwd or ".").absolute()),
+        "env": _assigned(terms.env or [], "--env"),
     }
-    if limits:
+    if terms.limit:
         payload["limits"] = {
             name: int(value) if value.isascii() and value.isdigit() else value
-            for name, value in _assigned(limits, "--limit").items()
+            for name, value in _assigned(terms.limit, "--limit").items()
         }
-    for name, said in (("startup", startup_timeout), ("linger", linger_timeout)):
+    for name, said in (("startup", terms.startup_timeout), ("linger", terms.linger_timeout)):
         if said is not None:
             length = read_duration(said, flag=f"--{name}-timeout")
             payload[f"{name}_seconds"] = length.total_seconds()
-    return payload | _speech(pty=pty, stdin=stdin, env=payload["env"])
+    if reads_parents:
+        payload["parents"] = True
+    return payload | (_speech(terms, payload["env"]) if isinstance(terms, SpokenFlags) else {})
 
 
-def _speech(*, pty: bool, stdin: str | None, env: dict[str, str]) -> dict[str, Any]:
+def _speech(terms: SpokenFlags, env: dict[str, str]) -> dict[str, Any]:
     """Return how people can speak with a command; its terminal is of the kind of this one."""
-    if stdin not in (None, "open"):
-        raise ConfigurationError(f"--stdin is {stdin!r}; it can only be open, for `hive send`")
-    if pty and "TERM" in os.environ:
+    if terms.stdin not in (None, "open"):
+        raise ConfigurationError(
+            f"--stdin is {terms.stdin!r}; it can only be open, for `hive send`"
+        )
+    if terms.pty and "TERM" in os.environ:
         env.setdefault("TERM", os.environ["TERM"])
-    asked = {"pty": pty, "stdin_open": stdin is not None}
+    asked = {"pty": terms.pty, "stdin_open": terms.stdin is not None}
     return {name: True for name, is_asked in asked.items() if is_asked}
 
 

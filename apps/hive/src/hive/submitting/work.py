@@ -1,12 +1,14 @@
 """What to run, as a person says it: a command, or a kind with its payload."""
 
+from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
+from hive.command_options import CommandFlags
 from hive.submitting.payloads import read_payload
 from hive.submitting.said import command_payload
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["NO_WORK", "SaidWork", "said_work"]
+__all__ = ["NO_WORK", "SaidWork", "flags_of", "said_work"]
 
 
 class SaidWork(NamedTuple):
@@ -26,16 +28,15 @@ def said_work(
     command: list[str],
     kind: str | None,
     payload: str | None,
+    terms: CommandFlags,
     *,
     is_shell: bool,
-    cwd: str | None,
-    env: list[str] | None,
-    pty: bool = False,
-    stdin: str | None = None,
+    reads_parents: bool = False,
     kind_said: str = "--kind",
 ) -> SaidWork:
     """Return the work that the words of a command, or else a kind and --payload, say.
 
+    A command that `reads_parents` is given what became of the tasks that it comes after;
     `kind_said` is how a kind is given.
 
     Raises:
@@ -47,15 +48,16 @@ def said_work(
             f"say what to submit: a command behind --, or a kind by {kind_said} and --payload{got}"
         )
     if not command:
-        if is_shell or cwd is not None or env or pty or stdin is not None:
-            raise ConfigurationError(
-                "--shell, --cwd, --env, --pty and --stdin are for a command; of a kind they are in"
-                " the payload"
-            )
+        if wrong := [*["--shell"] * is_shell, *flags_of(terms)]:
+            raise ConfigurationError(f"{wrong[0]} is for a command; of a kind it is in the payload")
         return SaidWork(kind or "", read_payload("{}" if payload is None else payload))
     if payload is not None:
         raise ConfigurationError("--payload is the input of a kind; a command needs none")
     words = {"argv": [" ".join(command)] if is_shell else command, "shell": is_shell}
-    return SaidWork(
-        "command", words | command_payload(cwd=cwd, env=env or [], pty=pty, stdin=stdin)
-    )
+    return SaidWork("command", words | command_payload(terms, reads_parents=reads_parents))
+
+
+def flags_of(terms: CommandFlags) -> list[str]:
+    """Return the flags that were given, as they are typed."""
+    given = [field.name for field in fields(terms) if getattr(terms, field.name)]
+    return [f"--{name.replace('_', '-')}" for name in given]

@@ -2,7 +2,7 @@
 --
 -- What the queen reckoned holds for the schedule as she saw it: where `next_at` or `revision` is
 -- another by now, or somebody else writes it at this moment, nothing is done. Beyond that a tick is
--- a row of `hive.tick`, whose key it can have once.
+-- a row of `hive.tick`, whose key it can have once. A task with a key gets in line by the trigger on the table.
 --
 -- $1 schedule_ids      bigint[]
 -- $2 revisions         bigint[]       as they were seen
@@ -68,12 +68,13 @@ left_out as (
 ),
 added as (
   insert into hive.task (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
-                         state)
+                         key, needs, breaker, retry, silence_timeout, expires_at, state)
   overriding system value
   select t.task_id, kind,
          case when position('{tick}' in payload::text) = 0 then payload
               else replace(payload::text, '{tick}', said)::jsonb end,
          queue, priority, r.run_at, max_attempts, max_losses, timeout, coalesce(group_name, name),
+         key, needs, breaker, retry, silence_timeout, t.tick_at + expires_in,
          (case when r.run_at > statement_timestamp() then 'scheduled' else 'queued' end)::hive.task_state
   from told t
     join decided d on d.id = t.schedule_id and d.tick_at = t.tick_at

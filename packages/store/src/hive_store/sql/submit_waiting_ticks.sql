@@ -35,12 +35,13 @@ told as (
 ),
 added as (
   insert into hive.task (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
-                         state)
+                         key, needs, breaker, retry, silence_timeout, expires_at, state)
   overriding system value
   select task_id, kind,
          case when position('{tick}' in payload::text) = 0 then payload
               else replace(payload::text, '{tick}', said)::jsonb end,
          queue, priority, r.run_at, max_attempts, max_losses, timeout, coalesce(group_name, name),
+         key, needs, breaker, retry, silence_timeout, c.tick_at + expires_in,
          (case when r.run_at > statement_timestamp() then 'scheduled' else 'queued' end)::hive.task_state
   from chosen c
     cross join lateral (
