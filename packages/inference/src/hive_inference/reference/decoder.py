@@ -58,7 +58,8 @@ class PlainDecoder:
 
     def _turned(self, x: F64) -> F64:
         half = x.shape[-1] // 2
-        speeds: F64 = np.power(self._shape.rotary_base, -np.arange(half) / half)
+        exponents: F64 = np.linspace(0.0, -1.0, half, endpoint=False)
+        speeds = np.power(self._shape.rotary_base, exponents)
         angles = np.arange(len(x))[:, None] * speeds
         cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
         first, second = x[..., :half], x[..., half:]
