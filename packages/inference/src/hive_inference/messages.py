@@ -144,16 +144,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedded:
-    """Vectors of some texts of a request."""
+    """The vector of one text of a request."""
 
     number: int
-    first: int
-    """Which of the texts the first vector is of."""
+    place: int
+    """Which of the request's texts it is of, from 0."""
 
-    count: int
-    width: int
-    vectors: bytes
-    """float32, row after row."""
+    vector: bytes
+    """float32, native order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,5 +107,5 @@ def _keep_top_p(logits: F32, share: float) -> None:
     order = np.argsort(-logits, kind="stable")
     weights: F32 = np.exp(logits[order] - logits[order[0]])
     cumulated: F64 = np.cumsum(weights, dtype=np.float64)
-    kept = int(np.searchsorted(cumulated, share * cumulated[-1])) + 1
+    kept = int(np.count_nonzero(cumulated < share * cumulated[-1])) + 1
     logits[order[kept:]] = -np.inf
