@@ -168,12 +168,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A request cannot be served as it stands, or not now."""
+    """A request cannot be served as it stands."""
 
     number: int
     error: str
-    is_full: bool = False
-    """Whether it is only that the queue is full."""
 
 
 Ask: TypeAlias = Generate | Embed
