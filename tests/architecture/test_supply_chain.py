@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 LICENCES: Final = ROOT / "licences.txt"
 
 LOOKED_AT: Final = {
-    "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0",
-    "PostgreSQL", "Unlicense",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0",
+    "MPL-2.0", "PSF-2.0", "PostgreSQL", "Unlicense", "Zlib",
 }  # fmt: skip
 """Licences that ask for no more than to be named, or (MPL) for the file's own source."""
 

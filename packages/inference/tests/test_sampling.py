@@ -26,7 +26,7 @@ def random_logits(seed: int, *shape: int) -> F32:
 
 
 def sampler_of(sampling: Sampling, vocabulary: int, *, prompt: tuple[int, ...] = ()) -> Sampler:
-    return Sampler(sampling, vocabulary=vocabulary, prompt=prompt, max_tokens=100)
+    return Sampler(sampling, vocabulary=vocabulary, prompt=prompt)
 
 
 @given(samplings, st.integers(2, 50), st.integers(0, 999))
@@ -64,7 +64,7 @@ def test_a_sequence_draws_the_same_whatever_its_mates(
 
 def test_frequencies_are_the_probabilities():
     logits = np.array([[0.0, 1.0, 2.0, -np.inf]], np.float32)
-    sampler = Sampler(Sampling(seed=7), vocabulary=4, prompt=(), max_tokens=20_000)
+    sampler = Sampler(Sampling(seed=7), vocabulary=4, prompt=())
     drawn = [choose([sampler], logits.copy())[0] for _ in range(20_000)]
     shares = np.bincount(drawn, minlength=4) / len(drawn)
     expected = probabilities([0.0, 1.0, 2.0, -np.inf], set(), Sampling())

@@ -1,7 +1,7 @@
 """The next token of each sequence, drawn from its logits by its own stream of random numbers.
 
-A sequence's numbers are drawn when it begins, from a Philox stream that its seed keys, one for each
-token; the token is where the number falls among the cumulated probabilities. So a seed gives the
+A sequence has a Philox stream that its seed keys, and of it a number for each token; the token is
+where the number falls among the cumulated probabilities. So a seed gives the
 same text whatever else is in the batch. Every operation works row by row.
 
 Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox); Keskar et al.,
@@ -9,6 +9,7 @@ CTRL, 2019, section 4.1 (repetition penalty); Holtzman et al., The Curious Case 
 Degeneration, 2019, section 3.1 (top-p).
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -19,6 +20,9 @@ from hive_inference.messages import Sampling
 
 __all__ = ["Sampler", "choose"]
 
+_DRAWN_AT_ONCE: Final = 64
+"""Numbers: one by one, each would cost as much as all of these."""
+
 _BELOW_ONE: Final = 1.0 - 2.0**-40
 """Keeps rounding from letting a number fall behind the last probability."""
 
@@ -26,14 +30,11 @@ _BELOW_ONE: Final = 1.0 - 2.0**-40
 class Sampler:
     """How one sequence goes on."""
 
-    def __init__(
-        self, sampling: Sampling, *, vocabulary: int, prompt: Iterable[int], max_tokens: int
-    ) -> None:
-        """Draw the numbers for up to `max_tokens` tokens."""
+    def __init__(self, sampling: Sampling, *, vocabulary: int, prompt: Iterable[int]) -> None:
+        """Begin after `prompt`."""
         self.sampling = sampling
-        draw = np.random.Generator(np.random.Philox(key=sampling.seed))
-        self._uniforms: F64 = draw.random(max_tokens) * _BELOW_ONE
-        self._drawn = 0
+        self._stream = np.random.Generator(np.random.Philox(key=sampling.seed))
+        self._drawn: deque[float] = deque()
         self._seen: Bool | None = None
         if sampling.repetition_penalty != 1.0:
             self._seen = np.zeros(vocabulary, np.bool_)
@@ -41,8 +42,9 @@ class Sampler:
 
     def next_uniform(self) -> float:
         """Return the next number, from 0 to just below 1."""
-        self._drawn += 1
-        return float(self._uniforms[self._drawn - 1])
+        if not self._drawn:
+            self._drawn.extend((self._stream.random(_DRAWN_AT_ONCE) * _BELOW_ONE).tolist())
+        return self._drawn.popleft()
 
     def filter(self, logits: F32) -> None:
         """Take the temperature into account, and make impossible what must not be drawn.

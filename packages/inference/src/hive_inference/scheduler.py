@@ -178,7 +178,6 @@ class Scheduler:
                 ask.sampling,
                 vocabulary=self._decoder.shape.vocabulary,
                 prompt=tokens,
-                max_tokens=ask.max_tokens,
             ),
             stream=TextStream(self._tokenizer),
             watch=StopWatch(ask.stop),

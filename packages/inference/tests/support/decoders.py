@@ -33,10 +33,10 @@ def random_weights(shape: DecoderShape, seed: int = 0) -> Mapping[str, F32]:
     for name, size in trained_shapes(shape).items():
         if is_bare and name.endswith((".bias", ".beta")):
             continue
-        scale = 1.0 if len(size) == 1 else 1.5 / np.sqrt(size[0])
+        scale = np.float32(1.0 if len(size) == 1 else 1.5 / np.sqrt(size[0]))
         weights[name] = scale * draw.standard_normal(size, dtype=np.float32)
         if name.endswith(".gamma"):
-            weights[name] = 1.0 + 0.3 * weights[name]
+            weights[name] = 1 + np.float32(0.3) * weights[name]
     weights["embedding"] = draw.standard_normal((shape.vocabulary, shape.width), dtype=np.float32)
     return weights
 

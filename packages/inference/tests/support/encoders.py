@@ -19,9 +19,9 @@ def random_weights(shape: EncoderShape, seed: int = 0) -> Mapping[str, F32]:
     draw = np.random.default_rng(seed)
     weights: dict[str, F32] = {}
     for name, size in trained_shapes(shape).items():
-        scale = 0.3 if len(size) == 1 else 1.0 / np.sqrt(size[0])
+        scale = np.float32(0.3 if len(size) == 1 else 1.0 / np.sqrt(size[0]))
         tensor = scale * draw.standard_normal(size, dtype=np.float32)
-        weights[name] = 1.0 + tensor if name.endswith(".gamma") else tensor
+        weights[name] = 1 + tensor if name.endswith(".gamma") else tensor
     weights["embedding"] = draw.standard_normal((shape.vocabulary, shape.width), dtype=np.float32)
     return weights
 

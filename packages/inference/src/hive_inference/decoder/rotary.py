@@ -40,7 +40,7 @@ class Rotation:
         """
         cosines, sines = turns
         rows, heads, width = x.shape
-        swapped = x.reshape(rows, heads, 2, self._half)[:, :, ::-1].reshape(rows, heads, width)
-        swapped *= sines
+        halves = x.reshape(rows, heads, 2, self._half)
+        swapped = halves[:, :, ::-1] * sines.reshape(rows, 1, 2, self._half)
         x *= cosines
-        x += swapped
+        x += swapped.reshape(rows, heads, width)
