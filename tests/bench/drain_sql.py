@@ -67,7 +67,7 @@ async def drain(url: str, count: int, bundle: int) -> tuple[float, dict[str, flo
         parts = marks.intervals()
         rows = await send(
             "claim_tasks", queen, "default", bundle, 15.0, bundle, 1, parts.after_priorities,
-            parts.after_run_ats, parts.after_ids, parts.last_priorities,
+            parts.after_run_ats, parts.after_ids, parts.last_priorities, "",
         )  # fmt: skip
         marks.advance(
             ClaimedBundle(

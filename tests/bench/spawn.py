@@ -23,13 +23,21 @@ from hive_process.spawner import GuardedSpawner
 from hive_testkit.attempts import RecordingAttempt
 
 
+def drop(_: bytes) -> None:
+    """Take output, and keep none."""
+
+
+def nothing() -> None:
+    """Hear of the end of output."""
+
+
 async def guarded(spawner: GuardedSpawner, count: int, flight: int) -> float:
     """Return the rate of the spawner, with output captured as the executor does."""
     numbers = iter(range(count))
 
     async def one_slot() -> None:
         for _ in numbers:
-            with OutputPipe(lambda _: None) as out, OutputPipe(lambda _: None) as err:
+            with OutputPipe(drop, nothing) as out, OutputPipe(drop, nothing) as err:
                 files = {1: out.far_end, 2: err.far_end}
                 process = await spawner.spawn(Launch(argv=(PROGRAM,), env=ENV, files=files))
                 out.begin()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 from collections.abc import AsyncGenerator, Mapping
@@ -15,10 +16,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from hive_client import Hive
+from hive_client import Cursor, Hive
+from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.states import TaskState
-from hive_store import migrate
+from hive_store import EventFilter, migrate, open_line
+from hive_store.deeds import myself
+from hive_store.webhook_store import Target, WebhookStore
 from hive_testkit.cluster import Cluster, running_cluster, until
 from hive_testkit.console import Console
 from hive_testkit.guarded_redis import GuardedRedis, running_guarded_redis
@@ -120,6 +125,54 @@ async def test_a_viewer_sees_everything_and_changes_nothing(guarded: Guarded) ->
         assert refused.returncode != 0
         assert "permission denied" in refused.stderr
         assert refused.stderr.count("\n") == 1, refused.stderr
+
+
+async def test_webhooks_are_added_by_the_owner_and_served_by_queens(guarded: Guarded) -> None:
+    signatures: list[str] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        signatures.extend(re.findall(r"webhook-signature: (v1,\S+)", head))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    url = "http://{}:{}/".format(*server.sockets[0].getsockname())
+    for role in ("submitter", "queen"):
+        refused = await guarded.console(role, "webhook", "add", url)
+        assert refused.returncode == 2, refused.stdout
+        assert "permission denied" in refused.stderr
+    async with open_line(guarded.roles.database_url) as line:
+        target = Target(url=url, secret="a secret of some length")
+        await WebhookStore(line).add(target, EventFilter(), actor=myself())
+    guarded.start("queen", "queen", role="queen")
+    async with Hive.connect(guarded.roles.url_of("submitter")) as hive:
+        await hive.submit("command", {"argv": ["true"]})
+        async with hive.subscriber("books", begin=Cursor()) as events:
+            assert (await anext(events)).type == "queued"
+            await events.commit()
+    await until_so(lambda: len(signatures) > 0, within_seconds=60)
+    listed = await guarded.console("viewer", "webhook", "list", "--json")
+    assert json.loads(listed.stdout)[0]["is_signed"] is True
+    server.close()
+
+
+async def test_an_operator_steers_and_a_submitter_does_not(guarded: Guarded) -> None:
+    async with Hive.connect(guarded.roles.url_of("operator")) as hive:
+        assert await hive.pause_queue("default", reason="a new model")
+        await hive.set_limit(Limit(scope=LimitScope.KIND, target="command", max_running=1))
+        assert [used.limit.target for used in await hive.limits()] == ["command"]
+        assert await hive.remove_limit(LimitScope.KIND, "command")
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.submit("command", {"argv": ["true"]})
+    async with Hive.connect(guarded.roles.url_of("submitter")) as hive:
+        task_id = await hive.submit("command", {"argv": ["true"]})
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.resume_queue("default")
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            await hive.move(task_id, queue="slow")
+    async with Hive.connect(guarded.roles.url_of("operator")) as hive:
+        assert await hive.move(task_id, queue="slow") == [task_id]
 
 
 async def test_a_process_under_the_wrong_role_says_so_and_ends(guarded: Guarded) -> None:

@@ -1,4 +1,4 @@
-"""The programs of README.md and docs/python.md run as they stand, against one `hive up`."""
+"""The programs of README.md and of pages in docs run as they stand, against one `hive up`."""
 
 import json
 import os
@@ -17,6 +17,8 @@ from hive_testkit.console import LONGEST_SECONDS, Console
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+FLOWS = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAM = re.compile(
     r"```python\n# (?P<name>\w+\.py)\n(?P<source>.*?)```(?:\n\n```text\n(?P<output>.*?)```)?",
@@ -31,7 +33,8 @@ class Program:
     output: str | None
 
 
-PROGRAMS = [Program(*found) for page in (README, PAGE) for found in PROGRAM.findall(page)]
+PAGES = (README, PAGE, FLOWS, EVENTS)
+PROGRAMS = [Program(*found) for page in PAGES for found in PROGRAM.findall(page)]
 SCRIPTS = [program for program in PROGRAMS if program.output]
 
 
@@ -44,8 +47,9 @@ def folder() -> Generator[Path]:
             (folder / program.name).write_text(f"# {program.name}\n{program.source}")
         console = Console(folder / "data")
         [line] = re.findall(r"^\$ hive (up .*)$", PAGE, re.MULTILINE)
+        [also] = re.findall(r"^\$ hive up -d (--allow .*)$", FLOWS, re.MULTILINE)
         try:
-            up = console(*line.split(), cwd=folder)
+            up = console(*line.split(), *also.split(), cwd=folder)
             assert up.returncode == 0, up.stderr
             yield folder
         finally:
@@ -69,11 +73,11 @@ def run(program: Program, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_every_program_is_found_and_both_pages_have_the_same_module() -> None:
-    assert (README + PAGE).count("```python") == len(PROGRAMS)
-    module, same = [program for program in PROGRAMS if not program.output]
+def test_every_program_is_found_and_two_pages_have_the_same_module() -> None:
+    assert "".join(PAGES).count("```python") == len(PROGRAMS)
+    module, same, flow = [program for program in PROGRAMS if not program.output]
     assert module == same
-    assert module.name == "my_module.py"
+    assert (module.name, flow.name) == ("my_module.py", "my_flow.py")
 
 
 def test_every_program_prints_what_its_page_says(folder: Path) -> None:

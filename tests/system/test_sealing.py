@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -106,6 +107,9 @@ async def test_an_encrypted_task_is_opaque_in_postgres_and_runs_where_the_key_is
     read = await asyncio.to_thread(reader, "show", str(task_id), "--full")
     assert SECRET in read.stdout
     assert '"exit_code": 1' in read.stdout
+    told = await asyncio.to_thread(reader, "events", "--since", "1h", "--json")
+    assert [json.loads(line)["type"] for line in told.stdout.splitlines()][-1] == "failed"
+    assert SECRET not in told.stdout
 
 
 async def stored(cluster: Cluster, task_id: TaskId) -> str:
@@ -174,3 +178,47 @@ async def schedule_row(cluster: Cluster) -> str:
         return await connection.fetchval("select to_jsonb(s)::text from hive.schedule s")
     finally:
         await connection.close()
+
+
+FLOW = """
+from hive_calls import fetch_parents, submit_on_success
+from hive_client import NewTask
+
+async def begin(word):
+    submit_on_success(NewTask(kind="call", payload={"function": "sealed_flow:say", "args": [word]},
+                              name="said"))
+    submit_on_success(NewTask(kind="call", payload={"function": "sealed_flow:tell"},
+                              group="told", after=["said"]))
+
+async def say(word):
+    return word
+
+async def tell():
+    return [parent.result for parent in await fetch_parents()]
+"""
+
+
+async def test_what_follows_a_sealed_task_is_sealed_and_reads_the_results_it_comes_after(
+    cluster: Cluster, keys: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sealed_flow.py").write_text(FLOW, encoding="utf-8")
+    cluster.start("queen", "queen")
+    sealing = environment(
+        keys, sign_with="sign-1", encrypt_with="crypt-1", accept_signed_by="sign-1"
+    )
+    cluster.start(
+        "worker", "worker", "--allow", "sealed_flow", env={**sealing, "PYTHONPATH": str(tmp_path)}
+    )
+    settings = SealingSettings(key_dir=keys, sign_with="sign-1", encrypt_with="crypt-1")
+    async with Hive.connect(cluster.database_url, cluster.redis_url, sealing=settings) as hive:
+        payload = {"function": "sealed_flow:begin", "args": [SECRET]}
+        first = await hive.submit("call", payload)
+        ended = await hive.wait(first, within=WITHIN)
+        assert ended.state is TaskState.SUCCEEDED, ended.error
+        said, told = TaskId(first + 1), TaskId(first + 2)
+        ended = await hive.wait(told, within=WITHIN)
+        assert (ended.state, ended.result) == (TaskState.SUCCEEDED, [SECRET]), ended.error
+    for task_id in (said, told):
+        row = await stored(cluster, task_id)
+        assert SECRET not in row
+        assert "sealed_flow" not in row

@@ -153,6 +153,25 @@ def test_a_filter_finds_only_what_the_deed_can_be_done_to(desk: Desk) -> None:
     assert state_of(desk, other) == "queued"
 
 
+def test_a_key_chooses_too(desk: Desk) -> None:
+    [mine] = desk.submit(key="mine")
+    [other] = desk.submit(key="other")
+    assert desk("list", "--key", "mine", "--ids").stdout == f"{mine}\n"
+    assert desk("cancel", "--key", "mine").returncode == 0
+    assert (state_of(desk, mine), state_of(desk, other)) == ("cancelled", "blocked")
+
+
+def test_who_cancelled_what_is_written_down(desk: Desk) -> None:
+    named, *_ = desk.submit(3, group="g")
+    desk("cancel", str(named))
+    desk("cancel", "--group", "g", "--state", "queued")
+    rows = desk.sql("select target, details from hive.audit where what = 'cancel' order by at")
+    assert [tuple(row) for row in rows] == [
+        (str(named), '{"tasks": 1}'),
+        ("--state queued --group g", '{"tasks": 2}'),
+    ]
+
+
 def test_a_dry_run_changes_nothing_and_names_the_first(desk: Desk) -> None:
     task_ids = desk.submit(30)
     done = desk("cancel", "--state", "queued", "--dry-run")

@@ -31,6 +31,20 @@ async def test_servers_that_answer_are_fine(
     assert "transaction" not in found
 
 
+async def test_the_fences_around_commands_are_named(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    found = await checks(database_url, redis_url, tmp_path)
+    fences = [name for name in found if name.startswith("fence: ")]
+    assert fences == [
+        "fence: process trees",
+        "fence: limits",
+        "fence: memory shortage",
+        "fence: control groups",
+    ]
+    assert all(found[name].is_fine for name in fences)
+
+
 async def test_the_connections_that_the_server_has_left_are_counted(
     own_postgres: OwnServer, redis_url: str, tmp_path: Path
 ) -> None:

@@ -66,6 +66,10 @@ def test_the_help_of_every_command_has_an_example_and_fits_80_columns() -> None:
         text = command.get_help(context)
         assert "Example" in text, name
         assert max(map(len, text.splitlines())) <= 80, name
+        for below in getattr(command, "commands", {}).values():
+            text = below.get_help(below.context_class(below, info_name=name, max_content_width=80))
+            assert "Example" in text, below.name
+            assert max(map(len, text.splitlines())) <= 80, below.name
 
 
 def test_a_wrong_setting_is_one_line_on_stderr_and_exit_code_2(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hive_contracts.tasks import NewTask
 from hive_store import TaskStore, migrate, open_line
 from hive_testkit.console import LONGEST_SECONDS, Console
 from hive_testkit.desk import Desk
+from hive_testkit.ground import Ground
 from hive_testkit.plugin import OwnServer
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (\S+) +(\S.*)")
@@ -67,10 +68,10 @@ def test_a_line_fits_into_80_columns_and_json_has_all(desk: Desk) -> None:
 
 def test_a_program_goes_on_behind_the_last_cursor_it_has_seen(desk: Desk) -> None:
     task_ids = [desk.submit()[0] for _ in range(5)]
-    whole = objects(desk, "--since", "0/0")
+    whole = objects(desk, "--cursor", "0:0")
     assert [event["task_ids"] for event in whole] == [[task_id] for task_id in task_ids]
-    assert objects(desk, "--since", whole[2]["cursor"]) == whole[3:]
-    assert objects(desk, "--since", whole[-1]["cursor"]) == []
+    assert objects(desk, "--cursor", whole[2]["cursor"]) == whole[3:]
+    assert objects(desk, "--cursor", whole[-1]["cursor"]) == []
 
 
 def test_events_are_chosen_by_type_task_group_and_time(desk: Desk) -> None:
@@ -88,6 +89,85 @@ def test_events_are_chosen_by_type_task_group_and_time(desk: Desk) -> None:
     assert {kind for kind, _ in lines(desk, "--since", "1h")} == {"cancelled"}
     assert len(lines(desk, "--since", "3h")) == 4
     assert lines(desk, "--since", "2999-01-01") == []
+    assert {kind for kind, _ in lines(desk, "--until", "1h")} == {"queued"}
+    assert lines(desk, "--since", "1h", "--until", "1h") == []
+    assert {kind for kind, _ in lines(desk, "--since", "3h", "--until", "1h")} == {"queued"}
+
+
+def test_events_are_chosen_by_what_only_the_task_knows_and_lists_are_cut_down(desk: Desk) -> None:
+    async def submit(ground: Ground) -> list[TaskId]:
+        return await ground.tasks.submit(
+            [NewTask(kind="a", queue="x"), NewTask(kind="b", queue="x"), NewTask(kind="b")]
+        )
+
+    first, second, third = desk.do(submit)
+    for words, wanted in (
+        (["--queue", "x"], [first, second]),
+        (["--kind", "b"], [second, third]),
+        (["--queue", "x", "--kind", "b"], [second]),
+        (["--task", str(third)], [third]),
+    ):
+        assert [event["task_ids"] for event in objects(desk, *words)] == [wanted]
+    assert objects(desk, "--queue", "y") == []
+
+
+def test_the_cursor_at_the_end_is_printed_also_if_nothing_was_wanted(desk: Desk) -> None:
+    desk.submit()
+    [last] = objects(desk, "--since", "1h", "--type", "failed", "--show-cursor")
+    assert objects(desk, "--cursor", last["cursor"]) == []
+    done = desk("events", "--cursor", last["cursor"], "--show-cursor")
+    assert done.stdout == f"-- cursor: {last['cursor']}\n"
+    [task_id] = desk.submit()
+    assert lines(desk, "--cursor", last["cursor"]) == [("queued", f"task {task_id}")]
+
+
+def test_a_cursor_whose_day_was_dropped_is_told_with_what_is_lost(desk: Desk) -> None:
+    desk.sql(
+        "create table hive.event_20200101 partition of hive.event"
+        " for values from ('2020-01-01 00:00+00') to ('2020-01-02 00:00+00')"
+    )
+    for hour in (10, 11):
+        desk.sql(
+            "insert into hive.event (type, task_id, at) values"
+            f" ('started', 1, '2020-01-01 {hour}:00+00')"
+        )
+    first, second = (event["cursor"] for event in objects(desk, "--cursor", "0:0"))
+    [task_id] = desk.submit()
+    desk.sql("select hive.drop_event_days(7)")
+    done = desk("events", "--cursor", first)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"all that came behind cursor {first}: events up to 2020-01-01 11:00:00" in done.stderr
+    assert f"nothing is missing from cursor {second} on" in done.stderr
+    for cursor in (second, "0:0"):
+        assert lines(desk, "--cursor", cursor) == [("queued", f"task {task_id}")]
+
+
+def test_a_time_before_what_is_kept_is_told_and_what_is_left_is_shown(desk: Desk) -> None:
+    [task_id] = desk.submit()
+    desk.sql(
+        "insert into hive.event_horizon (xid, id, at)"
+        " values ('1', 0, clock_timestamp() - interval '7 days')"
+    )
+    assert lines(desk, "--since", "2h") == [("queued", f"task {task_id}")]
+    done = desk("events", "--since", "8d")
+    assert f"task {task_id}" in done.stdout
+    assert "were dropped (queen.event_days says for how long they are kept)" in done.stderr
+
+
+def test_a_task_that_retention_has_deleted_is_known_while_the_log_tells_of_it(desk: Desk) -> None:
+    [task_id] = desk.submit()
+    desk("cancel", str(task_id))
+    desk.sql("delete from hive.task")
+    told = lines(desk, "--task", str(task_id), "--since", "1h")
+    assert told == [("queued", f"task {task_id}"), ("cancelled", f"task {task_id}")]
+    assert lines(desk, "--task", str(task_id)) == told[1:]
+    assert f"there is no task {task_id + 1}" in desk("events", "--task", str(task_id + 1)).stderr
+
+
+def test_a_cursor_of_another_log_is_told(desk: Desk) -> None:
+    done = desk("events", "--cursor", f"{2**62}:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "lies ahead of this event log" in done.stderr
 
 
 def test_a_log_of_many_pages_is_printed_whole_and_searched_backwards(desk: Desk) -> None:
@@ -95,7 +175,7 @@ def test_a_log_of_many_pages_is_printed_whole_and_searched_backwards(desk: Desk)
     desk.sql(
         "insert into hive.event (type, task_id) select 'started', g from generate_series(1, 2500) g"
     )
-    assert len(objects(desk, "--since", "0/0")) == 2501
+    assert len(objects(desk, "--cursor", "0:0")) == 2501
     assert [event["type"] for event in objects(desk, "--type", "lost")] == ["lost"]
 
 
@@ -103,6 +183,11 @@ def test_a_log_of_many_pages_is_printed_whole_and_searched_backwards(desk: Desk)
     ("words", "message"),
     [
         (["--since", "yesterday"], "--since is 'yesterday'; write how long ago"),
+        (["--cursor", "7/1"], "--cursor is '7/1'; write XID:ID"),
+        (["--cursor", f"{2**63}:1"], "; write XID:ID"),
+        (["--cursor", "0:0", "--since", "1h"], "--since and --cursor both say where to begin"),
+        (["-f", "--until", "1h"], "--follow goes on for ever"),
+        (["-f", "--show-cursor"], "with --json each line has one"),
         (["--type", "faild"], "'faild' is no type of event; did you mean failed?; types: queued, "),
         (["--task", "999999999"], "there is no task 999999999"),
         (["--task", str(2**64)], f"there is no task {2**64}"),
@@ -143,7 +228,7 @@ def test_followed_the_past_and_the_present_join_without_a_seam(desk: Desk) -> No
 
 def test_followed_without_a_redis_the_log_is_looked_at(desk: Desk) -> None:
     alone = Console(desk.data_dir, {"HIVE_DATABASE_URL": desk.database_url})
-    with followed(alone, "--since", "0/0") as process:
+    with followed(alone, "--cursor", "0:0") as process:
         for _ in range(2):
             [task_id] = desk.submit()
             assert next_event(process) == ("queued", [task_id])
@@ -152,7 +237,7 @@ def test_followed_without_a_redis_the_log_is_looked_at(desk: Desk) -> None:
 def test_followed_only_what_is_wanted_is_shown(desk: Desk) -> None:
     mine, other = desk.submit(2)
     with followed(desk.console, "--task", str(mine)) as process:
-        assert next_event(process) == ("queued", [mine, other])
+        assert next_event(process) == ("queued", [mine])
         desk("cancel", str(other))
         desk("cancel", str(mine))
         assert next_event(process) == ("cancelled", [mine])
@@ -187,7 +272,7 @@ async def test_followed_nothing_is_missed_over_restarts_of_redis_and_postgres(
         async with open_line(own_postgres.url) as line:
             return await TaskStore(line).submit([NewTask(kind="trial")])
 
-    with followed(Console(tmp_path, urls), "--since", "0/0") as process:
+    with followed(Console(tmp_path, urls), "--cursor", "0:0") as process:
         first = await submit()
         assert next_event(process) == ("queued", first)
         assert process.stderr is not None
@@ -216,13 +301,13 @@ def test_on_a_terminal_ctrl_c_ends_it_and_says_how_to_go_on(desk: Desk) -> None:
     [new] = desk.submit()
     terminal.expect(rf"queued +task {new}\b")
     terminal.sendintr()
-    terminal.expect(r"to go on from here, add --since (\d+/\d+)")
+    terminal.expect(r"to go on from here, add --cursor (\d+:\d+)")
     cursor = terminal.match[1]
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 130
     [later] = desk.submit()
-    assert lines(desk, "--since", cursor) == [("queued", f"task {later}")]
+    assert lines(desk, "--cursor", cursor) == [("queued", f"task {later}")]
 
 
 def test_a_reader_that_leaves_ends_it_quietly(desk: Desk) -> None:

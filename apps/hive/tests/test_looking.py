@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -64,11 +65,8 @@ def test_show_tells_how_each_attempt_ended_and_where_it_ran(hive: Console) -> No
     assert max(map(len, shown.splitlines())) <= 80
     assert "state     failed" in shown
     assert "error     exit code 2" in shown
-    first, second = [
-        line for line in shown.splitlines() if "exit code" in line and "process" in line
-    ]
-    assert "exit code 1" in first
-    assert "exit code 2" in second
+    attempts = shown.partition("attempts")[2].partition("timeline")[0]
+    assert re.search(r"1  failed .*exit code 1.*\n +2  failed .*exit code 2", attempts), attempts
     found = json.loads(hive("show", task, "--json").stdout)
     assert [past["error"] for past in found["history"]] == ["exit code 1"]
     assert [event["type"] for event in found["events"]] == [

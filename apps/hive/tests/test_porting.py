@@ -28,7 +28,7 @@ def other(
 def test_tasks_go_from_one_hive_into_another(desk: Desk, other: Desk, tmp_path: Path) -> None:
     desk.submit(3)
     file = tmp_path / "tasks.jsonl"
-    done = desk("export", "-o", str(file))
+    done = desk("export", str(file))
     assert (done.returncode, done.stdout) == (0, "")
     assert "hive: wrote 3 tasks as of " in done.stderr
     assert file.stat().st_mode & 0o777 == 0o600
@@ -40,7 +40,7 @@ def test_tasks_go_from_one_hive_into_another(desk: Desk, other: Desk, tmp_path: 
     assert (tmp_path / "map").read_text() == "1 7\n2 8\n3 9\n"
     done = other("import", str(file), "--json")
     assert json.loads(done.stdout) == {
-        "imported": {"task": 3, "attempt": 0, "output": 0, "event": 1},
+        "imported": {"task": 3, "dependency": 0, "attempt": 0, "output": 0, "event": 1},
         "ids": "new",
         "runs": [{"first": 1, "last": 3, "became": 10}],
         "queued_again": 0,
@@ -56,7 +56,7 @@ def test_a_packed_file_and_a_pipe_hold_the_same(desk: Desk, other: Desk, tmp_pat
     desk.submit(2, group="nightly")
     desk.submit(2)
     file = tmp_path / "tasks.jsonl.gz"
-    desk("export", "--group", "nightly", "-o", str(file))
+    desk("export", "--group", "nightly", str(file))
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["hive", "task", "task", "event", "end"]
     done = other("import", str(file))
@@ -80,9 +80,9 @@ def test_ids_choose(desk: Desk) -> None:
 def test_a_file_is_replaced_only_if_that_is_said(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "tasks.jsonl"
     file.write_text("precious")
-    assert f"{file} is there already" in desk("export", "-o", str(file)).stderr
+    assert f"{file} is there already" in desk("export", str(file)).stderr
     assert file.read_text() == "precious"
-    assert desk("export", "-o", str(file), "--force").returncode == 0
+    assert desk("export", str(file), "--force").returncode == 0
     assert file.read_text() != "precious"
 
 
@@ -99,8 +99,8 @@ def test_a_file_that_is_not_whole_is_told_and_nothing_is_imported(
     desk: Desk, other: Desk, tmp_path: Path, name: str, complaint: str
 ) -> None:
     desk.submit(2)
-    desk("export", "-o", str(tmp_path / "whole.jsonl"))
-    desk("export", "-o", str(tmp_path / "whole.jsonl.gz"))
+    desk("export", str(tmp_path / "whole.jsonl"))
+    desk("export", str(tmp_path / "whole.jsonl.gz"))
     lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "cut.jsonl").write_text("".join(lines[:2]))
     (tmp_path / "cut.jsonl.gz").write_bytes((tmp_path / "whole.jsonl.gz").read_bytes()[:-30])
@@ -113,7 +113,7 @@ def test_a_file_that_is_not_whole_is_told_and_nothing_is_imported(
 def test_a_place_that_cannot_be_written_is_told_and_leaves_nothing(
     desk: Desk, tmp_path: Path
 ) -> None:
-    done = desk("export", "-o", str(tmp_path / "absent" / "tasks.jsonl"))
+    done = desk("export", str(tmp_path / "absent" / "tasks.jsonl"))
     assert done.returncode == 2
     assert "cannot be written: No such file or directory; nothing of it is kept" in done.stderr
     assert not (tmp_path / "absent").exists()

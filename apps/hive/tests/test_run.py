@@ -47,6 +47,41 @@ def test_a_command_that_runs_out_of_time_ends_with_124(hive: Console) -> None:
     assert "its time-out of 0.3 s" in done.stderr
 
 
+def test_a_command_that_misses_a_deadline_ends_with_124_and_says_which(hive: Console) -> None:
+    done = hive("run", "--startup-timeout", "300ms", "--", "sleep", "60")
+    assert done.returncode == 124
+    assert "timed out after" in done.stderr
+    assert "it had printed nothing 0.3 s after its start" in done.stderr
+    line = "echo on; exec >&- 2>&-; sleep 60"
+    done = hive("run", "--linger-timeout", "300ms", "--shell", line)
+    assert (done.returncode, done.stdout) == (124, "on\n")
+    assert "it was still there 0.3 s after it had closed its output" in done.stderr
+
+
+def test_a_time_out_keeps_what_was_used_and_shows_it(hive: Console) -> None:
+    done = hive("run", "-v", "--timeout", "1s", "--shell", "echo on; sleep 60")
+    task = task_of(done.stderr)
+    result = json.loads(hive("show", task, "--json").stdout)["result"]
+    assert (result["signal"], result["stdout_bytes"]) == ("SIGTERM", 3)
+    shown = hive("show", task).stdout
+    assert re.search(
+        r"\nused +killed by SIGTERM, after .* s, .* of memory at most, 3 B printed", shown
+    )
+
+
+def test_limits_are_kept_or_refused_by_name(hive: Console) -> None:
+    done = hive(
+        "run", "--limit", "files=77", "--limit", "memory=1G", "--shell", "ulimit -n; ulimit -v"
+    )
+    assert done.returncode == 0
+    assert done.stdout == "77\n1048576\n"
+    refused = hive("run", "--limit", "memry=1G", "--", "true")
+    assert refused.returncode == 125
+    assert "limits has no 'memry'; limits: cpu_seconds, files, memory" in refused.stderr
+    refused = hive("run", "--limit", "memory", "--", "true")
+    assert refused.stderr == "hive: --limit needs NAME=VALUE; it got 'memory'\n"
+
+
 def test_a_command_that_cannot_be_started_ends_with_125_and_says_why(hive: Console) -> None:
     done = hive("run", "--", "no-such-program-anywhere")
     assert done.returncode == 125

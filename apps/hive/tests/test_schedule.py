@@ -84,7 +84,7 @@ def test_programs_are_told_the_same_as_json(desk: Desk) -> None:
         (["--at", "2020-01-01", "--", "true"], "is over"),
         (["--every", "1m"], "say what to submit"),
         (["--every", "1m", "--kind", "command", "--", "true"], "it got both"),
-        (["--every", "1m", "--payload", "{}", "--", "true"], "--payload is the input of a --kind"),
+        (["--every", "1m", "--payload", "{}", "--", "true"], "--payload is the input of a kind"),
         (["--every", "1m", "--kind", "command", "--cwd", "/"], "in the payload"),
         (["--every", "1m", "--kind", "nonsense"], "no executor for kind 'nonsense'"),
         (["--every", "1m", "--missed", "some", "--", "true"], "--missed is 'some'"),

@@ -82,6 +82,37 @@ def test_an_unknown_kind_is_refused_with_the_known_ones_unless_forced(hive: Cons
     assert "it is queued for machines that have it" in forced.stderr
 
 
+def test_what_stands_behind_two_dashes_is_a_command_of_this_directory(
+    hive: Console, tmp_path: Path
+) -> None:
+    words = ("echo", "a  b", "--json", "--", "$HOME")
+    given = hive("submit", "--priority", "3", "--cwd", str(tmp_path), "--env", "A=1", "--", *words)
+    shell = hive("submit", "--shell", "--", "exit 3")
+    first = json.loads(hive("show", "--json", given.stdout.strip()).stdout)
+    assert (first["kind"], first["priority"], first["payload"]["argv"]) == ("command", 3, [*words])
+    assert (first["payload"]["cwd"], first["payload"]["env"]) == (str(tmp_path), {"A": "1"})
+    second = json.loads(hive("show", "--json", shell.stdout.strip()).stdout)
+    assert (second["payload"]["argv"], second["payload"]["shell"]) == (["exit 3"], True)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "say what to submit: a command behind --, or a kind by its name and --payload"),
+        (("command", "--", "true"), "; it got both"),
+        (("--payload", "{}", "--", "true"), "--payload is the input of a kind"),
+        (("command", "--cwd", "."), "--shell, --cwd and --env are for a command"),
+        (("--jsonl", "-", "--", "true"), "a command behind -- is one more"),
+    ],
+)
+def test_a_command_and_what_it_cannot_be_beside(
+    hive: Console, words: tuple[str, ...], complaint: str
+) -> None:
+    done = hive("submit", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+
+
 @pytest.mark.parametrize(
     ("run_at", "delay", "complaint"),
     [
@@ -137,12 +168,13 @@ def test_what_the_store_refuses_is_one_line(hive: Console) -> None:
 
 def test_what_is_asked_for_is_what_is_stored(hive: Console) -> None:
     flags = ["--queue", "nobody", "--priority", "7", "--max-attempts", "5", "--no-rerun"]
-    when = ["--delay", "1h30m", "--timeout", "2d"]
+    when = ["--delay", "1h30m", "--timeout", "2d", "--silence-timeout", "5m"]
     done = hive("submit", "command", "--payload", '{"argv": ["true"]}', *flags, *when)
     shown = json.loads(hive("show", done.stdout.strip(), "--json").stdout)
     assert (shown["queue"], shown["priority"]) == ("nobody", 7)
     assert (shown["max_attempts"], shown["max_losses"]) == (5, 0)
     assert shown["timeout_seconds"] == 2 * 24 * 60 * 60
+    assert shown["silence_timeout_seconds"] == 5 * 60
     assert shown["state"] == "scheduled"
 
 

@@ -106,6 +106,7 @@ def test_every_field_of_a_line_is_stored_and_options_stand_in_for_what_it_leaves
         "max_attempts": 4,
         "max_losses": 5,
         "timeout": "90s",
+        "silence_timeout": "30s",
         "group": "own",
     }
     short = {"payload": {"argv": ["false"]}, "queue": None, "no_rerun": True}
@@ -213,7 +214,7 @@ def test_a_kind_that_is_not_installed_can_be_forced_and_is_told_once(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "the task has no kind; name it"),
+        ((), "say what to submit: a command behind --"),
         (("command", "--ids"), "are for many tasks: add --jsonl"),
         (("--jsonl", "-", "--payload", "-"), "cannot both be read from standard input"),
         (("--jsonl", "/dev/null", "--wait"), "wait for a group with `hive map --reattach GROUP`"),

@@ -17,6 +17,7 @@ from hive.testing import HiveForTests, SyncHiveForTests, capture_submits, runnin
 from hive.testing.servers import HivePlace
 from hive_client import NewTask, TaskFailedError
 from hive_contracts.errors import ConfigurationError, UsageError
+from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.states import TaskState
 from hive_store.submitting import HELD_UNTIL
 from hive_testkit.waiting import until
@@ -59,6 +60,23 @@ async def test_a_drain_runs_functions_here_and_commands_for_real(
     assert (tmp_path / "made").exists()
     assert await tested.tasks.count_orphans() == 0
     assert await tested.drain() == []
+
+
+async def test_a_drain_keeps_to_limits_and_pauses(tested: HiveForTests, errands: Any) -> None:
+    for name in ("ann", "bob", "cy"):
+        await tested.submit(errands.mail, name)
+    await tested.pause_queue("default")
+    assert await tested.drain() == []
+    await tested.resume_queue("default")
+    await tested.set_limit(Limit(scope=LimitScope.KIND, target="call", max_running=1))
+    assert [task.state for task in await tested.drain(at_most=1)] == ["succeeded"]
+    await tested.set_limit(Limit(scope=LimitScope.KIND, target="call", rate=0.01, burst=1))
+    assert len(await tested.drain()) <= 1
+    await tested.travel(timedelta(seconds=250))
+    await tested.drain()
+    await tested.travel(timedelta(seconds=250))
+    await tested.drain()
+    assert sorted(errands.done) == ["ann", "bob", "cy"]
 
 
 async def test_what_the_test_has_patched_is_what_runs(

@@ -1,5 +1,6 @@
 """The words for why a task waits."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -84,3 +85,23 @@ def test_numbers_are_told_with_their_nouns() -> None:
     assert counted(1, "loss", "losses") == "1 loss"
     assert counted(0, "loss", "losses") == "0 losses"
     assert counted(12_000, "task") == "12,000 tasks"
+
+
+@pytest.mark.parametrize(
+    ("parents", "queens", "reason"),
+    [
+        (1, 1, "task 12 (running), which it comes after"),
+        (4, 1, "task 12 (running) and 3 others, which it comes after"),
+        (0, 1, "what it comes after has ended, and it is about to go on"),
+        (1, 0, "no queen lets go on what waits for other tasks; start one with `hive queen`"),
+    ],
+)
+def test_a_task_that_comes_after_others_says_which(parents: int, queens: int, reason: str) -> None:
+    waiting = replace(record(TaskState.BLOCKED), is_gated=True)
+    around = replace(
+        situation(queens=queens),
+        parents=parents,
+        parent_id=TaskId(12) if parents else None,
+        parent_state=TaskState.RUNNING if parents else None,
+    )
+    assert reason_to_wait(waiting, around, []) == reason

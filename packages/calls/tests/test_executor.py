@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
 from hive_contracts.execution import Executor
-from hive_contracts.outcomes import Failed, Outcome, Succeeded
+from hive_contracts.outcomes import Failed, Outcome, Parked, Succeeded
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_testkit.attempts import RecordingAttempt, make_task
+
+LONGEST_TEXT = MAX_VALUE_BYTES - 2  # Its quotation marks count.
 
 OpenExecutor = Callable[..., AbstractAsyncContextManager[Executor]]
 
@@ -69,14 +73,24 @@ class TestWhatIsReturned:
 
         assert await call(executor, "add", 1, 1) == Succeeded(2)
 
-    async def test_a_large_result_arrives_whole(self, executor: Executor):
-        assert len(await result(executor, "huge", 15 * 1024 * 1024)) == 15 * 1024 * 1024
+    @pytest.mark.parametrize("below_the_limit", [1, 0])
+    async def test_a_result_up_to_the_limit_arrives_whole(
+        self, executor: Executor, below_the_limit: int
+    ):
+        length = LONGEST_TEXT - below_the_limit
+        assert await result(executor, "huge", length) == "x" * length
 
-    async def test_a_result_over_the_limit_is_refused_with_its_size(self, executor: Executor):
-        failed = await failure(executor, "huge", 16 * 1024 * 1024)
+    async def test_a_result_over_the_limit_is_refused_with_its_size_and_what_to_do(
+        self, executor: Executor
+    ):
+        failed = await failure(executor, "huge", LONGEST_TEXT + 1)
 
-        assert "is 16,777,229 bytes long" in failed.error
-        assert "write it to a file" in failed.error
+        assert failed.error == (
+            "the result of sample_functions:huge is 1,048,577 bytes; at most 1,048,576 (1 MiB) are"
+            " kept. Write it to a file, and return the file's path"
+        )
+        assert not failed.is_retryable
+        assert await call(executor, "add", 1, 1) == Succeeded(2)
 
     async def test_a_function_knows_its_task_but_not_hives_addresses(
         self, executor: Executor, monkeypatch: pytest.MonkeyPatch
@@ -86,6 +100,36 @@ class TestWhatIsReturned:
         attempt = RecordingAttempt(make_task("call", payload, task_id=41, attempt=2))
 
         assert await executor.run(attempt) == Succeeded(["41", "2", None])
+
+
+class TestWhatIsAskedFor:
+    @pytest.mark.parametrize("is_raised", [True, False])
+    async def test_a_sync_function_may_ask_to_be_run_again_later(
+        self, executor: Executor, *, is_raised: bool
+    ):
+        outcome = await call(executor, "ask_later", is_raised=is_raised)
+
+        assert outcome == Parked("the report is not there yet", again_after=timedelta(minutes=5))
+
+    @pytest.mark.parametrize("is_raised", [True, False])
+    async def test_an_async_function_may_ask_to_be_set_aside(
+        self, executor: Executor, *, is_raised: bool
+    ):
+        outcome = await call(executor, "ask_for_a_person", is_raised=is_raised)
+
+        assert isinstance(outcome, Parked)
+        assert outcome.until == datetime(2100, 1, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("function", ["be_busy", "be_busy_in_the_loop"])
+    async def test_a_failure_goes_by_the_names_of_its_type_and_of_those_above_it(
+        self, executor: Executor, function: str
+    ):
+        failed = await failure(executor, function)
+
+        assert {"BusyError", "sample_functions.BusyError", "ConnectionError", "OSError"} <= {
+            *failed.names
+        }
+        assert "ValueError" not in failed.names
 
 
 class TestWhatIsRefused:

@@ -1,16 +1,17 @@
 """Results as they come: each once, from many tasks, and through the absence of servers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from hive_bus.bus import Bus
 from hive_client import EndedTask, Hive, TaskFailedError, TaskId
-from hive_client.watching import LOOK_TASKS
+from hive_client.lookout import LOOK_TASKS
 from hive_contracts.errors import UnknownTaskError
 from hive_contracts.events import Event, EventFrame, EventType
 from hive_contracts.states import TaskState
@@ -26,6 +27,11 @@ class WatchedStore(TaskStore):
     """The store itself, which counts how much it was asked for at once."""
 
     asked: list[int]
+    checked: list[int]
+
+    async def find_unknown(self, task_ids: Sequence[TaskId]) -> list[TaskId]:
+        self.checked = [*getattr(self, "checked", []), len(task_ids)]
+        return await super().find_unknown(task_ids)
 
     async def read_ended(self, task_ids: Sequence[TaskId]) -> list[EndedTask]:
         self.asked = [*getattr(self, "asked", []), len(task_ids)]
@@ -119,12 +125,12 @@ async def test_a_failure_is_raised_for_who_asks_for_it(hive: Hive, ground: Groun
 async def test_a_waiter_hears_at_once_of_a_task_that_is_cancelled_before_it_ran(
     hive: Hive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hive_client.watching.POLL_SECONDS", 60)
+    monkeypatch.setattr("hive_client.lookout.POLL_SECONDS", 60)
     task_id = await hive.submit("trial")
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         waiting = group.create_task(hive.wait(task_id))
-        await until(lambda: hive.news.awaited == 1)
-        await hive.news.begin()
+        await until(lambda: hive.lookout.awaited == 1)
+        await hive.lookout.news.begin()
         assert await hive.cancel(task_id) == {task_id: TaskState.CANCELLED}
     assert waiting.result().state is TaskState.CANCELLED
 
@@ -136,14 +142,94 @@ async def test_however_many_wait_there_is_one_subscription(
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         for task_id in task_ids:
             group.create_task(hive.wait(task_id))
-        await until(lambda: hive.news.awaited == 30)
-        await hive.news.begin()
+        await until(lambda: hive.lookout.awaited == 30)
+        await hive.lookout.news.begin()
         client_class: Any = Redis  # redis-py leaves its options untyped
         async with client_class.from_url(redis_url) as redis:
             [(_, listeners)] = await redis.pubsub_numsub("hive:events")
         await ground.end_next(30)
     assert listeners == 1
-    assert hive.news.awaited == 0
+    assert hive.lookout.awaited == 0
+
+
+async def test_a_statement_asks_for_all_who_wait_and_none_is_sent_for_one_of_them(
+    database_url: str, ground: Ground
+) -> None:
+    count = LOOK_TASKS
+    task_ids = await ground.submit(count)
+    async with open_line(database_url) as line:
+        store = WatchedStore(line)
+        async with Hive.over(store, None) as hive, asyncio.TaskGroup() as group:
+            waiting = [group.create_task(hive.wait(i, within=SOON)) for i in task_ids]
+            await until(lambda: len(getattr(store, "asked", [])) >= 3)
+            before_the_end = list(store.asked)
+            await ground.end_next(count)
+    assert set(store.checked) == {count}
+    assert set(before_the_end) == {count}
+    assert [task.result().id for task in waiting] == task_ids
+
+
+async def test_one_task_that_is_unknown_ends_no_other_wait(hive: Hive, ground: Ground) -> None:
+    [task_id] = await ground.submit(1)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(hive.wait(task_id, within=SOON))
+        together = group.create_task(hive.wait(task_id, within=SOON))
+        with pytest.raises(UnknownTaskError, match="no task 4711"):
+            await hive.wait_for_all([task_id, TaskId(4711)], within=SOON)
+        await ground.end_next()
+    assert waiting.result() == together.result()
+
+
+async def test_who_waits_for_a_task_that_is_deleted_is_told(
+    database_url: str, database: "asyncpg.Connection[asyncpg.Record]", ground: Ground
+) -> None:
+    """It had ended, nobody heard of it, and retention was faster than the next look."""
+    ended, other, gone = await ground.submit(3)
+    async with open_line(database_url) as line, Hive.over(TaskStore(line), None) as hive:
+        await ground.end_next()
+        ends = hive.as_completed([ended, gone], within=SOON)
+        assert (await anext(ends)).id == ended
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(hive.wait(other, within=SOON))
+            await database.execute("delete from hive.task where id = $1", gone)
+            with pytest.raises(UnknownTaskError, match=f"no task {gone}"):
+                await anext(ends)
+            assert await ground.end_next() == [other]
+        assert waiting.result().id == other
+
+
+async def test_a_slow_reader_holds_up_nobody_and_gets_all(hive: Hive, ground: Ground) -> None:
+    task_ids = await ground.submit(LOOK_TASKS + 500)
+    await ground.end_next(LOOK_TASKS + 499)
+    slow = hive.as_completed(task_ids, within=SOON)
+    seen = [(await anext(slow)).id]
+    await ground.end_next()
+    assert (await hive.wait(task_ids[-1], within=SOON)).id == task_ids[-1]
+    seen += [ended.id async for ended in slow]
+    assert sorted(seen) == task_ids
+
+
+async def test_a_mistake_while_looking_is_raised_where_somebody_waits(
+    hive: Hive, ground: Ground, database_url: str
+) -> None:
+    [task_id] = await ground.submit(1)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(_error_of(hive.wait(task_id, within=SOON)))
+        await until(lambda: hive.lookout.awaited == 1)
+        await hive.lookout.news.begin()
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("alter table hive.task rename column claims to claimed")
+        assert isinstance(await waiting, asyncpg.UndefinedColumnError)
+        await connection.execute("alter table hive.task rename column claimed to claims")
+        await connection.close()
+    await ground.end_next()
+    assert (await hive.wait(task_id, within=SOON)).id == task_id
+
+
+async def _error_of(work: Awaitable[object]) -> BaseException:
+    with pytest.raises(asyncpg.UndefinedColumnError) as raised:
+        await work
+    return raised.value
 
 
 async def test_who_stops_reading_leaves_nothing_behind(hive: Hive, ground: Ground) -> None:
@@ -151,7 +237,7 @@ async def test_who_stops_reading_leaves_nothing_behind(hive: Hive, ground: Groun
     await ground.end_next()
     async for _ in hive.as_completed(task_ids):
         break
-    await until(lambda: hive.news.awaited == 0)
+    await until(lambda: hive.lookout.awaited == 0)
 
 
 async def test_restarts_of_both_servers_delay_results_and_lose_none(

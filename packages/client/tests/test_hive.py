@@ -103,7 +103,7 @@ async def test_how_long_to_wait_is_a_timedelta(hive: Hive) -> None:
 async def test_a_hint_ends_the_wait_before_the_next_poll(
     hive: Hive, ground: Ground, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hive_client.watching.POLL_SECONDS", 60)
+    monkeypatch.setattr("hive_client.lookout.POLL_SECONDS", 60)
     task_id = await hive.submit("trial")
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         waiting = group.create_task(hive.wait(task_id))

@@ -77,6 +77,6 @@ async def test_a_client_without_addresses_uses_it_and_what_is_named_wins(
     monkeypatch.delenv("HIVE_REDIS_URL", raising=False)
     async with Hive.connect() as hive:
         assert await hive.submit("trial")
-        assert hive.news.is_live
+        assert hive.lookout.news.is_live
     async with Hive.connect(database_url) as hive:
-        assert not hive.news.is_live
+        assert not hive.lookout.news.is_live

@@ -25,6 +25,7 @@ SOON = timedelta(seconds=20)
 ITS_OWN = {
     "within": "a connection of asyncpg belongs to the loop of its caller",
     "over": "a store and a bus belong to the loop of their opener",
+    "open_subscriber": "it is what both of their `subscriber` are made of",
 }
 """Methods of `Hive` that its twin cannot have, with the reason."""
 

@@ -12,6 +12,7 @@ from hive_contracts.outcomes import (
     Failed,
     Outcome,
     OutcomeName,
+    Parked,
     Released,
     Succeeded,
     TimedOut,
@@ -28,6 +29,8 @@ OTHERS: list[tuple[Outcome, Move]] = [
     (Cancelled(), Move.CANCEL),
     (Released("drains"), Move.RELEASE),
     (Released("not here", again_after=timedelta(seconds=5)), Move.POSTPONE),
+    (Parked("not yet", again_after=timedelta(minutes=5)), Move.PARK),
+    (Parked("somebody has to look"), Move.PARK),
 ]
 GRID = [(failures, most) for failures, most in product(range(6), range(1, 6))]
 

@@ -3,8 +3,8 @@
 import json
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -28,10 +28,14 @@ from hive_contracts.events import (
     LeaseFrame,
 )
 from hive_contracts.ids import LeaseId, QueenId, TaskId
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import NewTask, ParentResult, WhenBusy
 from hive_contracts.wire import (
     decode_bundle,
     decode_frame,
     decode_json,
+    decode_new_tasks,
+    decode_parents,
     decode_payload,
     encode_bundle,
     encode_frame,
@@ -250,3 +254,38 @@ def test_a_message_that_is_no_bundle_is_refused(message: bytes) -> None:
 def test_a_frame_of_a_newer_hive_with_one_more_field_is_still_read() -> None:
     message = msgspec.msgpack.encode(["CancelRequest", {"task_ids": [1], "why": "new"}])
     assert decode_frame(message) == CancelRequest((TaskId(1),))
+
+
+def test_every_field_of_a_task_survives_as_json() -> None:
+    moment = datetime(2030, 1, 31, 17, tzinfo=UTC)
+    task = NewTask(
+        kind="call", payload={"at": [1, None]}, queue="q", priority=3, run_at=moment,
+        max_attempts=2, max_losses=0, timeout=timedelta(seconds=90), group="g", key="k",
+        when_busy=WhenBusy.REPLACE, unique_key="u", unique_for=timedelta(hours=1),
+        expires_at=moment, name="n", after=(TaskId(1), "m"), if_parent_fails="run", retry="1s, 10s",
+        needs=("gpu",),
+        silence_timeout=timedelta(seconds=30),
+    )  # fmt: skip
+    plain = NewTask(kind="none")
+    alike = [f.name for f in fields(task) if getattr(task, f.name) == getattr(plain, f.name)]
+    assert alike == [], "give a field that is new another value than its default"
+    for given_task in (task, plain, NewTask(kind="call", unique_key="u", unique_for="waiting")):
+        [found] = decode_new_tasks(decode_json(encode_json([given_task])))
+        assert replace(found, after=tuple(found.after)) == given_task
+
+
+@pytest.mark.parametrize(
+    "values", [{"kind": "call"}, [1], [{}], [{"kind": 1}], [{"kind": "call", "colour": "red"}]]
+)
+def test_what_are_no_tasks_is_refused(values: object) -> None:
+    with pytest.raises(MalformedMessageError, match="not tasks"):
+        decode_new_tasks(values)
+
+
+def test_parents_survive_as_json() -> None:
+    parent = ParentResult(
+        id=TaskId(1), state=TaskState.FAILED, result={"a": 1}, is_left_out=False, error="no"
+    )
+    assert decode_parents(decode_json(encode_json([parent]))) == [parent]
+    with pytest.raises(MalformedMessageError, match="not parents"):
+        decode_parents([{"id": 1}])

@@ -293,7 +293,7 @@ async def test_a_bundle_whose_accept_found_the_store_away_is_left_to_lapse(redis
         await sender.send([second], ttl_seconds=15)
         assert await accepted.wait(1) == [second]
     assert tries == [first, second]
-    assert lapsing.lapsing == 1
+    assert lapsing.left.lapsing == 1
 
 
 async def test_any_other_error_of_accept_ends_the_receiver(redis_url: str) -> None:
@@ -318,7 +318,7 @@ async def test_a_bundle_that_is_not_understood_is_counted_and_left_to_lapse(
         await client.zadd(queue_key("hive", "default"), {"newer": 1})
         await sender.send([sent], ttl_seconds=15)
         assert await accepted.wait(1) == [sent]
-    assert old.malformed == 1
+    assert old.left.malformed == 1
 
 
 async def test_bundles_of_many_queues_go_out_in_one_round_trip(redis_url: str) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from time import monotonic
@@ -16,7 +17,10 @@ import pytest
 
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError, StaleLeaseError
 from hive_contracts.execution import Executor, Stream, Tools
-from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
+from hive_contracts.ids import TaskId
+from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Succeeded
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import ParentResult
 from hive_process.command import CommandExecutor, CommandPayload, CommandSettings
 from hive_process.endings import refusal_of
 from hive_process.spawner import GuardedSpawner
@@ -75,9 +79,37 @@ async def test_other_exit_codes_may_be_called_a_success(executor: Executor):
     assert result["exit_code"] == 3
 
 
+async def test_an_exit_code_may_ask_for_another_run_or_to_be_set_aside(executor: Executor):
+    asks: dict[str, Any] = {"snooze_codes": {"75": "10m"}, "park_codes": [76]}
+    snoozed, _ = await run(executor, "exit 75", shell=True, **asks)
+    assert snoozed == Parked(
+        "it asked to be run again later (exit code 75)", again_after=timedelta(minutes=10)
+    )
+    parked, _ = await run(executor, "exit 76", shell=True, **asks)
+    assert parked == Parked("it asked to be set aside (exit code 76)")
+    unasked, _ = await run(executor, "exit 75", shell=True)
+    assert isinstance(unasked, Failed)
+    assert unasked.names == ("75",)
+
+
+@pytest.mark.parametrize(
+    ("asks", "reason"),
+    [
+        ({"snooze_codes": {"0": "1m"}}, "'0', which is no exit code from 1 to 255"),
+        ({"snooze_codes": {"75": "soon"}}, "'soon' is no duration; write it like 30s"),
+        ({"park_codes": [256]}, "256, which is no exit code from 1 to 255"),
+        ({"park_codes": [75], "snooze_codes": {"75": "1m"}}, "name the same exit code twice"),
+    ],
+)
+def test_an_exit_code_means_one_thing(asks: dict[str, Any], reason: str):
+    with pytest.raises(ValueError, match=reason):
+        CommandPayload(argv=("true",), **asks)
+
+
 async def test_a_signal_is_named(executor: Executor):
     outcome, _ = await run(executor, "kill -SEGV $$", shell=True)
     assert isinstance(outcome, Failed)
+    assert outcome.names == ("SIGSEGV",)
     assert outcome.error == "killed by SIGSEGV"
     result: Any = outcome.result
     assert result["signal"] == "SIGSEGV"
@@ -401,3 +433,23 @@ def test_the_entry_point_names_the_executor():
     (entry,) = entry_points(group="hive.executors", name="command")
     assert entry.load() is CommandExecutor
     assert CommandExecutor.payload_type is CommandPayload
+
+
+async def test_a_command_reads_the_results_of_what_it_comes_after_from_a_private_file(
+    executor: Executor,
+) -> None:
+    file = '"$HIVE_PARENTS"'
+    script = f'stat -c %a "$(dirname {file})"; cat {file}; echo; echo {file}'
+    attempt = RecordingAttempt.of("command", {"argv": [script], "shell": True, "parents": True})
+    attempt.parent_results = [
+        ParentResult(
+            id=TaskId(7), state=TaskState.FAILED, result=None, is_left_out=False, error="no"
+        )
+    ]
+    assert isinstance(await executor.run(attempt), Succeeded)
+    mode, parents, path = attempt.output().decode().splitlines()
+    assert mode == "700"
+    assert json.loads(parents) == [
+        {"id": 7, "state": "failed", "result": None, "is_left_out": False, "error": "no"}
+    ]
+    assert not Path(path).exists()

@@ -14,16 +14,25 @@ NAMES = NO_NUL.filter(lambda text: text != b"" and b"=" not in text)
     env=st.dictionaries(NAMES, NO_NUL, max_size=5),
     cwd=st.none() | NO_NUL,
     targets=st.lists(st.integers(0, 1000), max_size=5),
+    fences=st.dictionaries(NAMES, st.integers(0, 2**62), max_size=5),
 )
 def test_a_launch_arrives_as_it_was_sent(
-    argv: list[bytes], env: dict[bytes, bytes], cwd: bytes | None, targets: list[int]
+    argv: list[bytes],
+    env: dict[bytes, bytes],
+    cwd: bytes | None,
+    targets: list[int],
+    fences: dict[bytes, int],
 ):
+    limits = [b"%s=%d" % limit for limit in fences.items()]
     entries = [name + b"=" + value for name, value in env.items()]
     buffer = bytearray(
-        frames.encode_launch(2**40, argv=argv, env=entries, cwd=cwd, targets=tuple(targets))
+        frames.encode_launch(
+            2**40, argv=argv, env=entries, cwd=cwd, targets=tuple(targets), fences=limits
+        )
     )
     ((kind, number, body),) = frames.split_frames(buffer)
     order = frames.decode_launch(body)
+    assert order.fences == fences
     assert (kind, number, order.argv, order.env, order.cwd, order.targets) == (
         frames.LAUNCH,
         2**40,
@@ -54,9 +63,15 @@ def test_frames_are_whole_however_the_stream_is_cut(sizes: list[int]):
 
 def test_an_ending_arrives_as_it_was_sent():
     ending = frames.Ending(
-        status=-9, cpu_seconds=0.25, peak_memory_bytes=2**41, left_behind=3, is_fenced=True
+        status=-9,
+        cpu_seconds=0.25,
+        peak_memory_bytes=2**41,
+        left_behind=3,
+        is_fenced=True,
+        was_stopped=True,
     )
     ((kind, number, body),) = frames.split_frames(bytearray(frames.encode_ended(5, ending)))
     seen = frames.decode_ended(body)
     assert (kind, number, seen.status, seen.cpu_seconds) == (frames.ENDED, 5, -9, 0.25)
-    assert (seen.peak_memory_bytes, seen.left_behind, seen.is_fenced) == (2**41, 3, True)
+    assert (seen.peak_memory_bytes, seen.left_behind) == (2**41, 3)
+    assert (seen.is_fenced, seen.was_stopped) == (True, True)

@@ -15,19 +15,22 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import BootClock
 from hive_contracts.errors import BusUnavailableError
 from hive_contracts.ids import LeaseId, QueenId, WorkerId
+from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_dispatch.receiver import BundleReceiver
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
+from hive_queen.controls import Controls
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
 from hive_queen.reconciler import Reconciler
 from hive_queen.settings import QueenSettings
-from hive_store import HeartbeatStore, QueenStore, open_line
+from hive_store import Doorbell, HeartbeatStore, QueenStore, open_line
 from hive_store.claiming import Watermarks
+from hive_store.deeds import Actor
 from hive_store.worker_store import Ending
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground
@@ -62,11 +65,13 @@ class Scene:
             metrics=self.metrics,
             clock=clock,
         )
+        self.controls = Controls(store, wake=lambda: None, settings=settings, metrics=self.metrics)
         self.claimer = Claimer(
             "default",
             store=store,
             permits=self.permits,
             fleet=self.fleet,
+            controls=self.controls,
             outbox=self.outbox,
             run_times=self.run_times,
             settings=settings,
@@ -401,3 +406,56 @@ async def end_lease(ground: Ground, lease_id: LeaseId) -> None:
             for leased in await ground.worker.read([lease_id])
         ]
     )
+
+
+async def test_a_claimer_keeps_to_limits_and_goes_on_as_soon_as_one_has_room(
+    scene: Scene, ground: Ground, database_url: str
+) -> None:
+    await enlist(database_url, "default", slots=4)
+    controls = ground.tasks.controls_of(Actor("ada", "here"))
+    await controls.set_limit(Limit(scope=LimitScope.KIND, target="trial", max_running=2))
+    first, second, third = await ground.submit(3)
+    other = (await ground.submit(1, kind="call"))[0]
+    await scene.begin()
+    await scene.controls.tick()
+    await scene.claimer.tick()
+    while await ground.queen.count_open() and scene.permits.held < 3:
+        await scene.claimer.tick()
+    states = await ground.tasks.states([first, second, third, other])
+    assert states[third] is TaskState.BLOCKED
+    assert {states[first], states[second], states[other]} == {TaskState.DISPATCHED}
+    leases = await scene.store.own_leases(living=LIVING)
+    await scene.store.release([leases[0].id], reason="a test")
+    scene.permits.shrink(leases[0].id, 0)
+    scene.claimer.wake_if_held_up()
+    await scene.claimer.tick()
+    assert scene.permits.held == 3
+
+
+async def test_a_queen_hears_of_limits_and_lets_go_what_waits_for_none(
+    scene: Scene, ground: Ground
+) -> None:
+    controls = ground.tasks.controls_of(Actor("ada", "here"))
+    await controls.set_limit(Limit(scope=LimitScope.QUEUE, target="images", max_running=2))
+    await scene.controls.tick()
+    assert scene.controls.limits("images")
+    assert not scene.controls.limits("default")
+    await controls.remove_limit(LimitScope.QUEUE, "images")
+    await scene.controls.tick()
+    assert not scene.controls.limits("images")
+
+
+async def test_the_bell_tells_news_of_limits_from_news_of_tasks(
+    database_url: str, ground: Ground
+) -> None:
+    async with Doorbell.open(database_url) as bell:
+        await bell.listen()
+        await bell.wait(seconds=10)
+        assert bell.take_news_of_controls()
+        await ground.submit(1)
+        assert await bell.wait(seconds=10)
+        assert not bell.take_news_of_controls()
+        limit = Limit(scope=LimitScope.KIND, target="trial", max_running=2)
+        await ground.tasks.controls_of(Actor("ada", "here")).set_limit(limit)
+        assert await bell.wait(seconds=10)
+        assert bell.take_news_of_controls()

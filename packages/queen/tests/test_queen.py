@@ -258,7 +258,7 @@ async def test_hints_return_permits_and_a_gap_asks_for_a_recount(own_redis: OwnS
         Bus.open(own_redis.url) as bus,
         asyncio.TaskGroup() as group,
     ):
-        hints = Hints(bus, queen_id, permits, run_times, missed=missed)
+        hints = Hints(bus, queen_id, permits, run_times, missed=missed, on_ended=lambda: None)
         listening = group.create_task(hints.run())
 
         async def was_heard() -> bool:

@@ -15,6 +15,7 @@ from hive_contracts.events import Event, EventFrame, EventType
 from hive_contracts.ids import QueenId, TaskId
 from hive_contracts.states import TaskState
 from hive_queen.duties import Duties
+from hive_queen.granter import Granter
 from hive_queen.reaper import Reaper
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
@@ -184,6 +185,31 @@ async def test_what_was_reaped_is_told(
         Event(type=EventType.CANCELLED, task_ids=(cancelled,), attempts=(1,)),
         Event(type=EventType.RELEASED, task_ids=(unstarted.task.id,), attempts=(1,)),
     }
+
+
+async def test_what_is_cancelled_for_what_it_comes_after_is_told(
+    scene: Scene, ground: Ground, bus: Bus
+) -> None:
+    [parent] = await ground.submit(1)
+    [child] = await ground.submit(1, after=(parent,))
+    [grandchild] = await ground.submit(1, after=(child,))
+    await ground.tasks.cancel([parent])
+    granter = Granter(
+        ground.queen,
+        bus,
+        wake=scene.wake,
+        settings=QueenSettings(poll_seconds=0.01),
+        metrics=Metrics(),
+    )
+    told: list[TaskId] = []
+    async with asyncio.timeout(30), bus.subscribe(EventFrame) as frames:
+        await granter.tick()
+        async for frame in frames:
+            assert isinstance(frame, EventFrame)
+            told += [i for e in frame.events if e.type is EventType.CANCELLED for i in e.task_ids]
+            if len(told) == 2:
+                break
+    assert told == [child, grandchild]
 
 
 async def test_the_reaper_goes_on_at_once_while_there_is_more(

@@ -384,6 +384,30 @@ async def test_a_full_disk_is_told_and_nothing_is_left(database_url: str, file: 
     assert list(file.parent.iterdir()) == []
 
 
+async def test_what_waits_for_others_goes_on_waiting_where_it_is_restored(
+    database_url: str, virgin_url: str, file: Path
+) -> None:
+    async with open_ground(database_url) as ground:
+        [running] = await ground.lease(1)
+        [ended] = await ground.submit(1)
+        children = [
+            (await ground.submit(1, after=(parent,)))[0] for parent in (running.task.id, ended)
+        ]
+        await ground.tasks.cancel([ended])
+    await saved(database_url, file)
+    await restored(virgin_url, file)
+    assert await contents(virgin_url, "dependency") == await contents(database_url, "dependency")
+    async with open_ground(virgin_url) as ground:
+        assert await ground.queen.close_dependencies(batch_size=10)
+        await ground.queen.release_gates(batch_size=10)
+        states = await ground.tasks.states(children)
+        assert [states[i] for i in children] == [TaskState.BLOCKED, TaskState.CANCELLED]
+        assert await ground.end_next() == [running.task.id]
+        await ground.queen.close_dependencies(batch_size=10)
+        await ground.queen.release_gates(batch_size=10)
+        assert await ground.end_next() == [children[0]]
+
+
 async def test_schedules_come_back_as_they_were_with_their_ticks_and_their_record(
     database_url: str, virgin_url: str, file: Path
 ) -> None:

@@ -162,7 +162,7 @@ async def test_a_claim_returns_no_payload(tasks: TaskStore, database: Connection
     await tasks.submit([NewTask(kind="call", payload={"large": "x" * 60_000})])
     prepared = await database.prepare(statement("claim_tasks"))
     beginning = ([-1], [datetime(1970, 1, 1, tzinfo=UTC)], [0], [32767])
-    [row] = await prepared.fetch(uuid4(), "default", 5, 60.0, 5, 1, *beginning)
+    [row] = await prepared.fetch(uuid4(), "default", 5, 60.0, 5, 1, *beginning, "")
     assert {column.name for column in prepared.get_attributes()} == {
         *("lease_id", "priority", "size", "kinds", "last_run_at", "last_id")
     }
@@ -304,7 +304,7 @@ async def test_a_lease_granted_late_in_a_slow_transaction_lasts_as_long_as_any(
     async with database.transaction():
         await database.execute("select pg_sleep(0.3)")
         await database.fetch(
-            statement("claim_tasks"), uuid4(), "default", 5, 60.0, 5, 1, *beginning
+            statement("claim_tasks"), uuid4(), "default", 5, 60.0, 5, 1, *beginning, ""
         )
         left = await database.fetchval(
             "select extract(epoch from expires_at - now())::double precision from hive.lease"

@@ -1,8 +1,10 @@
 """The log by cursor: in order, missing nothing, whatever is committed when."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
@@ -21,6 +23,8 @@ from hive_testkit.timing import pass_time
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 LeaseOut: TypeAlias = Callable[[int], Awaitable[tuple[LeaseId, list[TaskId]]]]
 
+PAGE = Path(__file__).parents[3] / "docs" / "events.md"
+SQL = re.compile(r"```sql\n(.*?)```", re.DOTALL)
 TELL = "insert into hive.event (type, task_id) values ('started', $1) returning id"
 
 
@@ -296,3 +300,18 @@ async def test_a_transaction_that_withholds_events_is_named_and_one_that_only_re
             assert await log.holdup() is None
     finally:
         await reader.close()
+
+
+async def test_the_statements_of_the_page_run_as_they_stand(
+    log: EventLog, tasks: TaskStore, database: Connection
+) -> None:
+    reading, waiting, adding = SQL.findall(PAGE.read_text(encoding="utf-8"))
+    task_ids = await tasks.submit([NewTask(kind="trial"), NewTask(kind="trial")])
+    [row] = await database.fetch(reading)
+    [event] = await log.after(BEGINNING)
+    assert event.cursor == Cursor(int(row["xid"]), row["id"])
+    assert row["tasks"] == task_ids == [*event.task_ids]
+    assert await database.fetch(waiting) == []
+    await tasks.cancel(task_ids)
+    assert [row["id"] for row in await database.fetch(waiting)] == task_ids
+    assert await database.fetchval(adding) == 1

@@ -285,7 +285,7 @@ async def test_replace_leaves_alone_what_is_being_claimed_at_that_moment(
     parts = Watermarks().intervals()
     claim = (
         statement("claim_tasks"), uuid4(), "default", 1, 60.0, 1, 1,
-        parts.after_priorities, parts.after_run_ats, parts.after_ids, parts.last_priorities,
+        parts.after_priorities, parts.after_run_ats, parts.after_ids, parts.last_priorities, "",
     )  # fmt: skip
     async with asyncio.TaskGroup() as group, open_line().lent() as own, own.transaction():
         await own.fetch(*claim)

@@ -39,7 +39,7 @@ class Party:
         )
         if is_accepted:
             await self.worker.accept([b.lease_id for b in bundles], lease=MINUTE)
-        held = [(TaskId(b.last_id), b.lease_id) for b in bundles]
+        held = [(TaskId(b.last_id), b.lease_id) for b in bundles if b.last_id]
         return sorted(held, key=lambda pair: pair[1], reverse=True)
 
     async def write(self, verb: str, held: Sequence[tuple[TaskId, LeaseId]]) -> None:
@@ -53,6 +53,8 @@ class Party:
                 await self.worker.start(held)
             case "release":
                 await self.queen.release(leases, reason="not sent")
+            case "park":
+                await self.worker.finish([parking(*pair) for pair in held])
             case _:
                 await self.worker.finish([ending(*pair) for pair in held])
 
@@ -63,6 +65,10 @@ def ending(task_id: TaskId, lease_id: LeaseId) -> Ending:
     )
 
 
+def parking(task_id: TaskId, lease_id: LeaseId) -> Ending:
+    return Ending(task_id=task_id, lease_id=lease_id, move=Move.PARK, outcome=OutcomeName.RELEASED)
+
+
 @pytest.fixture
 def party(
     tasks: TaskStore, queen: QueenStore, worker: WorkerStore, heartbeat: HeartbeatStore
@@ -70,7 +76,7 @@ def party(
     return Party(tasks=tasks, queen=queen, worker=worker, heartbeat=heartbeat)
 
 
-@pytest.mark.parametrize("verb", ["accept", "renew", "start", "finish", "release"])
+@pytest.mark.parametrize("verb", ["accept", "renew", "start", "finish", "park", "release"])
 async def test_leases_are_locked_by_id_and_before_their_tasks(
     verb: str,
     party: Party,

@@ -24,6 +24,14 @@ MIGRATIONS = [
     "0007_unique_keys",
     "0008_schedules",
     "0009_retention",
+    "0010_dependencies",
+    "0011_limits",
+    "0012_retries",
+    "0013_silence",
+    "0014_stuck",
+    "0015_labels",
+    "0016_event_readers",
+    "0017_insert_triggers",
 ]
 
 

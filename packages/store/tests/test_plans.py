@@ -126,7 +126,7 @@ async def claim(connection: Connection, limit: int, *intervals: Any) -> list[asy
 
 
 def claim_arguments(limit: int, *intervals: Any) -> tuple[Any, ...]:
-    return (QUEEN, "default", limit, 15.0, BUNDLE, 1, *intervals)
+    return (QUEEN, "default", limit, 15.0, BUNDLE, 1, *intervals, "")
 
 
 async def lease_tasks(connection: Connection) -> tuple[UUID, list[int]]:
@@ -293,7 +293,7 @@ async def test_the_claims_of_one_task_are_looked_for_where_they_must_be(hot: Con
 async def test_the_first_page_of_a_list_reads_no_more_than_it_shows(hot: Connection) -> None:
     await hot.execute(ADD_FINISHED)
     nothing = [None] * 7
-    plan = await explain(hot, "select_tasks", *nothing, 21)
+    plan = await explain(hot, "select_tasks", *nothing, 21, None)
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= 21
 
@@ -306,7 +306,7 @@ async def test_the_end_of_the_log_is_read_backwards_by_its_index(hot: Connection
 
 
 async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> None:
-    one_each = (QUEEN, "default", BUNDLE, 15.0, 1, 1, *EVERYTHING)
+    one_each = (QUEEN, "default", BUNDLE, 15.0, 1, 1, *EVERYTHING, "")
     claimed = await explain(hot, "claim_tasks", *one_each)
     rows = await hot.fetch(statement("claim_tasks"), *one_each)
     leases = [row["lease_id"] for row in rows]
@@ -332,6 +332,72 @@ async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: C
     granted = await explain(hot, "grant_turns", 1000)
     assert_reads_indexes(granted)
     assert buffers(granted) < 2000
+    claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
+    assert_reads_indexes(claimed)
+    assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE
+
+
+async def test_a_limit_that_is_reached_costs_others_nothing_however_many_wait_for_it(
+    hot: Connection,
+) -> None:
+    await hot.execute(
+        "insert into hive.task (kind, state, waits_for_limit, run_at)"
+        " select 'agent', 'blocked', 'kind:agent', now() - interval '1 h'"
+        f" from generate_series(1, {BURST});"
+        "select hive.set_limit('kind', 'agent', 5)"
+    )
+    arguments = (*claim_arguments(100, *EVERYTHING), 100)
+    plan = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(plan)
+    # Read and written: five from the limit's line, the rest from the queue's.
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 500
+    await hot.fetch(statement("claim_limited_tasks"), *arguments)
+    full = await explain(hot, "claim_limited_tasks", *arguments)
+    assert_reads_indexes(full)
+    assert not [
+        n for n in scans(full, "task") if n["Index Name"] == "task_held_up" and rows_read(n)
+    ]
+
+
+async def test_only_tasks_that_may_become_more_urgent_are_looked_at(hot: Connection) -> None:
+    await hot.execute("update hive.task set priority = 0 where state = 'queued'")
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert_reads_indexes(plan)
+    await hot.execute("vacuum hive.task")
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) == 0
+    await hot.execute(
+        "insert into hive.task (kind, priority) select 'x', 5 from generate_series(1, 500)"
+    )
+    plan = await explain(hot, "raise_tasks", 0.000001, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 210
+
+
+async def test_a_hundred_thousand_waiting_tasks_cost_neither_ends_nor_claims(
+    hot: Connection,
+) -> None:
+    """Each waits for one of a thousand; one end frees a hundred."""
+    lease_id, ids = await lease_tasks(hot)
+    await hot.execute(
+        "with child as ("
+        "  insert into hive.task (kind, state, is_gated)"
+        "  select 'call', 'blocked', true from generate_series(1, 100000) returning id)"
+        " insert into hive.dependency (child_id, parent_id, is_open)"
+        f" select id, {ids[0]} + id % 1000, true from child"
+    )
+    finished = await explain(hot, "finish_tasks", *finish_arguments(lease_id, ids))
+    assert_reads_indexes(finished)
+    assert sum(rows_read(node) for node in scans(finished, "task")) <= BUNDLE
+    await hot.fetch(statement("finish_tasks"), *finish_arguments(lease_id, ids[:1]))
+    closed = await explain(hot, "close_dependencies", 1000, 1000)
+    assert_reads_indexes(closed)
+    assert sum(rows_read(node) for node in scans(closed, "dependency")) <= 400
+    await hot.fetch(statement("close_dependencies"), 1000, 1000)
+    released = await explain(hot, "release_gates", 1000)
+    assert_reads_indexes(released)
+    assert buffers(released) < 20_000
+    [gates] = await hot.fetch(statement("release_gates"), 1000)
+    assert gates["queued"] == 100
     claimed = await explain(hot, "claim_tasks", *claim_arguments(BUNDLE, *EVERYTHING))
     assert_reads_indexes(claimed)
     assert sum(rows_read(node) for node in scans(claimed, "task")) <= 2 * BUNDLE

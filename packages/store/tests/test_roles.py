@@ -3,8 +3,11 @@
 import ast
 import re
 from collections.abc import AsyncGenerator, Iterator
+from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -28,6 +31,8 @@ SENT_BY: Final = {
     "deeds": {"submitter", "queen"},
     "making_way": {"submitter"},
     "schedule_store.ScheduleStore": {"submitter"},
+    "control_store.ControlStore": {"operator"},
+    "limited_claiming.LimitedClaims": {"queen"},
     "submitting": {"submitter"},
     "task_store.TaskStore": {"submitter"},
     "heartbeat_store.HeartbeatStore": {"worker"},
@@ -35,6 +40,10 @@ SENT_BY: Final = {
     "pruning.Pruner": {"queen"},
     "queen_store.QueenStore": {"queen"},
     "tick_store.TickStore": {"queen"},
+    "delivery_store.DeliveryStore": {"queen"},
+    "subscriber_store.SubscriberStore": {"submitter"},
+    "webhook_reports.WebhookReports": READERS,
+    "webhook_store.WebhookStore": {"owner"},
     "backing_up": {"owner"},
     "importing": {"owner"},
     "importing._Import": {"owner"},
@@ -45,10 +54,13 @@ SENT_BY: Final = {
 into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
-    r"\b(insert into|update|delete from) hive\.|for update|(create|drop)_event_days"
+    r"\b(insert into|update|delete from) hive\.|for update"
+    r"|(create|drop)_event_days|hive\.(park|unpark)\("
+    r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
 )
 
 
+@cache
 def sent() -> dict[str, set[str]]:
     """Return by statement which parts of the store send it: read from the store's own code."""
     known, found = set(names()), {name: set[str]() for name in names()}
@@ -139,16 +151,22 @@ FORBIDDEN: Final = {
         "claim_tasks", "accept_leases", "start_tasks", "append_output", "finish_tasks",
         "renew_leases", "release_leases", "reap_leases", "hold_term", "see_worker", "see_queen",
         "create_event_days", "drop_event_days", "forget_the_dead", "settle_restored_tasks",
+        "add_webhook", "pause_webhook", "remove_webhook", "read_webhook_secret", "hold_webhooks",
     },
     "worker": {
         "submit_tasks", "claim_tasks", "cancel_tasks", "revive_tasks", "reap_leases", "hold_term",
         "see_queen", "create_event_days", "drop_event_days", "forget_the_dead",
+        "add_webhook", "read_webhook_secret", "hold_webhooks",
     },
     "queen": {
         "submit_conditional_tasks", "put_schedule", "cancel_tasks", "revive_tasks", "finish_tasks",
-        "append_output", "see_worker",
+        "append_output", "see_worker", "add_webhook", "remove_webhook",
     },
-    "viewer": {name for name in names() if writes(name)},
+    "operator": {
+        "submit_conditional_tasks", "cancel_tasks", "revive_tasks", "claim_tasks", "finish_tasks",
+        "prune_tasks", "put_schedule", "add_webhook", "read_webhook_secret",
+    },
+    "viewer": {name for name in names() if writes(name)} | {"read_webhook_secret"},
 }  # fmt: skip
 """What a role may not even ask for. That it can is not always enough to do it: see below."""
 
@@ -290,6 +308,14 @@ async def test_a_submitter_cannot_bring_a_task_into_the_world_with_a_lease_or_a_
             await owner.execute(f"insert into hive.task (kind, {column}) values ('trial', {value})")
 
 
+@pytest.mark.parametrize("role", ["submitter", "queen"])
+async def test_who_adds_tasks_with_conditions_or_of_schedules_may_take_their_ids(
+    roles: Roles, owner: Connection, role: str
+) -> None:
+    await owner.execute(f'set role "{roles.name_of(role)}"')
+    assert await owner.fetchval("select nextval('hive.task_id_seq')") > 0
+
+
 async def test_a_stranger_of_the_server_comes_neither_into_the_database_nor_the_schema(
     roles: Roles, owner: Connection
 ) -> None:
@@ -312,6 +338,68 @@ async def test_queens_make_and_drop_days_of_the_log_without_owning_it(
     await owner.execute(f'set role "{roles.name_of("queen")}"')
     assert await owner.fetchval(statement("create_event_days"), 5) == 2
     assert await owner.fetchval(statement("drop_event_days"), 7) == 0
+
+
+async def test_what_signs_deliveries_is_read_by_queens_alone(
+    roles: Roles, owner: Connection
+) -> None:
+    for role in ROLES:
+        await owner.execute(f'set role "{roles.name_of(role)}"')
+        if role == "queen":
+            assert await owner.fetch("select secret from hive.webhook_secret") == []
+        else:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await owner.fetch("select secret from hive.webhook_secret")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute("update hive.webhook set url = 'http://10.0.0.1/'")
+        await owner.execute("reset role")
+
+
+async def test_the_secrets_table_comes_with_an_upgrade_without_being_readable(
+    roles: Roles, owner: Connection
+) -> None:
+    """Roles that were made before it may read tables to come; this one none of them may."""
+    await owner.execute(
+        "drop table hive.webhook_delivery, hive.webhook_secret, hive.webhook, hive.subscriber,"
+        " hive.event_horizon"
+    )
+    [migration] = [
+        file
+        for file in (files("hive_store") / "migrations").iterdir()
+        if file.name.endswith("_event_readers.sql")
+    ]
+    await owner.execute(migration.read_text(encoding="utf-8"))
+    for role in ROLES:
+        await owner.execute(f'set role "{roles.name_of(role)}"')
+        assert await owner.fetch("select id from hive.webhook") == []
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.fetch("select secret from hive.webhook_secret")
+        await owner.execute("reset role")
+
+
+async def test_queens_claim_under_limits_that_operators_set(
+    roles: Roles, owner: Connection
+) -> None:
+    first, second = await a_task(owner, "queued"), await a_task(owner, "queued")
+    await owner.execute(f'set role "{roles.name_of("operator")}"')
+    await owner.execute("select hive.set_limit('kind', 'trial', 1, 5)")
+    await owner.execute("reset role")
+    await owner.execute(f'set role "{roles.name_of("queen")}"')
+    row = await owner.fetchrow(
+        statement("claim_limited_tasks"), uuid4(), "default", 10, 60.0, 10, 1,
+        [-1], [datetime(2000, 1, 1, tzinfo=UTC)], [0], [9], "", 10,
+    )  # fmt: skip
+    assert row is not None
+    assert (row["size"], row["held_up"]) == (1, 1)
+    await owner.execute("reset role")
+    await owner.execute(f'set role "{roles.name_of("operator")}"')
+    assert await owner.fetchval("select hive.remove_limit('kind', 'trial')")
+    assert await owner.fetchval(statement("free_held_up_tasks"), 10) == 1
+    moved = await owner.fetch("select hive.move_tasks($1, 'slow')", [first, second])
+    assert [tuple(row) for row in moved] == [(second,)]
+    await owner.execute("reset role")
+    actors = await owner.fetch("select distinct actor from hive.audit")
+    assert [row["actor"] for row in actors] == [await owner.fetchval("select session_user::text")]
 
 
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(

@@ -104,7 +104,10 @@ async def test_members_of_a_group_and_states_are_told_of_the_tasks_asked_about(
     one, two = await tasks.submit([NewTask(kind="call", group="g")] * 2)
     [other] = await tasks.submit([NewTask(kind="call", group="other")])
     await tasks.cancel([two])
-    assert await selector.members("g", [one, other, TaskId(999)]) == {one}
+    asked = [one, other, TaskId(999)]
+    assert await selector.members(asked, group="g") == {one}
+    assert await selector.members(asked, queue="default", kind="call") == {one, other}
+    assert await selector.members(asked, queue="elsewhere") == set()
     assert await tasks.states([one, two, TaskId(999)]) == {
         one: TaskState.QUEUED,
         two: TaskState.CANCELLED,
@@ -119,9 +122,9 @@ async def test_of_200_000_tasks_a_page_reads_no_more_than_it_shows(database: Con
     )
     # Often enough for Postgres to choose a plan for any arguments, if it thinks that no worse.
     for _ in range(7):
-        await plan(database, "null, null, null, null, null, null, null, 21")
-    everything = await plan(database, "null, null, null, null, null, null, null, 21")
-    group = await plan(database, "null, null, null, 'g', null, null, 100000, 100")
+        await plan(database, "null, null, null, null, null, null, null, 21, null")
+    everything = await plan(database, "null, null, null, null, null, null, null, 21, null")
+    group = await plan(database, "null, null, null, 'g', null, null, 100000, 100, null")
     assert [(scan["Index Name"], scan["Actual Rows"]) for scan in everything] == [("task_pkey", 21)]
     assert [(scan["Index Name"], scan["Actual Rows"]) for scan in group] == [("task_group", 100)]
     assert not any(scan.get("Rows Removed by Filter") for scan in (*everything, *group))

@@ -4,17 +4,19 @@ import re
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 import pytest
 
 from hive_contracts.errors import RefusedTaskError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import TaskStore
-from hive_store.refusing import FIELD_TYPES, MAX_PAYLOAD_BYTES
+from hive_store.conditions import Names
+from hive_store.refusing import FIELD_TYPES
 from hive_store.submitting import BATCH_TASKS, batches_of
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -50,6 +52,7 @@ async def test_what_is_given_is_kept(tasks: TaskStore) -> None:
         max_attempts=7,
         max_losses=0,
         timeout=timedelta(days=40, microseconds=5),
+        silence_timeout=timedelta(seconds=90, microseconds=5),
     )
     [task_id] = await tasks.submit([given])
     record = await tasks.read(task_id)
@@ -63,6 +66,7 @@ async def test_what_is_given_is_kept(tasks: TaskStore) -> None:
         max_attempts=record.max_attempts,
         max_losses=record.max_losses,
         timeout=record.timeout,
+        silence_timeout=record.silence_timeout,
     )
     assert kept == given
 
@@ -102,6 +106,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_losses": 10**9}, "max_losses .* not 1000000000"),
     ({"timeout": timedelta(0)}, "timeout .* not 0 s; leave it out for no limit"),
     ({"timeout": timedelta(seconds=-1)}, "timeout .* not -1 s"),
+    ({"silence_timeout": timedelta(0)}, "a silence_timeout .* not 0 s; leave it out for no limit"),
+    ({"silence_timeout": 30}, "^silence_timeout is a timedelta, not 30$"),
     ({"run_at": datetime(2030, 1, 1)}, "run_at needs a time zone: 2030-01-01"),  # noqa: DTZ001
     ({"run_at": datetime.max.replace(tzinfo=UTC)}, "run_at .* not 9999-12-31"),
     ({"payload": {"x": float("nan")}}, "payload of a call task: .*not JSON compliant"),
@@ -135,12 +141,45 @@ async def test_a_type_that_is_made_of_the_one_wanted_will_do(tasks: TaskStore) -
     assert (record.queue, record.priority) == ("side", 2)
 
 
+@pytest.mark.parametrize("number", [True, 1.0])
+async def test_a_number_that_merely_equals_the_one_before_is_refused(
+    tasks: TaskStore, number: object
+) -> None:
+    alike = [NewTask(kind="call", priority=1)] * 3
+    wrong = NewTask(kind="call", priority=cast("int", number))
+    with pytest.raises(RefusedTaskError, match="priority is a whole number"):
+        await tasks.submit([*alike, wrong, *alike])
+
+
+async def test_tasks_that_are_alike_but_for_their_payloads_are_stored_as_one_by_one(
+    tasks: TaskStore,
+) -> None:
+    run_at = datetime.now(UTC) + timedelta(hours=1)
+    late = NewTask(
+        kind="call", queue="late", priority=3, run_at=run_at, max_attempts=2, max_losses=1,
+        timeout=timedelta(minutes=1), group="night",
+    )  # fmt: skip
+    given = [
+        *(replace(late, payload=place) for place in range(BATCH_TASKS + 2)),
+        NewTask(kind="command", payload="between"),
+        *(replace(late, payload=place, priority=4) for place in range(3)),
+    ]
+    task_ids = await tasks.submit(given)
+    records = {record.id: record for record in await tasks.read_many(task_ids)}
+    for task_id, task in zip(task_ids, given, strict=True):
+        stored = records[task_id]
+        for name in ("kind", "payload", "queue", "priority", "max_losses", "timeout", "group"):
+            assert getattr(stored, name) == getattr(task, name)
+        if task.run_at is not None:
+            assert (stored.run_at, stored.max_attempts) == (task.run_at, task.max_attempts)
+
+
 def test_every_field_but_the_payload_is_held_to_a_type() -> None:
     assert [*FIELD_TYPES] == [field.name for field in fields(NewTask) if field.name != "payload"]
 
 
 async def test_a_payload_over_the_cap_is_told_to_go_into_a_file(tasks: TaskStore) -> None:
-    largest = "x" * (MAX_PAYLOAD_BYTES - 2)
+    largest = "x" * (MAX_VALUE_BYTES - 2)
     [task_id] = await tasks.submit([NewTask(kind="call", payload=largest)])
     assert (await tasks.read(task_id)).payload == largest
     with pytest.raises(RefusedTaskError, match=r"1,048,577 bytes; at most 1,048,576 .*file"):
@@ -151,7 +190,7 @@ async def test_the_cap_is_on_what_was_written_not_on_what_postgres_makes_of_it(
     tasks: TaskStore,
 ) -> None:
     """As jsonb, a list of small numbers takes six times its text."""
-    numbers = [1] * (MAX_PAYLOAD_BYTES // 2 - 1)
+    numbers = [1] * (MAX_VALUE_BYTES // 2 - 1)
     [task_id] = await tasks.submit([NewTask(kind="call", payload=numbers)])
     assert (await tasks.read(task_id)).payload == numbers
 
@@ -161,6 +200,7 @@ async def test_the_tables_own_limits_hold_for_plain_sql_too(database: Connection
         ("priority", "-1", "a_priority_is_from_0_most_urgent_to_32767"),
         ("queue", "''", "a_queue_has_a_name_of_at_most_200_characters"),
         ("timeout", "interval '0'", "a_timeout_is_positive"),
+        ("silence_timeout", "interval '0'", "a_silence_timeout_is_positive"),
         ("state", "'running'", "only_dispatched_and_running_tasks_are_leased"),
         ("state", "'failed'", "only_ended_tasks_have_finished"),
         ("payload", "to_jsonb(repeat('x', 9000000))", "at_most_8_mebibytes"),
@@ -202,10 +242,10 @@ async def test_ids_that_no_task_has_are_told(tasks: TaskStore) -> None:
 
 
 def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
-    small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_PAYLOAD_BYTES - 2))
+    small, large = NewTask(kind="call"), NewTask(kind="call", payload="x" * (MAX_VALUE_BYTES - 2))
 
     def sizes(new: list[NewTask]) -> list[int]:
-        return [len(batch.columns[1]) for batch in batches_of(new)]
+        return [len(batch.columns[1]) for batch in batches_of(new, Names())]
 
     assert sizes([small] * (2 * BATCH_TASKS)) == [BATCH_TASKS, BATCH_TASKS]
     assert sizes([small] * (BATCH_TASKS + 1)) == [BATCH_TASKS, 1]
@@ -215,7 +255,8 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
 
 def test_a_batch_is_made_when_it_is_asked_for_and_not_before() -> None:
     """So what is being sent is all that is held beside the tasks themselves."""
-    batches = batches_of([NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)])
+    new = [NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)]
+    batches = batches_of(new, Names())
     next(batches)
     with pytest.raises(RefusedTaskError, match="not -1"):
         next(batches)

@@ -36,7 +36,7 @@ def test_only_counters_end_in_total_and_units_are_seconds() -> None:
 
 def test_no_label_names_a_task_a_lease_or_a_process() -> None:
     labels = {label for declared in METRICS for label in declared.labels}
-    assert labels == {"queue", "kind", "outcome", "state", "loop", "reason"}
+    assert labels == {"queue", "kind", "outcome", "state", "loop", "reason", "limit"}
 
 
 def test_ended_attempts_are_counted_and_timed_in_bulk() -> None:
@@ -99,6 +99,7 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
     metrics.tasks_finished("q", "command", OutcomeName.LOST, 2)
     metrics.tasks_waited("q", [0.3, 0.4])
     metrics.show_slots(busy=3, free=1)
+    metrics.show_unmet({"q": 13})
     metrics.show_permits(held=9, free=2)
     metrics.leases_expired("q", 4)
     metrics.stale_writes(5)
@@ -110,6 +111,7 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
         'hive_tasks_finished_total{kind="command",outcome="lost",queue="q"} 2.0',
         'hive_task_queue_wait_seconds_count{queue="q"} 2.0',
         'hive_worker_slots{state="busy"} 3.0',
+        'hive_tasks_unmet{queue="q"} 13.0',
         'hive_worker_slots{state="free"} 1.0',
         'hive_queen_permits{state="held"} 9.0',
         'hive_queen_permits{state="free"} 2.0',

@@ -32,6 +32,7 @@ class Scene:
     def __init__(self, ground: Ground, database_url: str, settings: WorkerSettings) -> None:
         self.holdings = Holdings()
         self.beats: list[Beat] = []
+        self.was_blocked = False
         self.outdated: list[SchemaMismatchError] = []
         self.running: list[TaskId] = []
         self.moves: list[float] = []
@@ -50,12 +51,17 @@ class Scene:
             slots=settings.slots,
             takes_bundles=True,
             is_draining=lambda: False,
+            count_stuck=self.count_stuck,
             on_beat=self.beats.append,
             on_outdated=self.outdated.append,
             settings=settings,
             version="1.2.3",
             clock=BootClock(),
         )
+
+    def count_stuck(self, is_blocked: bool) -> int:
+        self.was_blocked |= is_blocked
+        return int(is_blocked)
 
     @asynccontextmanager
     async def beating(self) -> AsyncGenerator[None]:
@@ -146,6 +152,19 @@ async def test_a_loop_that_is_busy_for_less_than_a_lease_loses_nothing(
     async with scene.beating():
         time.sleep(0.5)  # noqa: ASYNC251 - this is the work
         assert scene.proof.holds
+
+
+async def test_a_loop_that_is_blocked_is_noticed_while_it_is(
+    ground: Ground, database_url: str
+) -> None:
+    scene = Scene(ground, database_url, OFTEN)
+    async with scene.beating():
+        for _ in range(20):
+            time.sleep(0.6)  # noqa: ASYNC251 - this is what blocks
+            if scene.was_blocked:
+                break
+            await asyncio.sleep(0.1)
+    assert scene.was_blocked
 
 
 async def test_a_fault_in_the_thread_ends_the_run(ground: Ground) -> None:

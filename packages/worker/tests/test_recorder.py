@@ -1,6 +1,7 @@
 """What happened is written together, in order, once, and through every outage."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,8 +14,9 @@ from hive_contracts.errors import StaleLeaseError, StoreUnavailableError
 from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, Task
 from hive_store import WorkerStore, migrate, open_line
 from hive_store.worker_store import Ending, Finished, LeasedTask
 from hive_telemetry.metrics import Metrics
@@ -38,7 +40,11 @@ class Scene:
 
     def attempt(self, task: Task) -> RunningAttempt:
         return RunningAttempt(
-            task, began_at=0, output_cap_bytes=1000, write_start=self.recorder.write_start
+            task,
+            began_at=0,
+            output_cap_bytes=1000,
+            write_start=self.recorder.write_start,
+            read_parents=self.recorder.read_parents,
         )
 
     def hold(self, leased: Sequence[LeasedTask]) -> list[Task]:
@@ -167,6 +173,20 @@ async def test_a_result_that_postgres_refuses_fails_alone(scene: Scene, ground: 
     assert failed[0].error.startswith("its result was refused by Postgres: ")
     assert sum(record.state is TaskState.SUCCEEDED for record in records) == 8
     assert scene.holdings.lease_ids() == []
+
+
+async def test_large_results_go_in_several_statements_and_small_ones_beside_them(
+    scene: Scene, ground: Ground
+) -> None:
+    tasks = scene.hold(await ground.lease(20))
+    large = json.dumps("x" * (MAX_VALUE_BYTES - 2))
+    for place, task in enumerate(tasks):
+        scene.succeed(task, result="1" if place % 3 == 0 else large)
+    await scene.recorder.tick()
+    assert scene.recorder.unwritten == 9
+    while scene.recorder.unwritten:
+        await scene.recorder.tick()
+    assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 20}}
 
 
 async def test_a_start_is_durable_when_it_is_announced(scene: Scene, ground: Ground) -> None:
@@ -325,3 +345,61 @@ async def test_while_postgres_is_away_outcomes_are_kept_up_to_a_bound_then_writt
             await own_postgres.start()
         await waiting
         assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 2}}
+
+
+async def following(scene: Scene, ground: Ground, *then: NewTask) -> tuple[Task, Ending]:
+    """A task in hand, and the ending with which it has others submitted."""
+    [task] = scene.hold(await ground.lease(1))
+    ending = Ending(task.id, task.lease_id, Move.SUCCEED, OutcomeName.SUCCEEDED, "1", then=then)
+    return task, ending
+
+
+async def test_what_follows_a_success_is_submitted_with_it(scene: Scene, ground: Ground) -> None:
+    [other] = scene.hold(await ground.lease(1))
+    new = [NewTask(kind="trial", name="a"), NewTask(kind="trial", after=("a",))]
+    task, ending = await following(scene, ground, *new)
+    scene.succeed(other)
+    scene.recorder.record(ending, None, task)
+    await scene.recorder.tick()
+    states = await ground.tasks.count()
+    assert states["default"] == {
+        TaskState.SUCCEEDED: 2,
+        TaskState.QUEUED: 1,
+        TaskState.BLOCKED: 1,
+    }
+    assert scene.holdings.lease_ids() == []
+
+
+async def test_a_success_that_is_written_again_submits_nothing_again(
+    scene: Scene, ground: Ground
+) -> None:
+    _, ending = await following(scene, ground, NewTask(kind="trial"))
+    first = await ground.worker.finish_and_submit(ending)
+    again = await ground.worker.finish_and_submit(ending)
+    assert [(each.state, each.open) for each in (*first, *again)] == [
+        (TaskState.SUCCEEDED, 0),
+        (TaskState.SUCCEEDED, None),
+    ]
+    assert (await ground.tasks.count())["default"][TaskState.QUEUED] == 1
+
+
+async def test_a_stale_success_submits_nothing(scene: Scene, ground: Ground) -> None:
+    task, ending = await following(scene, ground, NewTask(kind="trial"))
+    lost = Ending(task.id, task.lease_id, Move.RETRY, OutcomeName.FAILED, backoff_seconds=60)
+    await ground.worker.finish([lost])
+    assert await ground.worker.finish_and_submit(ending) == []
+    assert await ground.tasks.count() == {"default": {TaskState.SCHEDULED: 1}}
+
+
+async def test_a_success_that_nothing_may_follow_is_a_failure_and_says_so(
+    scene: Scene, ground: Ground
+) -> None:
+    new = [NewTask(kind="trial"), NewTask(kind="trial", after=("nobody",))]
+    task, ending = await following(scene, ground, *new)
+    scene.recorder.record(ending, None, task)
+    await scene.recorder.tick()
+    record = await ground.tasks.read(task.id)
+    assert record.state is TaskState.FAILED
+    assert record.error is not None
+    assert "a task that was to follow it is refused: a task comes after 'nobody'" in record.error
+    assert await ground.tasks.count() == {"default": {TaskState.FAILED: 1}}

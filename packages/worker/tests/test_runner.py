@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
 from hive_contracts.errors import MalformedPayloadError, StaleLeaseError
 from hive_contracts.execution import Attempt, Tools
-from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Released, Succeeded
+from hive_contracts.ids import TaskId
+from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Parked, Released, Succeeded
+from hive_contracts.sealing import Sealer
+from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import ParentResult, Task
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.attempts import make_task
 from hive_testkit.clocks import ManualClock
@@ -46,6 +49,9 @@ class Notebook:
             raise StaleLeaseError(attempt.task.id, attempt.task.lease_id)
         self.started.append(attempt)
 
+    async def read_parents(self, task_id: TaskId) -> list[ParentResult]:
+        raise NotImplementedError(task_id)
+
     @property
     def has_room(self) -> bool:
         return self.room.is_set()
@@ -57,13 +63,18 @@ class Notebook:
 class Scene:
     """A runner with one slot, whose executor does what the stage says."""
 
-    def __init__(self, executors: Executors, stage: Stage) -> None:
+    def __init__(self, executors: Executors, stage: Stage, *, sealer: Sealer | None = None) -> None:
         self.stage = stage
         self.notebook = Notebook()
         self.holdings = Holdings()
         self.clock = ManualClock()
         self.runner = Runner(
-            executors, self.notebook, self.holdings, settings=WorkerSettings(), clock=self.clock
+            executors,
+            self.notebook,
+            self.holdings,
+            settings=WorkerSettings(),
+            clock=self.clock,
+            sealer=sealer,
         )
 
     async def run(self, task: Task, *, is_cancelled: bool = False) -> Ending:
@@ -140,6 +151,53 @@ async def test_a_failure_for_good_is_not_tried_again_and_keeps_its_result(scene:
     scene.stage.play = returning(Failed("no", is_retryable=False, result={"code": 3}))
     ending = await scene.run(task(max_attempts=3))
     assert (ending.move, ending.result) == (Move.FAIL, '{"code":3}')
+
+
+async def test_a_policy_says_how_long_a_task_waits_and_the_default_stays_without_one(
+    scene: Scene,
+) -> None:
+    scene.stage.play = returning(Failed("no"))
+    waits = [
+        (await scene.run(task(max_attempts=9, failures=n, retry="5s, 1m"))).backoff_seconds
+        for n in (0, 1, 2)
+    ]
+    assert waits == [5, 60, 60]
+    unsaid = await scene.run(task(max_attempts=9, retry="only on timed_out, 75"))
+    assert (unsaid.move, unsaid.backoff_seconds) == (Move.FAIL, None)
+
+
+async def test_a_failure_that_a_policy_does_not_name_is_the_last_and_says_so(scene: Scene) -> None:
+    policy = "fixed(1s) only on 75, timed_out"
+    scene.stage.play = returning(Failed("exit code 75", names=("75",)))
+    assert (await scene.run(task(max_attempts=3, retry=policy))).move is Move.RETRY
+    scene.stage.play = returning(Failed("exit code 1", names=("1",)))
+    last = await scene.run(task(max_attempts=3, retry=policy))
+    assert last.move is Move.FAIL
+    assert last.error == "exit code 1 (not tried again: it is retried only on 75, timed_out)"
+    scene.stage.play = Gate()
+    slow = task(max_attempts=3, retry=policy, timeout=timedelta(seconds=0.02))
+    assert (await scene.run(slow)).move is Move.RETRY
+
+
+async def test_a_policy_that_nobody_can_read_is_as_none(scene: Scene) -> None:
+    scene.stage.play = returning(Failed("no"))
+    ending = await scene.run(task(max_attempts=3, retry="exponential(soon)"))
+    assert ending.move is Move.RETRY
+    assert ending.backoff_seconds is not None
+
+
+async def test_what_asks_to_be_set_aside_is_no_failure(scene: Scene) -> None:
+    then = datetime(2100, 1, 1, tzinfo=UTC)
+    for parked, seconds, until_then in (
+        (Parked("later", again_after=timedelta(minutes=1)), 60, None),
+        (Parked("then", until=then), None, then),
+        (Parked("some day"), None, None),
+    ):
+        scene.stage.play = returning(parked)
+        ending = await scene.run(task())
+        assert (ending.move, ending.outcome) == (Move.PARK, OutcomeName.RELEASED)
+        assert (ending.error, ending.run_seconds) == (parked.reason, 0)
+        assert (ending.backoff_seconds, ending.until) == (seconds, until_then)
 
 
 async def test_an_attempt_that_runs_too_long_is_stopped_and_says_so(scene: Scene) -> None:
@@ -345,6 +403,44 @@ async def test_a_result_that_cannot_be_stored_fails_for_good_and_says_so(
     assert (ending.move, ending.result) == (Move.FAIL, None)
     assert ending.error is not None
     assert ending.error.startswith("its result was refused: ")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "😀"])
+async def test_a_result_is_kept_up_to_the_limit_and_refused_a_byte_over_it(
+    scene: Scene, letter: str
+) -> None:
+    count, rest = divmod(MAX_VALUE_BYTES - 2, len(letter.encode()))
+    rest += len(letter.encode())
+    for over, is_kept in ((-1, True), (0, True), (1, False)):
+        scene.stage.play = returning(Succeeded(letter * (count - 1) + "." * (rest + over)))
+        ending = await scene.run(task(max_attempts=3))
+        assert (ending.result is not None) is is_kept
+        assert ending.move is (Move.SUCCEED if is_kept else Move.FAIL)
+    assert ending.error == (
+        "its result was refused: it is 1,048,577 bytes; at most 1,048,576 (1 MiB) are kept."
+        " Write it to a file, and return the file's path"
+    )
+
+
+class Padding:
+    """Seals by making longer. Satisfies `Sealer`, as far as a runner uses one."""
+
+    def opened(self, task: Task) -> Task:
+        return task
+
+    def sealed_result(self, task: Task, result: str) -> str:
+        return f'{{"sealed": {result}}}'
+
+
+async def test_the_limit_of_a_sealed_result_is_of_what_is_stored(trial_kind: None) -> None:
+    stage = Stage()
+    async with Executors.open(Tools(spawner=NoSpawner(), settings=(stage,))) as executors:
+        scene = Scene(executors, stage, sealer=cast("Sealer", Padding()))
+        around = len('{"sealed": ""}')
+        for size, is_kept in ((MAX_VALUE_BYTES - around, True), (MAX_VALUE_BYTES - 2, False)):
+            stage.play = returning(Succeeded("x" * size))
+            ending = await scene.run(task())
+            assert (ending.result is not None) is is_kept
 
 
 async def test_a_failure_with_a_result_that_cannot_be_stored_keeps_its_error(

@@ -59,7 +59,7 @@ async def test_tasks_run_one_after_another_without_a_queen(
         await until(all_have_succeeded)
         async with open_line(database_url) as line:
             [seen] = await FleetStore(line).workers(seen_within=timedelta(minutes=1))
-            queens_count = await line.fetch("count_capacity", 60.0)
+            queens_count = await line.fetch("count_capacity", 60.0, [], [])
     assert gate.most_inside == 1
     assert (seen.queues, seen.slots) == (("default",), 1)
     assert list(queens_count) == []

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from hive_bus.bus import Bus
-from hive_contracts.execution import Stream, Tools
+from hive_contracts.execution import Attempt, Stream, Tools
+from hive_contracts.outcomes import Cancelled, OutcomeName, Silent, TimedOut
 from hive_contracts.states import TaskState
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.metrics import Metrics
@@ -44,6 +47,7 @@ class Scene:
             executors, self.recorder, self.holdings, settings=settings, clock=self.clock
         )
         self.slots = Slots(2, run=self.runner.run, ahead_seconds=0.05, clock=self.clock)
+        self.runner.on_abandoned = self.slots.abandon
         self.watch = Watch(
             self.runner,
             self.slots,
@@ -54,12 +58,19 @@ class Scene:
             clock=self.clock,
         )
 
-    async def put(self, count: int) -> list[LeasedTask]:
-        leased = await self.ground.lease(count)
+    async def put(self, count: int, **options: Any) -> list[LeasedTask]:
+        leased = await self.ground.lease(count, **options)
         for each in leased:
             self.holdings.take(each.task.lease_id, {each.task.id})
         self.slots.put(leased)
         return leased
+
+    def pass_quietly(self, *, seconds: float) -> None:
+        """Let time pass as it does while the loop runs: with a look every tenth of a second."""
+        for _ in range(round(seconds * 10)):
+            self.clock.pass_seconds(0.1)
+            self.proof.move(self.clock.seconds())
+            self.watch.tick()
 
     async def state_of(self, leased: LeasedTask) -> TaskState:
         return (await self.ground.tasks.read(leased.task.id)).state
@@ -162,3 +173,151 @@ async def test_the_slots_are_shown(scene: Scene) -> None:
     assert scene.metrics.value("hive_worker_slots", state="busy") == 1
     assert scene.metrics.value("hive_worker_slots", state="free") == 1
     gate.open()
+
+
+async def test_an_attempt_that_is_silent_for_too_long_is_stopped_with_that_reason(
+    scene: Scene,
+) -> None:
+    scene.stage.play = gate = Gate()
+    limit = timedelta(seconds=30)
+    [leased] = await scene.put(1, silence_timeout=limit, max_attempts=1)
+    await gate.entered.wait()
+    scene.pass_quietly(seconds=30)
+    assert gate.inside == 1
+    scene.pass_quietly(seconds=0.2)
+    await until(lambda: gate.inside == 0)
+    await scene.recorder.wait_until_written()
+    record = await scene.ground.tasks.read(leased.task.id)
+    assert (record.state, record.failures) == (TaskState.FAILED, 1)
+    assert record.error == "it was silent for longer than its limit of 30 s"
+    [ended] = await scene.ground.tasks.read_ended([leased.task.id])
+    assert ended.outcome is OutcomeName.TIMED_OUT
+
+
+async def test_silence_is_retried_as_a_time_out_is(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    [leased] = await scene.put(1, silence_timeout=timedelta(seconds=1), max_attempts=2)
+    await gate.entered.wait()
+    scene.pass_quietly(seconds=1.2)
+    await until(lambda: gate.inside == 0)
+    await scene.recorder.wait_until_written()
+    assert await scene.state_of(leased) is TaskState.SCHEDULED
+
+
+async def test_output_and_signs_of_life_end_the_silence(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    [leased] = await scene.put(1, silence_timeout=timedelta(seconds=1))
+    await gate.entered.wait()
+    attempt = scene.runner.running[leased.task.id]
+    for _ in range(3):
+        scene.pass_quietly(seconds=0.9)
+        attempt.write_output(Stream.STDERR, b".")
+        scene.pass_quietly(seconds=0.9)
+        attempt.show_life()
+    assert attempt.verdict is None
+    scene.pass_quietly(seconds=1.2)
+    assert attempt.verdict == Silent(timedelta(seconds=1))
+
+
+async def test_while_the_loop_was_held_up_nobody_was_silent(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    [leased] = await scene.put(1, silence_timeout=timedelta(seconds=5))
+    await gate.entered.wait()
+    scene.watch.tick()
+    scene.clock.pass_seconds(8)
+    scene.watch.tick()
+    attempt = scene.runner.running[leased.task.id]
+    attempt.write_output(Stream.STDOUT, b"said while the loop was held up")
+    scene.pass_quietly(seconds=1)
+    assert attempt.verdict is None
+    gate.open()
+
+
+class Stubborn(Gate):
+    """A play that goes on when it is cancelled, until it is let through."""
+
+    def __init__(self, *, is_alone: bool = True) -> None:
+        super().__init__()
+        self.is_alone = is_alone
+        self.refusals = 0
+
+    async def __call__(self, attempt: Attempt) -> Any:
+        if self.is_alone:
+            attempt.let_be_abandoned()
+        while True:
+            try:
+                return await super().__call__(attempt)
+            except asyncio.CancelledError:
+                self.refusals += 1
+
+
+async def test_what_ignores_its_cancellation_is_abandoned_and_its_slot_is_opened_again(
+    scene: Scene,
+) -> None:
+    scene.stage.play = stubborn = Stubborn()
+    [leased] = await scene.put(1)
+    await stubborn.entered.wait()
+    scene.runner.call_off([leased.task.id], Cancelled())
+    await until(lambda: stubborn.refusals == 1)
+    scene.pass_quietly(seconds=30)
+    assert scene.slots.busy == 1
+    scene.pass_quietly(seconds=0.3)
+    await scene.recorder.wait_until_written()
+    record = await scene.ground.tasks.read(leased.task.id)
+    assert record.state is TaskState.CANCELLED
+    assert record.error == "it did not stop within 30 s and was abandoned"
+    assert (scene.slots.busy, scene.slots.abandoned) == (0, 1)
+
+    scene.stage.play = gate = Gate()
+    await scene.put(2)
+    await until(lambda: gate.inside == 2)
+    assert scene.slots.busy == 2
+    gate.open()
+    await until(lambda: scene.slots.busy == 0)
+    stubborn.open()
+    await until(lambda: scene.slots.abandoned == 0)
+
+
+async def test_what_was_abandoned_writes_nothing_when_it_returns(scene: Scene) -> None:
+    scene.stage.play = stubborn = Stubborn()
+    [leased] = await scene.put(1, max_attempts=2)
+    await stubborn.entered.wait()
+    attempt = scene.runner.running[leased.task.id]
+    attempt.call_off(TimedOut(timedelta(seconds=5)))
+    scene.pass_quietly(seconds=30.3)
+    await scene.recorder.wait_until_written()
+    assert await scene.state_of(leased) is TaskState.SCHEDULED
+    attempt.write_output(Stream.STDOUT, b"too late")
+    stubborn.open()
+    await until(lambda: scene.slots.abandoned == 0)
+    scene.pass_quietly(seconds=2)
+    await scene.recorder.wait_until_written()
+    record = await scene.ground.tasks.read(leased.task.id)
+    assert (record.state, record.result, record.failures) == (TaskState.SCHEDULED, None, 1)
+    assert await scene.ground.tasks.read_output(leased.task.id) == []
+    assert scene.slots.busy == 0
+
+
+async def test_what_holds_processes_is_reported_and_waited_for(scene: Scene) -> None:
+    scene.stage.play = stubborn = Stubborn(is_alone=False)
+    [leased] = await scene.put(1)
+    await stubborn.entered.wait()
+    scene.runner.call_off([leased.task.id], Cancelled())
+    scene.pass_quietly(seconds=31)
+    assert (scene.watch.stuck, scene.slots.abandoned, scene.slots.busy) == (1, 0, 1)
+    stubborn.open()
+    await until(lambda: scene.slots.busy == 0)
+    scene.watch.tick()
+    assert scene.watch.stuck == 0
+
+
+async def test_what_stops_in_time_is_not_stuck(scene: Scene) -> None:
+    scene.stage.play = gate = Gate()
+    [leased] = await scene.put(1)
+    await gate.entered.wait()
+    scene.runner.call_off([leased.task.id], Cancelled())
+    await until(lambda: gate.inside == 0)
+    scene.pass_quietly(seconds=31)
+    await scene.recorder.wait_until_written()
+    assert (await scene.ground.tasks.read(leased.task.id)).error is None
+    assert (scene.watch.stuck, scene.slots.abandoned) == (0, 0)

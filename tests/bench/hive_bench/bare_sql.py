@@ -23,7 +23,8 @@ update hive.task t
 set state = 'dispatched', claims = t.claims + 1, lease_id = $1
 where t.id = any(array(
   select id from hive.task
-  where queue = 'default' and state = 'queued' and priority = 0 and (run_at, id) > ($2, $3)
+  where queue = 'default' and needs = '' and state = 'queued' and priority = 0
+    and (run_at, id) > ($2, $3)
   order by priority, run_at, id
   limit $4
   for update skip locked))

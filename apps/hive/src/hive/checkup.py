@@ -13,8 +13,10 @@ from typing import Final
 from hive import up_state
 from hive.settings import Settings
 from hive.urls import Urls, resolve_urls
+from hive.words import counted
 from hive_bus.bus import Bus
 from hive_contracts.errors import ConfigurationError, HiveError, UsageError
+from hive_process.fences import inspect_fences
 from hive_services.inspection import (
     Finding,
     inspect_identity,
@@ -27,8 +29,10 @@ from hive_store.budget import ConnectionBudget, read_budget
 from hive_store.connecting import connect, say_farewell, server_version, translated
 from hive_store.event_log import OpenTransaction
 from hive_store.migrating import LATEST, read_schema
+from hive_store.onlooker import Onlooker, UnmetNeeds
 from hive_store.schedule_store import TroubledSchedule
 from hive_store.schema import Schema
+from hive_store.webhook_reports import WebhookReports, WebhookSummary
 
 __all__ = ["Check", "check_up"]
 
@@ -60,7 +64,7 @@ class Check:
 
 async def check_up(settings: Settings) -> list[Check]:
     """Look at everything; change nothing."""
-    checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings)]
+    checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings), *_fences()]
     try:
         urls = resolve_urls(settings)
     except ConfigurationError as error:
@@ -134,6 +138,13 @@ def _programs(settings: Settings) -> Iterable[Check]:
         )
 
 
+def _fences() -> Iterable[Check]:
+    """Say what holds commands here; only what a promise stands on has to be mended."""
+    for fence in inspect_fences():
+        is_fine = fence.holds or fence.remedy is None
+        yield Check(name=fence.name, is_fine=is_fine, found=fence.found, remedy=fence.remedy)
+
+
 def _process(process: up_state.ProcessState) -> Check:
     if process.pid is not None:
         condition = "ready" if process.is_ready else "has not said that it is ready"
@@ -174,7 +185,10 @@ async def _load(urls: Urls) -> list[Check]:
             connections = _connections(await read_budget(line))
             transactions = _transaction(await EventLog(line).oldest_transaction())
             troubled = await ScheduleStore(line).troubled(living=SEEN_WITHIN, limit=MOST_NAMED)
-            return [connections, *transactions, *map(_schedule, troubled)]
+            unmet = await Onlooker(line).unmet_needs(living=SEEN_WITHIN)
+            webhooks = await WebhookReports(line).all()
+            schedules, needs = map(_schedule, troubled), map(_unmet, unmet)
+            return [connections, *transactions, *schedules, *needs, *_webhooks(webhooks)]
     except HiveError as error:
         return [Check(name="event log", is_fine=False, found=str(error), remedy=_reach("DATABASE"))]
 
@@ -192,6 +206,19 @@ def _transaction(oldest: OpenTransaction | None) -> Iterable[Check]:
         )
 
 
+def _webhooks(webhooks: Iterable[WebhookSummary]) -> Iterable[Check]:
+    """Name each webhook that gets nothing at present."""
+    for webhook in webhooks:
+        if webhook.state != "active":
+            why = "; ".join(filter(None, (webhook.pause_reason, webhook.last_error)))
+            yield Check(
+                name=f"webhook {webhook.id}",
+                is_fine=webhook.is_paused_by_hand,
+                found=f"{webhook.state}: {webhook.url}: {why}",
+                remedy=f"see to its receiver, then: hive webhook resume {webhook.id}",
+            )
+
+
 def _schedule(troubled: TroubledSchedule) -> Check:
     name = troubled.name
     if troubled.fault is not None:
@@ -206,6 +233,17 @@ def _schedule(troubled: TroubledSchedule) -> Check:
         is_fine=False,
         found=f"{name} submits to queue {troubled.queue}, which no worker serves",
         remedy=f"hive worker --queue {troubled.queue}",
+    )
+
+
+def _unmet(unmet: UnmetNeeds) -> Check:
+    labels = " ".join(f"--label {label}" for label in unmet.needs)
+    return Check(
+        name="labels",
+        is_fine=False,
+        found=f"{counted(unmet.count, 'task')} of queue {unmet.queue}: needs"
+        f" {', '.join(unmet.needs)}, which no living worker of that queue has",
+        remedy=f"hive worker {unmet.queue} {labels}",
     )
 
 

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from hive.behind_dashes import WithCommand
 from hive.commands import (
+    audit,
     backup,
     cancel,
     completion,
@@ -20,12 +22,16 @@ from hive.commands import (
     down,
     events,
     export,
+    group,
     importing,
     join,
+    limit,
     logs,
     migrate,
+    park,
     prune,
     queen,
+    queue,
     restore,
     retry,
     roles,
@@ -34,7 +40,9 @@ from hive.commands import (
     show,
     status,
     submit,
+    unpark,
     up,
+    webhook,
     worker,
     workers,
 )
@@ -83,16 +91,23 @@ app.command(
     context_settings={"allow_interspersed_args": False},
     no_args_is_help=True,
 )(map_.map_lines)
-app.command()(submit.submit)
+app.command(cls=WithCommand)(submit.submit)
 app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)
+app.add_typer(group.app, name="group")
 app.command("list")(list_.list_tasks)
 app.command(epilog=events.EPILOG)(events.events)
+app.add_typer(webhook.app)
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
+app.command(epilog=park.EPILOG)(park.park)
+app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
+app.add_typer(queue.app, name="queue")
+app.add_typer(limit.app, name="limit")
+app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)
 app.command()(config.config)

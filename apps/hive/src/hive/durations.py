@@ -1,26 +1,16 @@
 """Durations as people write and read them: 30s, 5m, 1h30m, 2d; a number alone is seconds."""
 
-import re
 from datetime import timedelta
 from typing import Final
 
+from hive_contracts.durations import duration_in, is_duration
 from hive_contracts.errors import ConfigurationError
 
 __all__ = ["is_duration", "read_duration", "show_roughly", "show_seconds"]
 
-UNIT_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-WHOLE: Final = re.compile(rf"(?:{PART.pattern})+")
-BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-
 MINUTE: Final = 60
 SPANS: Final = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (MINUTE, "m", 1, "s"))
 """Each unit with the one below it, in seconds."""
-
-
-def is_duration(text: str) -> bool:
-    """Return whether `text` is written as a duration."""
-    return (WHOLE.fullmatch(text) or BARE.fullmatch(text)) is not None
 
 
 def read_duration(text: str, *, flag: str) -> timedelta:
@@ -32,9 +22,8 @@ def read_duration(text: str, *, flag: str) -> timedelta:
     if not is_duration(text):
         sign = ", which is negative" if is_duration(text.removeprefix("-")) else ""
         raise ConfigurationError(f"{flag} is {text!r}{sign}; write it like 30s, 5m, 1h30m or 2d")
-    parts = PART.findall(text) or [(text, "s")]
     try:
-        return timedelta(seconds=sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts))
+        return duration_in(text)
     except OverflowError:
         raise ConfigurationError(f"{flag} is {text!r}, which is too long") from None
 

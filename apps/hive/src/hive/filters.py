@@ -1,4 +1,4 @@
-"""The options by which commands find tasks: state, queue, kind, group, and when they came.
+"""The options by which commands find tasks: state, queue, kind, group, key, and when they came.
 
     @with_options
     @with_filter
@@ -27,6 +27,7 @@ FLAGS: Final[dict[str, Any]] = {
     "queue": typer.Option("--queue", metavar="NAME", help="Of this queue.", autocompletion=queues),
     "kind": typer.Option("--kind", metavar="NAME", help="Of this kind.", autocompletion=kinds),
     "group": typer.Option("--group", metavar="NAME", help="Submitted together, as NAME."),
+    "key": typer.Option("--key", metavar="NAME", help="Of this key."),
     "since": typer.Option(
         "--since", metavar="WHEN", help="Submitted then or later: 10m (ago), or a moment."
     ),
@@ -42,6 +43,7 @@ class Filter:
     queue: str | None = None
     kind: str | None = None
     group: str | None = None
+    key: str | None = None
     since: str | None = None
     until: str | None = None
 
@@ -50,26 +52,35 @@ class Filter:
         """Whether every task fits."""
         return all(value is None for value in astuple(self))
 
+    def __str__(self) -> str:
+        """Return the options as they were given."""
+        given = ((name, getattr(self, name)) for name in FLAGS)
+        return " ".join(f"--{name} {value}" for name, value in given if value is not None)
+
 
 def with_filter(
     command: Callable[Concatenate[Options, Filter, P], None],
 ) -> Callable[Concatenate[Options, P], None]:
-    """Give `command` the options of a filter, and hand it what they say as its second argument."""
+    """Give `command` the options of a filter, and hand it what they say as its second argument.
+
+    An option that the command has itself, by the same name, is no longer one of the filter.
+    """
+    first, _, *own = inspect.signature(command).parameters.values()
+    names = [name for name in FLAGS if name not in {one.name for one in own}]
 
     @functools.wraps(command)
     def parsed(options: Options, *args: P.args, **kwargs: P.kwargs) -> None:
-        given: dict[str, Any] = {name: kwargs.pop(name, None) for name in FLAGS}
+        given: dict[str, Any] = {name: kwargs.pop(name, None) for name in names}
         command(options, Filter(**given), *args, **kwargs)
 
-    first, _, *own = inspect.signature(command).parameters.values()
     flags = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[str | None, option],
+            annotation=Annotated[str | None, FLAGS[name]],
         )
-        for name, option in FLAGS.items()
+        for name in names
     ]
     arguments = [one for one in own if one.kind is not inspect.Parameter.KEYWORD_ONLY]
     others = [one for one in own if one.kind is inspect.Parameter.KEYWORD_ONLY]

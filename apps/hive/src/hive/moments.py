@@ -1,11 +1,22 @@
 """Moments as people say them: 10m for ten minutes ago, or a date with a time."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from hive.durations import is_duration, read_duration
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["moment_of", "read_when", "show_moment"]
+__all__ = [
+    "is_endless",
+    "moment_of",
+    "parked_in_words",
+    "read_until",
+    "read_when",
+    "show_moment",
+]
+
+ENDLESS: Final = datetime.max.replace(tzinfo=UTC)
+"""What is read of Postgres' infinity."""
 
 
 def show_moment(at: datetime) -> str:
@@ -29,6 +40,37 @@ def read_when(text: str, *, flag: str) -> datetime | timedelta:
             f"{flag} is {text!r}; write how long ago, like 10m or 2d, or a moment,"
             " like 2030-01-31T17:00"
         ) from None
+
+
+def read_until(text: str, *, flag: str) -> datetime:
+    """Return until when `text` says: a moment, or how long from now.
+
+    Raises:
+        ConfigurationError: it says neither, or leads beyond the end of time.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        if not is_duration(text):
+            raise ConfigurationError(
+                f"{flag} is {text!r}; write for how long, like 10m or 2d, or a moment,"
+                " like 2030-01-31T17:00"
+            ) from None
+    try:
+        return datetime.now(UTC) + read_duration(text, flag=flag)
+    except OverflowError:
+        raise ConfigurationError(f"{flag} is {text!r}, which is too long") from None
+
+
+def parked_in_words(reason: str, until: datetime) -> str:
+    """Return why a task is set aside, and until when."""
+    end = "" if is_endless(until) else f" until {show_moment(until)}"
+    return f"parked{end}: {reason}"
+
+
+def is_endless(moment: datetime) -> bool:
+    """Return whether a moment stands for one that never comes."""
+    return moment >= ENDLESS
 
 
 def moment_of(when: datetime | timedelta, *, now: datetime, flag: str) -> datetime:

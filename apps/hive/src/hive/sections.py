@@ -12,6 +12,7 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.retaining import Retention
 
 __all__ = [
+    "AuditSettings",
     "DatabaseSettings",
     "LogSettings",
     "RedisSettings",
@@ -87,6 +88,19 @@ class LogSettings:
 
     format: Literal["auto", "console", "json"] = "auto"
     """`console` is for eyes, `json` for programs; `auto` is `console` on a terminal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """Who is named in the audit log when something is done by hand."""
+
+    actor: str | None = None
+    """The name in the audit log; unset for the user of this system."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that nobody has."""
+        if self.actor is not None and not self.actor.strip():
+            raise ConfigurationError("audit.actor is empty; name somebody, or leave it out")
 
 
 def _is_address(text: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final, get_type_hints
 from hive.private_files import is_seen_by_others
 from hive.reading import read
 from hive.sections import (
+    AuditSettings,
     DatabaseSettings,
     LogSettings,
     RedisSettings,
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, type] = {
     "retention": RetentionSettings,
     "sealing": SealingSettings,
     "log": LogSettings,
+    "audit": AuditSettings,
 }
 """Every section, and the class that documents and checks it."""
 
@@ -74,6 +76,7 @@ class Settings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     sealing: SealingSettings = field(default_factory=SealingSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
 
     given: Mapping[str, Given] = field(default_factory=dict[str, Given], repr=False)
     """By key, what a source said; a key that is not in it has its default."""

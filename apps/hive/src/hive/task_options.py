@@ -7,6 +7,7 @@ import typer
 from hive.completing import queues
 
 __all__ = [
+    "After",
     "Cwd",
     "Delay",
     "Env",
@@ -14,13 +15,22 @@ __all__ = [
     "ExpiresIn",
     "FromLine",
     "Group",
+    "IfParentFails",
     "Key",
+    "Limits",
+    "LingerTimeout",
     "MaxAttempts",
     "MaxLosses",
+    "Needs",
     "NoRerun",
     "Priority",
     "Queue",
+    "Retry",
+    "RetryOn",
     "RunAt",
+    "Shell",
+    "SilenceTimeout",
+    "StartupTimeout",
     "Timeout",
     "Unique",
     "UniqueFor",
@@ -32,6 +42,10 @@ Queue: TypeAlias = Annotated[
 ]
 Priority: TypeAlias = Annotated[
     int, typer.Option("--priority", metavar="N", help="0 is most urgent.")
+]
+Needs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--needs", metavar="LABEL", help="Only a worker with this label; repeatable."),
 ]
 Group: TypeAlias = Annotated[
     str | None, typer.Option("--group", metavar="NAME", help="What to call the tasks together.")
@@ -51,9 +65,31 @@ MaxLosses: TypeAlias = Annotated[
 NoRerun: TypeAlias = Annotated[
     bool, typer.Option("--no-rerun", help="Never run it again once it has started.")
 ]
+Retry: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--retry",
+        metavar="POLICY",
+        help="Waits after failures: 'exponential(1s, max 1h, jitter)', fixed(30s), or 1s,10s,5m.",
+    ),
+]
+RetryOn: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-on",
+        metavar="NAME,...",
+        help="Retry only these: exit codes, signals, types of exceptions, timed_out.",
+    ),
+]
 Timeout: TypeAlias = Annotated[
     str | None,
     typer.Option("--timeout", metavar="DURATION", help="Stop an attempt after so long, as in 5m."),
+]
+SilenceTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--silence-timeout", metavar="DURATION", help="Stop an attempt that is silent for so long."
+    ),
 ]
 Key: TypeAlias = Annotated[
     str | None,
@@ -86,6 +122,18 @@ ExpiresIn: TypeAlias = Annotated[
     str | None,
     typer.Option("--expires-in", metavar="DURATION", help="Cancel it if it waits so long."),
 ]
+After: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--after", metavar="ID[,ID...]", help="Wait until these tasks have ended."),
+]
+IfParentFails: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--if-parent-fails",
+        metavar="WHAT",
+        help="If one of --after does not succeed: cancel this task, or run it all the same.",
+    ),
+]
 Cwd: TypeAlias = Annotated[
     str | None,
     typer.Option("--cwd", metavar="PATH", help="Where to run it; default: this directory."),
@@ -93,6 +141,29 @@ Cwd: TypeAlias = Annotated[
 Env: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
+]
+Shell: TypeAlias = Annotated[bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")]
+Limits: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="Most it may use: memory=2G, cpu_seconds=60, files=256, processes=50, nice=10.",
+    ),
+]
+StartupTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--startup-timeout", metavar="DURATION", help="Stop it if it prints nothing for so long."
+    ),
+]
+LingerTimeout: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--linger-timeout",
+        metavar="DURATION",
+        help="Stop it if it stays so long with its output closed.",
+    ),
 ]
 FromLine: TypeAlias = Annotated[
     int | None, typer.Option("--from-line", metavar="N", help="Begin at this line.")

@@ -19,11 +19,16 @@ from collections.abc import Sequence
 from types import CoroutineType, FrameType
 from typing import Any, NoReturn, TextIO
 
-from hive_calls.failures import describe
-from hive_calls.frames import CHANNEL, MAX_RESULT_BYTES, read_frame, write_frame
+from hive_calls.asking import Asking
+from hive_calls.failures import describe, names_of, storable
+from hive_calls.frames import CHANNEL, MAX_REPLY_BYTES, read_frame, write_frame
 from hive_calls.functions import UncallableError, find, is_async
+from hive_calls.life import ChildsLife
+from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
-from hive_contracts.wire import decode_json, encode_json
+from hive_contracts.sizes import oversize
+from hive_contracts.tasks import NewTask, ParentResult
+from hive_contracts.wire import decode_json, decode_parents, encode_json
 
 __all__ = ["main"]
 
@@ -76,9 +81,14 @@ def _serve() -> None:
     house = decode_json(setup)
     sys.path[:] = house["path"]
     pid = os.getpid()
+    life = ChildsLife(lambda: write_frame(CHANNEL, "") if os.getpid() == pid else None)
     while (request := read_frame(CHANNEL)) is not None:
         _mend_streams()
-        reply = _answer(decode_json(request), house["modules"])
+        asked = decode_json(request)
+        if asked.get("shows_life"):
+            life.begin()
+        reply = _answer(asked, house["modules"])
+        life.end()
         _flush(sys.stdout)
         _flush(sys.stderr)
         if os.getpid() != pid:
@@ -98,15 +108,34 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
     os.environ["HIVE_TASK_ID"] = str(request["task_id"])
     os.environ["HIVE_ATTEMPT"] = str(request["attempt"])
     try:
+        own = TaskInChild(_ask_for_parents)
+        now_runs(own)
         result = function(*payload.get("args", ()), **payload.get("kwargs", {}))
-        return _success(result, payload["function"])
+        return _success(result, payload["function"], own.then)
     except _Stopped:
         raise
+    except Asking as asking:
+        return _asks(asking)
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
-        return _failure(describe(error))
+        return _failure(describe(error), names=names_of(error))
 
 
-def _success(result: object, function: str) -> str:
+def _asks(asking: Asking) -> str:
+    plain = asking.as_plain()
+    return encode_json({"asks": plain | {"reason": storable(plain["reason"])}})
+
+
+def _ask_for_parents() -> list[ParentResult]:
+    write_frame(CHANNEL, encode_json({"ask": "parents"}))
+    answer = read_frame(CHANNEL)
+    if answer is None:
+        raise ConnectionError("the worker has closed the socket")
+    return decode_parents(decode_json(answer))
+
+
+def _success(result: object, function: str, then: Sequence[NewTask]) -> str:
+    if isinstance(result, Asking):
+        return _asks(result)
     # Not worth another try, any of these: the function has run to its end.
     if isinstance(result, CoroutineType):
         result.close()
@@ -114,20 +143,27 @@ def _success(result: object, function: str) -> str:
             f"{function} returned a coroutine; define it with `async def`", is_retryable=False
         )
     try:
-        reply = encode_json({"result": result})
+        encoded = encode_json(result)
+        following = f',"then":{encode_json(then)}' if then else ""
     except UnstorableValueError as error:
         return _failure(f"the result of {function} was lost: {error}", is_retryable=False)
-    if (size_bytes := len(reply.encode())) > MAX_RESULT_BYTES:
+    if excess := oversize(encoded):
         return _failure(
-            f"the result of {function} is {size_bytes:,} bytes long, and at most"
-            f" {MAX_RESULT_BYTES:,} are kept; write it to a file and return the file's name",
+            f"the result of {function} {excess}. Write it to a file, and return the file's path",
+            is_retryable=False,
+        )
+    reply = f'{{"result":{encoded}{following}}}'
+    if following and (size_bytes := len(reply.encode())) > MAX_REPLY_BYTES:
+        return _failure(
+            f"{function} submits tasks of {size_bytes:,} bytes, and at most {MAX_REPLY_BYTES:,} go"
+            " with its result. Put their payloads into files",
             is_retryable=False,
         )
     return reply
 
 
-def _failure(error: str, *, is_retryable: bool = True) -> str:
-    return encode_json({"error": error, "is_retryable": is_retryable})
+def _failure(error: str, *, is_retryable: bool = True, names: Sequence[str] = ()) -> str:
+    return encode_json({"error": error, "is_retryable": is_retryable, "names": names})
 
 
 def _writing_to(descriptor: int) -> TextIO:

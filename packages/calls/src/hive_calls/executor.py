@@ -8,8 +8,8 @@ Where a function runs depends on how it is defined:
   function that blocks holds up all that runs beside it, time-outs included; after a whole lease
   time the heartbeats stop, and the worker loses its leases. A cancelled function
   is sent `CancelledError` and waited for. One that swallows it cannot be stopped by anything but
-  the end of its worker; its slot stays taken until it returns. What it prints is the worker's
-  output, not the attempt's.
+  the end of its worker, which lets go of it after a while. What it prints is the worker's output,
+  not the attempt's.
 - `def` runs in a child process of its own, which is used again for later calls. It may block, leak
   and crash; it is stopped by a signal, and what it prints is the attempt's output. A process that
   it forks and leaves behind lives until the child is replaced.
@@ -29,15 +29,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import ClassVar
 
-from hive_calls.failures import describe
+from hive_calls.asking import Asking, outcome_of
+from hive_calls.failures import describe, names_of
 from hive_calls.functions import Function, UncallableError, find, is_async, refuse_module
+from hive_calls.life import now_lives
+from hive_calls.own_task import now_runs
 from hive_calls.payload import KIND, CallPayload
 from hive_calls.pool import ChildPool
 from hive_calls.settings import DEMONSTRATION, CallSettings
-from hive_contracts.errors import MalformedPayloadError
+from hive_contracts.errors import MalformedMessageError, MalformedPayloadError
 from hive_contracts.execution import Attempt, Executor, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
-from hive_contracts.wire import decode_payload, encode_json
+from hive_contracts.wire import decode_new_tasks, decode_payload, encode_json
 
 __all__ = ["CallExecutor"]
 
@@ -87,7 +90,10 @@ class CallExecutor:
             function = self._in_loop.get(path)
         if function is None:
             return await self._run_in_child(path, attempt)
-        return await _run_in_loop(function, payload)
+        if task.silence_timeout is not None:
+            now_lives(attempt.show_life)
+        attempt.let_be_abandoned()
+        return await _run_in_loop(function, payload, attempt)
 
     async def _meet(self, path: str, attempt: Attempt) -> Failed | Released | None:
         """Find out where the function runs; None once that is known."""
@@ -124,26 +130,47 @@ class CallExecutor:
 
     async def _run_in_child(self, path: str, attempt: Attempt) -> Outcome:
         task = attempt.task
-        request = f'{{"task_id":{task.id},"attempt":{task.attempt},"payload":{task.payload}}}'
+        # A child that is asked not to be silent is listened to; others need not say anything.
+        life = "false" if task.silence_timeout is None else "true"
+        request = (
+            f'{{"task_id":{task.id},"attempt":{task.attempt},"shows_life":{life},'
+            f'"payload":{task.payload}}}'
+        )
         reply = await self._pool.ask(request, attempt, doing=f"running {path}")
         if isinstance(reply, Failed | Released):
             return reply
+        if "asks" in reply:
+            return outcome_of(reply["asks"])
         if "error" in reply:
-            return Failed(reply["error"], is_retryable=reply["is_retryable"])
+            names = tuple(reply["names"])
+            return Failed(reply["error"], is_retryable=reply["is_retryable"], names=names)
+        if "then" in reply:
+            try:
+                attempt.submit_on_success(*decode_new_tasks(reply["then"]))
+            except MalformedMessageError as error:
+                return Failed(f"what was to follow {path} is lost: {error}", is_retryable=False)
         return Succeeded(reply["result"])
 
 
-async def _run_in_loop(function: Function, payload: CallPayload) -> Outcome:
+async def _run_in_loop(function: Function, payload: CallPayload, attempt: Attempt) -> Outcome:
+    now_runs(attempt)
     current = asyncio.current_task()
     cancels_before = current.cancelling() if current else 0
     try:
-        outcome = Succeeded(await function(*payload.args, **payload.kwargs))
+        result = await function(*payload.args, **payload.kwargs)
+        outcome = _asked(result) if isinstance(result, Asking) else Succeeded(result)
+    except Asking as asking:
+        outcome = _asked(asking)
     except BaseException as error:  # noqa: BLE001 - the function may raise anything
-        outcome = Failed(describe(error))
+        outcome = Failed(describe(error), names=names_of(error))
     if current is not None and current.cancelling() > cancels_before:
         # Whatever the function made of it: the attempt was called off, and is over.
         raise asyncio.CancelledError
     return outcome
+
+
+def _asked(asking: Asking) -> Outcome:
+    return outcome_of(asking.as_plain())
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-__all__ = ["describe", "storable"]
+__all__ = ["describe", "names_of", "storable"]
 
 LONGEST_DESCRIPTION: Final = 16 * 1024
 """Characters; of a longer one the middle is left out."""
@@ -28,6 +28,13 @@ def describe(error: BaseException) -> str:
     if first_frame is None and not isinstance(error, SyntaxError):
         return storable(summary)
     return storable(f"{summary}\n{''.join(told.format())}".rstrip())
+
+
+def names_of(error: BaseException) -> tuple[str, ...]:
+    """Return what a retry policy may call `error`: its type, and those that it is derived from."""
+    types = [kind for kind in type(error).__mro__ if issubclass(kind, BaseException)]
+    plain = [kind.__name__ for kind in types]
+    return tuple(dict.fromkeys([*plain, *(f"{k.__module__}.{k.__qualname__}" for k in types)]))
 
 
 def storable(text: str) -> str:

@@ -7,9 +7,14 @@ at a time:
       {"path": [...], "modules": [...]}  ──▶        once, before anything else
       {"look_up": "module:name"}         ──▶
                                          ◀── {"is_async": false}
-      {"task_id", "attempt", "payload"}  ──▶
-                                         ◀── {"result": ...}
-                                          or {"error": "...", "is_retryable": true}
+      {"task_id", "attempt",
+       "shows_life", "payload"}          ──▶
+                                         ◀── an empty message, as often as it shows life
+                                         ◀── {"ask": "parents"}, any number of times
+      [{"id", "state", "result", ...}]   ──▶
+                                         ◀── {"result": ..., "then": [tasks]}
+                                          or {"error": "...", "is_retryable": true, "names": [...]}
+                                          or {"asks": {"reason": "...", "seconds": 60, ...}}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no
 `asyncio` to start.
@@ -22,7 +27,7 @@ from typing import Final
 __all__ = [
     "CHANNEL",
     "MAX_FRAME_BYTES",
-    "MAX_RESULT_BYTES",
+    "MAX_REPLY_BYTES",
     "frame",
     "frame_size",
     "read_frame",
@@ -33,10 +38,10 @@ CHANNEL: Final = 3
 """The child's descriptor of the socket."""
 
 HEADER_BYTES: Final = 4
-MAX_RESULT_BYTES: Final = 16 * 1024 * 1024
-"""The largest result that a child may return, as JSON."""
+MAX_REPLY_BYTES: Final = 16 * 1024 * 1024
+"""The most that a child may answer: a result, and the tasks that are to follow it."""
 
-MAX_FRAME_BYTES: Final = MAX_RESULT_BYTES + 1024
+MAX_FRAME_BYTES: Final = MAX_REPLY_BYTES + 1024
 """A longer message can only be noise that the function wrote to the socket."""
 
 _header: Final = struct.Struct(">I")

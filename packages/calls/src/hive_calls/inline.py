@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from hive_calls.failures import describe
+from hive_calls.asking import Asking, outcome_of
+from hive_calls.failures import describe, names_of
 from hive_calls.functions import Function, UncallableError, find_any, is_async
 from hive_calls.payload import KIND, CallPayload
 from hive_contracts.errors import MalformedPayloadError
@@ -47,12 +48,19 @@ class InlineCallExecutor:
             return Failed(str(error), is_retryable=error.is_retryable)
         await attempt.announce_start()
         try:
-            return Succeeded(await _result_of(function, payload))
+            result = await _result_of(function, payload)
+            return _asked(result) if isinstance(result, Asking) else Succeeded(result)
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise
+        except Asking as asking:
+            return _asked(asking)
         except BaseException as error:  # noqa: BLE001 - the function may raise anything
             self._on_error(task.id, error)
-            return Failed(describe(error))
+            return Failed(describe(error), names=names_of(error))
+
+
+def _asked(asking: Asking) -> Outcome:
+    return outcome_of(asking.as_plain())
 
 
 async def _result_of(function: Function, payload: CallPayload) -> Any:

@@ -157,8 +157,11 @@ def _what_became(ended: Exit, doing: str) -> Failed | Released:
     if ended.fenced:
         return Released(f"the worker could not prove its lease while {doing}")
     if ended.signal is not None:
-        return Failed(f"the child process was killed by {_name(ended.signal)} while {doing}")
-    return Failed(f"the child process exited with code {ended.code} while {doing}")
+        name = _name(ended.signal)
+        return Failed(f"the child process was killed by {name} while {doing}", names=(name,))
+    return Failed(
+        f"the child process exited with code {ended.code} while {doing}", names=(str(ended.code),)
+    )
 
 
 def _name(signal: int) -> str:

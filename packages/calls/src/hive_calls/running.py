@@ -18,6 +18,7 @@ from hive_contracts.wire import decode_json, encode_json
 __all__ = ["ChildGoneError", "GibberishError", "RunningChild", "start_child"]
 
 RECEIVE_BYTES = 256 * 1024
+EMPTY_BYTES = len(frame(""))
 LAST_GASP_SECONDS = 0.25
 """How long a child whose socket has closed may take to be seen dead, before it is stopped."""
 
@@ -73,7 +74,11 @@ class RunningChild:
         message, self._unsent = self._unsent + frame(request), b""
         try:
             await asyncio.get_running_loop().sock_sendall(self._channel, message)
-            reply = decode_json(await self._receive())
+            reply = decode_json(await self._receive(attempt))
+            while reply.get("ask") == "parents":
+                answer = encode_json(await attempt.parents())
+                await asyncio.get_running_loop().sock_sendall(self._channel, frame(answer))
+                reply = decode_json(await self._receive(attempt))
         except OSError as error:
             raise ChildGoneError(f"its socket is broken: {error}") from error
         except MalformedMessageError as error:
@@ -105,10 +110,14 @@ class RunningChild:
             output.drain()
             output.listener = attempt
 
-    async def _receive(self) -> bytes:
+    async def _receive(self, attempt: Attempt) -> bytes:
         loop = asyncio.get_running_loop()
         data = bytearray()
-        while (size := frame_size(data)) is None or len(data) < size:
+        while (size := frame_size(data)) is None or len(data) < size or size == EMPTY_BYTES:
+            if size == EMPTY_BYTES:
+                attempt.show_life()
+                del data[:EMPTY_BYTES]
+                continue
             if size is not None and size > MAX_FRAME_BYTES:
                 raise GibberishError(f"{size:,} bytes are more than any answer has")
             piece = await loop.sock_recv(self._channel, RECEIVE_BYTES)

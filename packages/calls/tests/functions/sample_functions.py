@@ -8,11 +8,17 @@ import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from os import getcwd
 from pathlib import Path
 from subprocess import run as imported_run
 from typing import Any
+
+from hive_calls import fetch_parents, read_parents, show_life, submit_on_success
+from hive_calls.asking import Park, Snooze
+from hive_contracts.tasks import NewTask
 
 __all__ = ["getcwd", "imported_run"]
 
@@ -44,6 +50,32 @@ tool = Tool()
 def identity() -> list[str | None]:
     secret = os.environ.get("HIVE_DATABASE_URL")
     return [os.environ["HIVE_TASK_ID"], os.environ["HIVE_ATTEMPT"], secret]
+
+
+class BusyError(ConnectionError):
+    pass
+
+
+def be_busy() -> None:
+    raise BusyError("try again")
+
+
+async def be_busy_in_the_loop() -> None:
+    raise BusyError("try again")
+
+
+def ask_later(*, is_raised: bool) -> Snooze:
+    snooze = Snooze(timedelta(minutes=5), "the report is not there yet")
+    if is_raised:
+        raise snooze
+    return snooze
+
+
+async def ask_for_a_person(*, is_raised: bool) -> Park:
+    park = Park("somebody\0 has to look", until=datetime(2100, 1, 1, tzinfo=UTC))
+    if is_raised:
+        raise park
+    return park
 
 
 def refuse(number: int) -> None:
@@ -225,3 +257,41 @@ class Greeter:
 
 
 greeter = Greeter()
+
+
+def lively(count: int) -> str:
+    for _ in range(count):
+        show_life()
+        time.sleep(0.15)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(show_life).result()
+    return "done"
+
+
+async def lively_in_the_loop() -> str:
+    show_life()
+    await asyncio.to_thread(show_life)
+    return "done"
+
+
+def total() -> int:
+    return sum(parent.result for parent in read_parents())
+
+
+async def async_total() -> int:
+    return sum(parent.result for parent in await fetch_parents())
+
+
+async def ask_in_the_wrong_way() -> None:
+    read_parents()
+
+
+def split(count: int) -> int:
+    for part in range(count):
+        submit_on_success(NewTask(kind="call", name=f"{part}", payload={"part": part}))
+    submit_on_success(NewTask(kind="call", after=[f"{part}" for part in range(count)]))
+    return count
+
+
+async def async_split() -> None:
+    submit_on_success(NewTask(kind="command", timeout=timedelta(minutes=1)))

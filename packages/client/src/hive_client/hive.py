@@ -12,22 +12,35 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
+from hive_client.cancelling import CalledOff, call_off_all
+from hive_client.event_stream import EventStream, checked_cursor, event_filter
 from hive_client.local_hive import find_local_hive
-from hive_client.news import News
+from hive_client.lookout import Lookout
 from hive_client.submitter import Submitter
-from hive_client.watching import Watch
+from hive_client.subscriber import Names, Subscriber
 from hive_contracts.errors import ConfigurationError, UsageError
-from hive_contracts.events import CancelRequest, EventType
+from hive_contracts.events import CancelRequest, Cursor, Event, EventType
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
-from hive_store import EndedTask, TaskStore, open_line
+from hive_store import (
+    EndedTask,
+    EventFilter,
+    EventLog,
+    SubscriberStore,
+    TaskStore,
+    open_line,
+)
+from hive_store.control_store import ControlStore
+from hive_store.deeds import myself
 from hive_store.task_ids import checked_ids
 
 if TYPE_CHECKING:
@@ -41,10 +54,13 @@ DEFAULT_PREFIX: Final = "hive"
 class Hive(Submitter):
     """A Hive to give work to. Get one from `connect`."""
 
-    def __init__(self, tasks: TaskStore, bus: Bus | None, news: News) -> None:
+    def __init__(
+        self, tasks: TaskStore, bus: Bus | None, *, lookout: Lookout, names: Names
+    ) -> None:
         super().__init__(tasks, bus)
-        self.news = news
-        """What is heard of the ends of tasks."""
+        self._names = names
+        self.lookout = lookout
+        """Waits for the ends of tasks, for all who wait."""
 
     @cached_property
     def schedules(self) -> "Schedules":
@@ -92,36 +108,38 @@ class Hive(Submitter):
     @asynccontextmanager
     async def over(cls, tasks: TaskStore, bus: Bus | None) -> AsyncGenerator[Self]:
         """Give a Hive over a store and a bus that are open, and stay so."""
-        async with News.open(bus) as news:
-            yield cls(tasks, bus, news)
+        async with (
+            Lookout.open(tasks, bus) as lookout,
+            Names.open(SubscriberStore(tasks.line)) as names,
+        ):
+            yield cls(tasks, bus, lookout=lookout, names=names)
 
     async def as_completed(
         self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
     ) -> AsyncGenerator[EndedTask]:
         """Give tasks as they end, each once, whatever their number.
 
-        Outlives servers that are away for a while. No more than 1,000 results are held at a time.
+        Outlives servers that are away for a while. No more than 1,000 results are held at a time;
+        however many wait in one client, one loop looks for all of them.
 
         Args:
             task_ids: the tasks, in any order; some or all may have ended.
             within: how long to wait for all of them; None for as long as it takes.
 
         Raises:
-            UnknownTaskError: there is no task of one of these ids; none is given then.
+            UnknownTaskError: there is no task of one of these ids, and none is given then; or one
+                was deleted before its end was seen.
             UsageError: an id is no whole number, or `within` no timedelta.
             TimeoutError: some had not ended `within` that time; they go on all the same.
         """
         give_up_at = _moment_after(within)
-        wanted = checked_ids(task_ids)
-        with self.news.about(wanted) as ear:
-            watch = Watch(self.tasks, self.news, ear, wanted)
+        with self.lookout.watch(checked_ids(task_ids)) as watch:
             while True:
                 async with asyncio.timeout_at(give_up_at):
-                    some = await watch.next_ended()
-                if not some:
+                    ended = await watch.next()
+                if ended is None:
                     return
-                for ended in some:
-                    yield ended
+                yield ended
 
     async def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
         """Return how a task ended, once it has. Raises as `as_completed` does."""
@@ -139,6 +157,93 @@ class Hive(Submitter):
         ended = {task.id: task async for task in self.as_completed(wanted, within=within)}
         return [ended[task_id] for task_id in wanted]
 
+    async def events(
+        self,
+        *,
+        after: Cursor | str | None = None,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> AsyncGenerator[Event]:
+        """Give what happens to tasks, in the order of the log, for ever.
+
+        Outlives servers that are away for a while. The cursor of each event is where to go on
+        behind it, in this program or in another.
+
+        Args:
+            after: the cursor of the last event that was handled, or its text; `Cursor()` for the
+                beginning of the log; None for what happens from now on.
+            types: of these alone; none for any.
+            tasks: of these alone; none for any. An event of many tasks is cut down to those wanted.
+            group: of tasks of this group alone.
+            queue: of tasks of this queue alone.
+            kind: of tasks of this kind alone.
+
+        Raises:
+            LostEventsError: the log does not hold all that came behind `after`.
+            UsageError: an argument is none that can be meant; the message says which.
+        """
+        wanted = event_filter(types=types, tasks=tasks, group=group, queue=queue, kind=kind)
+        cursor = await self._log_end() if after is None else checked_cursor(after)
+        stream = EventStream(self.tasks.line, self.lookout.news, wanted, cursor)
+        with self.lookout.news.stirring() as stirred:
+            while True:
+                for event in await stream.read_on(stirred):
+                    yield event
+
+    @asynccontextmanager
+    async def subscriber(
+        self,
+        name: str,
+        *,
+        begin: Cursor | str | None = None,
+        commits: bool = True,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> AsyncGenerator[Subscriber]:
+        """Give a reader of events whose place Postgres keeps, under a name that nobody else has.
+
+        Each event is given at least once, over the end of this program and the start of the next.
+
+        Args:
+            name: of the reader; its place is kept as long as the database.
+            begin: where a new name begins, as `after` of `events`; one that is known goes on.
+            commits: whether what was handled is noted by itself: page by page (1,000 events at
+                most), and at the end of the context. If not, by `commit` alone.
+            types: as in `events`, like those below.
+            tasks: of these alone.
+            group: of tasks of this group alone.
+            queue: of tasks of this queue alone.
+            kind: of tasks of this kind alone.
+
+        Raises:
+            UsageError: another process reads under the name, or an argument is none that can be
+                meant; the message says which.
+        """
+        wanted = event_filter(types=types, tasks=tasks, group=group, queue=queue, kind=kind)
+        subscriber = await self.open_subscriber(name, wanted, begin=begin, commits=commits)
+        try:
+            yield subscriber
+        finally:
+            await subscriber.close()
+
+    async def open_subscriber(
+        self, name: str, wanted: EventFilter, *, begin: Cursor | str | None, commits: bool
+    ) -> Subscriber:
+        """Return the reader that `subscriber` gives; who asks for it here closes it."""
+        place = await self._log_end() if begin is None else checked_cursor(begin)
+        holder, cursor = await self._names.take(name, begin=place)
+        stream = EventStream(self.tasks.line, self.lookout.news, wanted, cursor)
+        return Subscriber(name, holder, self._names, stream, commits=commits)
+
+    async def _log_end(self) -> Cursor:
+        return await EventLog(self.tasks.line).end()
+
     async def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now.
 
@@ -155,6 +260,46 @@ class Hive(Submitter):
         self._tell(EventType.CANCELLED, [i for i in states if i not in running])
         return states
 
+    async def park(
+        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+    ) -> list[TaskId]:
+        """Set waiting tasks aside; return those that were: what runs or has ended is not.
+
+        Args:
+            task_ids: the tasks.
+            until: when they go on by themselves (aware); None for only when they are unparked.
+            reason: why, for people who look at them.
+
+        Raises:
+            UsageError: an id is no whole number, or the moment has no time zone.
+        """
+        if until is not None and until.tzinfo is None:
+            raise UsageError(f"until needs a time zone: {until.isoformat()}")
+        wanted = checked_ids(task_ids)
+        parked = await self.tasks.park(wanted, until=until, reason=reason, by=myself())
+        self._tell(EventType.PARKED, parked)
+        return parked
+
+    async def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked, and the state each is in now.
+
+        Raises:
+            UsageError: an id is no whole number.
+        """
+        states = await self.tasks.unpark(checked_ids(task_ids), by=myself())
+        self._tell(EventType.UNPARKED, list(states))
+        return states
+
+    async def cancel_all(self, selection: Selection) -> CalledOff:
+        """Call off every unfinished task that fits, 1,000 in a transaction; return what came of it.
+
+        Tasks that are submitted meanwhile are not among them. `hive.audit` says who did it.
+
+        Raises:
+            UsageError: the selection says nothing, or names a state that cannot be cancelled.
+        """
+        return await call_off_all(self.tasks, selection, lambda batch: self.cancel(*batch))
+
     async def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task.
 
@@ -163,6 +308,70 @@ class Hive(Submitter):
             UsageError: the id is no whole number.
         """
         return await self.tasks.read(task_id)
+
+    async def pause_queue(self, queue: str, *, reason: str | None = None) -> bool:
+        """Have nothing of a queue claimed from now on; return False if it was paused before.
+
+        What runs goes on. The audit log names the user of this system, or HIVE_AUDIT_ACTOR.
+
+        Raises:
+            UsageError: that is no name of a queue.
+        """
+        return await self._controls.pause(queue, reason=reason)
+
+    async def resume_queue(self, queue: str) -> bool:
+        """Have tasks of a paused queue claimed again; return False if it was not paused."""
+        return await self._controls.resume(queue)
+
+    async def drain_queue(
+        self, queue: str, *, reason: str | None = None, within: timedelta | None = None
+    ) -> None:
+        """Pause a queue, and return when nobody has any of its tasks; it stays paused.
+
+        Args:
+            queue: the queue.
+            reason: why, for those who wonder.
+            within: how long to wait; None for as long as it takes.
+
+        Raises:
+            UsageError: that is no name of a queue, or `within` no timedelta.
+            TimeoutError: somebody had one `within` that time; the queue stays paused all the same.
+        """
+        give_up_at = _moment_after(within)
+        await self.pause_queue(queue, reason=reason)
+        async with asyncio.timeout_at(give_up_at):
+            async for _ in self._controls.leased_until_drained(queue):
+                pass
+
+    async def move(self, *task_ids: TaskId, queue: str) -> list[TaskId]:
+        """Have tasks wait in another queue, and return those that do now.
+
+        One that a worker or another transaction has, or that has ended, is not in the answer.
+
+        Raises:
+            UsageError: that is no name of a queue, or an id is no whole number.
+        """
+        return await self._controls.move(checked_ids(task_ids), queue=queue)
+
+    async def set_limit(self, limit: Limit) -> None:
+        """Have a limit hold for everything that is claimed from now on.
+
+        Raises:
+            UsageError: it is none; the message says why.
+        """
+        await self._controls.set_limit(limit)
+
+    async def remove_limit(self, scope: LimitScope, target: str) -> bool:
+        """Lift a limit; return False if there is none."""
+        return await self._controls.remove_limit(scope, target)
+
+    async def limits(self) -> list[UsedLimit]:
+        """Return the limits, and how far each is used."""
+        return await self._controls.limits()
+
+    @property
+    def _controls(self) -> ControlStore:
+        return self.tasks.controls_of(myself())
 
 
 def _moment_after(within: object) -> float | None:

@@ -1,10 +1,13 @@
 """How a task is to be treated: what every form of submit takes beside the work itself."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, NoReturn, TypedDict, cast
 
 from hive_contracts.errors import RefusedTaskError
+from hive_contracts.ids import TaskId
+from hive_contracts.retrying import Retry
 from hive_contracts.tasks import NewTask
 
 __all__ = ["TaskOptions", "merged", "treated"]
@@ -34,6 +37,9 @@ class TaskOptions(TypedDict, total=False):
     timeout: timedelta | None
     """Longest that one attempt may run."""
 
+    silence_timeout: timedelta | None
+    """Longest that one attempt may neither write nor show another sign of life."""
+
     group: str | None
     """What tasks submitted together have in common, to list and cancel them as one."""
 
@@ -53,7 +59,19 @@ class TaskOptions(TypedDict, total=False):
     """If it still waits at this moment (aware), it is cancelled."""
 
     expires_in: timedelta | None
-    """The same, counted from now."""
+    """The same, counted from now: the longest that it may wait."""
+
+    retry: str | Retry | None
+    """When and after which failures it is tried again, as in "fixed(30s) only on TimeoutError"."""
+
+    after: TaskId | Iterable[TaskId]
+    """What submit returned for the tasks that it comes after: it waits until they have ended."""
+
+    if_parent_fails: str
+    """If one of those does not succeed: "cancel" it, the default, or "run" it all the same."""
+
+    needs: Sequence[str]
+    """Labels that its worker must have, all of them, as in `("gpu", "zone=eu")`."""
 
 
 DURATIONS: Final = {"run_at": "delay", "expires_at": "expires_in"}
@@ -84,23 +102,40 @@ def merged(first: TaskOptions, then: TaskOptions) -> TaskOptions:
 
 
 def treated(task: object, options: TaskOptions) -> NewTask:
-    """Return `task` with what `options` say.
+    """Return `task` with what `options` say. Raises as `all_treated` does."""
+    [found] = all_treated([task], options)
+    return found
+
+
+def all_treated(tasks: Iterable[object], options: TaskOptions) -> list[NewTask]:
+    """Return `tasks` with what `options` say; a delay is from the same moment on for all.
 
     Raises:
-        RefusedTaskError: it is no task, or the delay is no timedelta or leads beyond the end of
+        RefusedTaskError: one is no task, or the delay is no timedelta or leads beyond the end of
             time.
     """
-    if not isinstance(task, NewTask):
-        raise RefusedTaskError(
-            f"a task is a NewTask, not {task!r}; make one with NewTask(kind=..., payload=...), or"
-            " with call(function, ...)"
-        )
     changes: dict[str, Any] = {**options}
     for moment, duration in DURATIONS.items():
         length: object = changes.pop(duration, None)
         if length is not None:
             changes[moment] = _from_now(duration, length)
-    return replace(task, **changes) if changes else task
+    if "after" in changes:
+        changes["after"] = _ids_in(changes["after"])
+    found = [task if isinstance(task, NewTask) else _refused(task) for task in tasks]
+    return [replace(task, **changes) for task in found] if changes else found
+
+
+def _refused(task: object) -> NoReturn:
+    raise RefusedTaskError(
+        f"a task is a NewTask, not {task!r}; make one with NewTask(kind=..., payload=...), or"
+        " with call(function, ...)"
+    )
+
+
+def _ids_in(after: object) -> tuple[object, ...]:
+    if isinstance(after, Iterable) and not isinstance(after, str | bytes):
+        return tuple(cast("Iterable[object]", after))
+    return (after,)
 
 
 def _from_now(name: str, length: object) -> datetime:

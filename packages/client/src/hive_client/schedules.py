@@ -24,7 +24,7 @@ from hive_contracts.schedules import (
 )
 from hive_contracts.tasks import NewTask
 from hive_contracts.ticks import ticks_after
-from hive_store.deeds import myself
+from hive_store.deeds import Actor, myself
 from hive_store.schedule_store import ScheduleStore
 
 __all__ = ["Schedules", "next_ticks"]
@@ -33,9 +33,12 @@ __all__ = ["Schedules", "next_ticks"]
 class Schedules:
     """The schedules of a Hive."""
 
-    def __init__(self, store: ScheduleStore) -> None:
+    def __init__(self, store: ScheduleStore, *, actor: Actor | None = None) -> None:
+        """Make them over `store`; `actor` is named in the audit log, else who runs this process."""
         self.store = store
         """All that can be asked of schedules."""
+
+        self._actor = actor or myself()
 
     async def add(
         self,
@@ -77,7 +80,7 @@ class Schedules:
             overlap=overlap,
             spread=spread,
         )
-        await self.store.put(schedule, replaces=replace, actor=myself())
+        await self.store.put(schedule, replaces=replace, actor=self._actor)
         return await self.store.read(name)
 
     async def all(self) -> AsyncGenerator[Schedule]:
@@ -103,22 +106,22 @@ class Schedules:
 
         Raises as `show` does.
         """
-        return await self.store.set_paused(name, is_paused=True, actor=myself())
+        return await self.store.set_paused(name, is_paused=True, actor=self._actor)
 
     async def resume(self, name: str) -> bool:
         """Have it go on with the next tick; return whether it was paused.
 
         What came meanwhile is not made up for. Raises as `show` does.
         """
-        return await self.store.set_paused(name, is_paused=False, actor=myself())
+        return await self.store.set_paused(name, is_paused=False, actor=self._actor)
 
     async def remove(self, name: str) -> None:
         """Remove a schedule; its tasks stay. Raises as `show` does."""
-        await self.store.remove(name, actor=myself())
+        await self.store.remove(name, actor=self._actor)
 
     async def run(self, name: str) -> TaskId:
         """Submit its task now, whatever else it does; return the task's id. Raises as `show`."""
-        return await self.store.run(name, actor=myself())
+        return await self.store.run(name, actor=self._actor)
 
 
 def next_ticks(schedule: Schedule, *, count: int) -> list[datetime]:

@@ -8,17 +8,18 @@ What stands behind a function is the function's own, every name of it; so its op
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar, Unpack, overload
 
 from hive_bus.bus import Bus
-from hive_client.options import TaskOptions, merged, treated
+from hive_client.options import TaskOptions, all_treated, merged, treated
 from hive_client.payloads import check_payload_if_known, refuse_what_is_not_json
 from hive_client.references import call
 from hive_contracts.errors import UsageError
 from hive_contracts.events import CancelRequest, Event, EventFrame, EventType
 from hive_contracts.ids import TaskId
-from hive_contracts.tasks import NewTask, Submitted
+from hive_contracts.tasks import IfParentFails, NewTask, Submitted
 from hive_store import Connection, TaskStore
 
 __all__ = ["CHUNK_TASKS", "Submitter", "chunks", "new_task"]
@@ -98,13 +99,25 @@ class Submitter:
         [task_id] = await self._submit([task])
         return task_id
 
-    async def submit_many(self, tasks: Iterable[NewTask]) -> list[TaskId]:
+    async def submit_many(
+        self,
+        tasks: Iterable[NewTask],
+        *,
+        on_success: NewTask | None = None,
+        on_finished: NewTask | None = None,
+    ) -> list[TaskId]:
         """Submit tasks, all or none, however many; return their ids in the order given.
 
         All are in one transaction: 100,000 small ones take a second or two. `call` makes tasks of
         functions. Raises as `submit` does, but payloads are not held against their kinds.
+
+        Args:
+            tasks: what to submit. One may come after others before it, by their `name`.
+            on_success: one more, for when all of them have succeeded; its id comes behind theirs.
+            on_finished: one more, for when all have ended, however; its id comes last.
         """
-        return await self._submit([treated(task, self._options) for task in tasks])
+        given = all_treated(tasks, self._options)
+        return await self._submit(with_followers(given, on_success, on_finished))
 
     async def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
         """Submit tasks as `submit_many` does; return in the order given what came of each.
@@ -112,7 +125,7 @@ class Submitter:
         It differs only for tasks with a `unique_key`: it says whether a task is new, or the earlier
         one whose id it returns.
         """
-        return await self._hand_in([treated(task, self._options) for task in tasks])
+        return await self._hand_in(all_treated(tasks, self._options))
 
     async def submit_in_chunks(
         self,
@@ -138,13 +151,21 @@ class Submitter:
             yield await self.submit_many(chunk)
 
     async def _submit(self, tasks: Sequence[NewTask]) -> list[TaskId]:
-        return [submitted.id for submitted in await self._hand_in(tasks)]
+        if not tasks:
+            return []
+        if any(task.unique_key is not None for task in tasks):
+            return [submitted.id for submitted in await self._hand_in(tasks)]
+        if self._connection is not None:
+            # Nobody is told on the bus: whether and when they will be there is for the caller.
+            return await self.tasks.submit(tasks, connection=self._connection)
+        task_ids = await self.tasks.submit(tasks, on_called_off=self._call_off)
+        self._tell(EventType.QUEUED, task_ids)
+        return task_ids
 
     async def _hand_in(self, tasks: Sequence[NewTask]) -> list[Submitted]:
         if not tasks:
             return []
         if self._connection is not None:
-            # Nobody is told on the bus: whether and when they will be there is for the caller.
             return await self.tasks.hand_in(tasks, connection=self._connection)
         handed_in = await self.tasks.hand_in(tasks, on_called_off=self._call_off)
         self._tell(EventType.QUEUED, [each.id for each in handed_in if each.is_new])
@@ -158,6 +179,28 @@ class Submitter:
         if self._bus is not None:
             for part in chunks(task_ids, TOLD_TASKS):
                 self._bus.tell(EventFrame((Event(type=what, task_ids=tuple(part)),)))
+
+
+def with_followers(
+    tasks: Sequence[NewTask], on_success: NewTask | None, on_finished: NewTask | None
+) -> Sequence[NewTask]:
+    """Return `tasks`, and behind them what comes after all of them."""
+    wishes = {IfParentFails.CANCEL: on_success, IfParentFails.RUN: on_finished}
+    followers = {wish: task for wish, task in wishes.items() if task is not None}
+    if not followers or not tasks:
+        return [*tasks, *followers.values()]
+    named = [
+        task if task.name is not None else replace(task, name=f"hive:{place}")
+        for place, task in enumerate(tasks)
+    ]
+    names = [task.name for task in named if task.name is not None]
+    return [
+        *named,
+        *(
+            replace(task, after=[*task.after, *names], if_parent_fails=wish)
+            for wish, task in followers.items()
+        ),
+    ]
 
 
 def new_task(

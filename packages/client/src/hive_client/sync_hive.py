@@ -11,15 +11,22 @@ threads may use one `SyncHive` at once. It has no `within`: asyncpg's connection
 
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ParamSpec, Unpack, overload
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
+from hive_client.cancelling import CalledOff
+from hive_client.event_stream import event_filter
 from hive_client.hive import Hive
 from hive_client.loop_thread import LoopThread
 from hive_client.options import TaskOptions
 from hive_client.submitter import CHUNK_TASKS, Submitter, chunks
+from hive_client.subscriber import Subscriber
 from hive_contracts.errors import UsageError
+from hive_contracts.events import Cursor, Event
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit, LimitScope, UsedLimit
+from hive_contracts.selecting import Selection
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
 from hive_sealing import SealingSettings
@@ -28,9 +35,10 @@ from hive_store import EndedTask
 if TYPE_CHECKING:
     from hive_client.sync_schedules import SyncSchedules
 
-__all__ = ["SyncHive", "SyncSubmitter"]
+__all__ = ["SyncHive", "SyncSubmitter", "SyncSubscriber"]
 
 P = ParamSpec("P")
+ItemT = TypeVar("ItemT")
 
 
 class SyncSubmitter:
@@ -58,10 +66,21 @@ class SyncSubmitter:
         """Submit one task; see `Hive.submit`."""
         return self._thread.run(self._submitter.submit, work, *args, **kwargs)
 
-    def submit_many(self, tasks: Iterable[NewTask]) -> list[TaskId]:
+    def submit_many(
+        self,
+        tasks: Iterable[NewTask],
+        *,
+        on_success: NewTask | None = None,
+        on_finished: NewTask | None = None,
+    ) -> list[TaskId]:
         """Submit tasks, all or none; see `Hive.submit_many`."""
         # Made into a list here: what the caller iterates over may be of the caller's thread.
-        return self._thread.run(self._submitter.submit_many, list(tasks))
+        return self._thread.run(
+            self._submitter.submit_many,
+            list(tasks),
+            on_success=on_success,
+            on_finished=on_finished,
+        )
 
     def hand_in(self, tasks: Iterable[NewTask]) -> list[Submitted]:
         """Submit tasks, and hear which are new; see `Hive.hand_in`."""
@@ -73,6 +92,34 @@ class SyncSubmitter:
         """Submit tasks as they come; see `Hive.submit_in_chunks`."""
         for chunk in chunks(tasks, chunk_tasks):
             yield self.submit_many(chunk)
+
+
+class SyncSubscriber:
+    """Gives each event, in the order of the log. Get one from `SyncHive.subscriber`."""
+
+    def __init__(self, thread: LoopThread[Hive], subscriber: Subscriber) -> None:
+        self._thread = thread
+        self._subscriber = subscriber
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place that is stored; see `Subscriber.cursor`."""
+        return self._subscriber.cursor
+
+    def __iter__(self) -> "SyncSubscriber":
+        return self
+
+    def __next__(self) -> Event:
+        """Return the next event, once there is one; see `Subscriber`."""
+        return self._thread.run(self._subscriber.__anext__)
+
+    def commit(self) -> None:
+        """Note that everything that was given out has been handled; see `Subscriber.commit`."""
+        self._thread.run(self._subscriber.commit)
+
+    def go_to(self, cursor: Cursor) -> None:
+        """Go on behind `cursor`, and note it; see `Subscriber.go_to`."""
+        self._thread.run(self._subscriber.go_to, cursor)
 
 
 class SyncHive(SyncSubmitter):
@@ -115,14 +162,7 @@ class SyncHive(SyncSubmitter):
         self, task_ids: Iterable[TaskId], *, within: timedelta | None = None
     ) -> Generator[EndedTask]:
         """Give tasks as they end, each once; see `Hive.as_completed`."""
-        ends = self._hive.as_completed(list(task_ids), within=within)
-        try:
-            while (ended := self._thread.run(_next_of, ends)) is not None:
-                yield ended
-        finally:
-            # It ends by itself when the thread does, or when the wait for its next is called off.
-            with suppress(UsageError, RuntimeError):
-                self._thread.run(ends.aclose)
+        yield from self._each_of(self._hive.as_completed(list(task_ids), within=within))
 
     def wait(self, task_id: TaskId, *, within: timedelta | None = None) -> EndedTask:
         """Return how a task ended, once it has; see `Hive.wait`."""
@@ -134,14 +174,108 @@ class SyncHive(SyncSubmitter):
         """Return how tasks ended, in the order given; see `Hive.wait_for_all`."""
         return self._thread.run(self._hive.wait_for_all, list(task_ids), within=within)
 
+    def events(
+        self,
+        *,
+        after: Cursor | str | None = None,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> Generator[Event]:
+        """Give what happens to tasks, in the order of the log, for ever; see `Hive.events`."""
+        yield from self._each_of(
+            self._hive.events(
+                after=after, types=types, tasks=tasks, group=group, queue=queue, kind=kind
+            )
+        )
+
+    @contextmanager
+    def subscriber(
+        self,
+        name: str,
+        *,
+        begin: Cursor | str | None = None,
+        commits: bool = True,
+        types: Iterable[str] = (),
+        tasks: Iterable[TaskId] = (),
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> "Generator[SyncSubscriber]":
+        """Give a reader of events whose place Postgres keeps; see `Hive.subscriber`."""
+        wanted = event_filter(types=types, tasks=tasks, group=group, queue=queue, kind=kind)
+        subscriber = self._thread.run(
+            self._hive.open_subscriber, name, wanted, begin=begin, commits=commits
+        )
+        try:
+            yield SyncSubscriber(self._thread, subscriber)
+        finally:
+            # When the thread has ended, the time of the name runs out by itself.
+            with suppress(UsageError):
+                self._thread.run(subscriber.close)
+
     def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now. See `Hive.cancel`."""
         return self._thread.run(self._hive.cancel, *task_ids)
+
+    def park(
+        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+    ) -> list[TaskId]:
+        """Set waiting tasks aside; return those that were. See `Hive.park`."""
+        return self._thread.run(partial(self._hive.park, until=until, reason=reason), *task_ids)
+
+    def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
+        return self._thread.run(self._hive.unpark, *task_ids)
+
+    def cancel_all(self, selection: Selection) -> CalledOff:
+        """Call off every unfinished task that fits; see `Hive.cancel_all`."""
+        return self._thread.run(self._hive.cancel_all, selection)
 
     def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task; see `Hive.show`."""
         return self._thread.run(self._hive.show, task_id)
 
+    def pause_queue(self, queue: str, *, reason: str | None = None) -> bool:
+        """Have nothing of a queue claimed from now on; see `Hive.pause_queue`."""
+        return self._thread.run(self._hive.pause_queue, queue, reason=reason)
 
-async def _next_of(ends: AsyncGenerator[EndedTask]) -> EndedTask | None:
-    return await anext(ends, None)
+    def resume_queue(self, queue: str) -> bool:
+        """Have tasks of a paused queue claimed again; see `Hive.resume_queue`."""
+        return self._thread.run(self._hive.resume_queue, queue)
+
+    def drain_queue(
+        self, queue: str, *, reason: str | None = None, within: timedelta | None = None
+    ) -> None:
+        """Pause a queue, and wait until nobody has its tasks; see `Hive.drain_queue`."""
+        self._thread.run(self._hive.drain_queue, queue, reason=reason, within=within)
+
+    def move(self, *task_ids: TaskId, queue: str) -> list[TaskId]:
+        """Have tasks wait in another queue; see `Hive.move`."""
+        return self._thread.run(self._hive.move, *task_ids, queue=queue)
+
+    def set_limit(self, limit: Limit) -> None:
+        """Have a limit hold from now on; see `Hive.set_limit`."""
+        self._thread.run(self._hive.set_limit, limit)
+
+    def remove_limit(self, scope: LimitScope, target: str) -> bool:
+        """Lift a limit; see `Hive.remove_limit`."""
+        return self._thread.run(self._hive.remove_limit, scope, target)
+
+    def limits(self) -> list[UsedLimit]:
+        """Return the limits; see `Hive.limits`."""
+        return self._thread.run(self._hive.limits)
+
+    def _each_of(self, items: AsyncGenerator[ItemT]) -> Generator[ItemT]:
+        async def next_item() -> ItemT | None:
+            return await anext(items, None)
+
+        try:
+            while (item := self._thread.run(next_item)) is not None:
+                yield item
+        finally:
+            # It ends by itself when the thread does, or when the wait for its next is called off.
+            with suppress(UsageError, RuntimeError):
+                self._thread.run(items.aclose)

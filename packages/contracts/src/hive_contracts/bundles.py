@@ -17,5 +17,7 @@ class Bundle:
 
     lease_id: LeaseId
     queue: str
+    """The line in which its tasks waited: a queue's name, or that of a line with needs."""
+
     size: int
     """How many tasks the lease holds."""

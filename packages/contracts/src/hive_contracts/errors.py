@@ -5,6 +5,7 @@ HiveError
 │   ├── BrokenSealError
 │   ├── ConfigurationError
 │   ├── IllegalMoveError
+│   ├── LostEventsError
 │   ├── MalformedMessageError
 │   ├── MalformedPayloadError
 │   ├── RefusedScheduleError
@@ -15,6 +16,7 @@ HiveError
 │   ├── UnknownTaskError
 │   └── UnstorableValueError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
+│   ├── LostNameError
 │   └── StaleLeaseError
 ├── UnavailableError           something outside did not answer; wait and try again
 │   ├── BusUnavailableError
@@ -26,6 +28,7 @@ The first three branches are the three things a caller can do: stop, let go, try
 failure is none of them: it is a value, `outcomes.Failed`, and is raised for who asks for it alone.
 """
 
+from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, TaskId
 
 __all__ = [
@@ -34,6 +37,8 @@ __all__ = [
     "ConfigurationError",
     "HiveError",
     "IllegalMoveError",
+    "LostEventsError",
+    "LostNameError",
     "LostRaceError",
     "MalformedMessageError",
     "MalformedPayloadError",
@@ -76,6 +81,15 @@ class IllegalMoveError(UsageError):
         super().__init__(f"a {state} task cannot {move}")
         self.state = state
         self.move = move
+
+
+class LostEventsError(UsageError):
+    """The event log no longer holds all that came behind a cursor, or never held the cursor."""
+
+    def __init__(self, reason: str, *, go_on_at: Cursor) -> None:
+        super().__init__(reason)
+        self.go_on_at = go_on_at
+        """The cursor from which on nothing is missing."""
 
 
 class MalformedMessageError(UsageError):
@@ -136,6 +150,16 @@ class UnstorableValueError(UsageError):
 
 class LostRaceError(HiveError):
     """Another process moved first. The caller owns nothing here any more."""
+
+
+class LostNameError(LostRaceError):
+    """Another process has taken the subscriber's name; what is handled here is not noted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another process reads as subscriber {name!r} now: this one was not heard of for long"
+        )
+        self.name = name
 
 
 class StaleLeaseError(LostRaceError):

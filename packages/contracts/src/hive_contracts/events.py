@@ -5,10 +5,11 @@ The log is the truth and is read by cursor; what comes over the bus is a hint th
 statement and not per task.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hive_contracts.ids import LeaseId, QueenId, TaskId
 
@@ -21,7 +22,10 @@ __all__ = [
     "Frame",
     "LeaseChange",
     "LeaseFrame",
+    "fields_of",
 ]
+
+CURSOR: Final = re.compile(r"([0-9]{1,19}):([0-9]{1,19})")
 
 
 @unique
@@ -50,7 +54,16 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: the turn of its key."""
+    """What a task waited for has come: others' ends, its key's turn, or no limit."""
+
+    HELD_UP = "held_up"
+    """A limit was reached when tasks would have been leased; the reason names it."""
+
+    PARKED = "parked"
+    """It was set aside, by itself or by hand; the reason says why."""
+
+    UNPARKED = "unparked"
+    """It was let go on, by hand."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,6 +76,16 @@ class Cursor:
 
     xid: int = 0
     id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.xid}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Return the place that `text` (`XID:ID`) is; None if it is something else."""
+        found = CURSOR.fullmatch(text)
+        cursor = cls(int(found[1]), int(found[2])) if found else None
+        return cursor if cursor is not None and max(cursor.xid, cursor.id) < 2**63 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +103,18 @@ class Event:
 
     cursor: Cursor | None = None
     """Its place in the log; None on a live hint."""
+
+
+def fields_of(event: Event) -> dict[str, object]:
+    """Return an event of the log as programs outside see it: in JSON lines and in deliveries."""
+    return {
+        "cursor": str(event.cursor) if event.cursor else None,
+        "at": event.at,
+        "type": event.type,
+        "task_ids": event.task_ids,
+        "attempt": event.attempts[0] if event.attempts else None,
+        "reason": event.reason,
+    }
 
 
 @dataclass(frozen=True, slots=True)

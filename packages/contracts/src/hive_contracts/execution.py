@@ -9,7 +9,7 @@ The entry point's name is the task's `kind`. The object must be a class that sat
 `ExecutorType`: `open` it once per worker process, then `run` it for every attempt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -17,7 +17,7 @@ from typing import ClassVar, Final, Protocol, TypeVar
 
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
 
@@ -54,10 +54,47 @@ class Attempt(Protocol):
         """
         ...
 
+    async def parents(self) -> Sequence[ParentResult]:
+        """Return what became of the tasks that this one comes after, by their ids.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        ...
+
+    def submit_on_success(self, *tasks: NewTask) -> None:
+        """Have tasks submitted in the transaction that stores the success of this attempt.
+
+        If it does not succeed they are never there; if one of them is refused, it has failed.
+
+        Raises:
+            UsageError: the attempt is over.
+        """
+        ...
+
     def write_output(self, stream: Stream, data: bytes) -> None:
         """Keep `data` as output of the attempt: the head and the tail, up to the attempt's cap.
 
         Returns at once; the bytes reach the store within about a second, or with the outcome.
+        """
+        ...
+
+    def let_be_abandoned(self) -> None:
+        """Say that what runs from now on is a coroutine alone, with nothing beside it to be ended.
+
+        If it ignores that it is cancelled, its slot need not wait for it. Never say so of what
+        holds processes.
+        """
+        ...
+
+    def show_life(self) -> None:
+        """Say that the attempt has not come to a standstill, as output says it too."""
+        ...
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what the attempt has used, for the case that it is called off and times out.
+
+        Whoever returns an outcome says it in the outcome's own result.
         """
         ...
 

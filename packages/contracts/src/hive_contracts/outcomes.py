@@ -1,7 +1,7 @@
 """How an attempt can end, and what each ending does to its task."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import TypeAlias, assert_never
 
@@ -12,7 +12,9 @@ __all__ = [
     "Failed",
     "Outcome",
     "OutcomeName",
+    "Parked",
     "Released",
+    "Silent",
     "Succeeded",
     "TimedOut",
     "backoff",
@@ -54,12 +56,29 @@ class Failed:
     result: object = None
     """What there is to keep of a failure (a command's exit code); stored beside the error."""
 
+    names: tuple[str, ...] = ()
+    """What the failure is called in a retry policy; see `hive_contracts.retrying`."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
     """The attempt ran longer than it may; nothing of it runs any more."""
 
     limit: timedelta
+    reason: str | None = None
+    """Which limit it was, in words a stranger can use; None for the task's own time-out."""
+
+    result: object = None
+    """What there is to keep of it (a command's usage); stored beside the error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The attempt showed no sign of life for longer than it may; nothing of it runs any more."""
+
+    limit: timedelta
+    result: object = None
+    """What there is to keep of it, as of one that timed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,19 @@ class Released:
     """How long nobody should try it; None if anybody may at once."""
 
 
-Outcome: TypeAlias = Succeeded | Failed | TimedOut | Cancelled | Released
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The task asks to be set aside; it does not count. Without an end, until it is let go on."""
+
+    reason: str
+    again_after: timedelta | None = None
+    """For how long; None if a moment is said, or no end."""
+
+    until: datetime | None = None
+    """Until which moment (aware)."""
+
+
+Outcome: TypeAlias = Succeeded | Failed | TimedOut | Silent | Cancelled | Released | Parked
 
 
 def name_of(outcome: Outcome) -> OutcomeName:
@@ -86,11 +117,11 @@ def name_of(outcome: Outcome) -> OutcomeName:
             return OutcomeName.SUCCEEDED
         case Failed():
             return OutcomeName.FAILED
-        case TimedOut():
+        case TimedOut() | Silent():
             return OutcomeName.TIMED_OUT
         case Cancelled():
             return OutcomeName.CANCELLED
-        case Released():
+        case Released() | Parked():
             return OutcomeName.RELEASED
         case _:
             assert_never(outcome)
@@ -109,14 +140,14 @@ def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
             return Move.SUCCEED
         case Failed(is_retryable=False):
             return Move.FAIL
-        case Failed() | TimedOut():
+        case Failed() | TimedOut() | Silent():
             return Move.RETRY if failures + 1 < max_attempts else Move.FAIL
         case Cancelled():
             return Move.CANCEL
-        case Released(again_after=None):
-            return Move.RELEASE
         case Released():
-            return Move.POSTPONE
+            return Move.RELEASE if outcome.again_after is None else Move.POSTPONE
+        case Parked():
+            return Move.PARK
         case _:
             assert_never(outcome)
 
@@ -128,7 +159,7 @@ def backoff(failures: int, *, base: timedelta, cap: timedelta, jitter: float) ->
         failures: how many attempts have ended in failure, this one included; at least 1.
         base: the wait after the first failure, before jitter.
         cap: the longest wait.
-        jitter: a random number in [0, 1); the wait is between half of the exponential value and all
+        jitter: a number in [0, 1]; the wait is between half of the exponential value and all
             of it, so that tasks that failed together do not return together.
     """
     factor = 2 ** min(failures - 1, 30)

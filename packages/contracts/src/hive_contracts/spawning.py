@@ -4,7 +4,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Exit", "Launch", "Process", "Spawner"]
+__all__ = ["Exit", "Fences", "Launch", "Process", "Spawner"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fences:
+    """What the kernel holds a process and all that it starts to; None is what the worker has.
+
+    Each is a limit of one process, as `setrlimit(2)` has it, and never more than the worker's own.
+    """
+
+    memory_bytes: int | None = None
+    """Address space."""
+
+    cpu_seconds: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+    """Processes of the user, all that there are on the machine; Linux does not count root's."""
+
+    nice: int | None = None
+    """From 0 to 19: how far it stands back when processors are short."""
+
+    umask: int | None = None
+    oom_score_adj: int | None = None
+    """From 0 to 1000: how much sooner it is killed than others when memory is short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +45,8 @@ class Launch:
 
     files: Mapping[int, int] = field(default_factory=dict[int, int])
     """Descriptor in the child -> ours. Of 0, 1 and 2, what is not named is /dev/null."""
+
+    fences: Fences = Fences()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +69,9 @@ class Exit:
     fenced: bool = False
     """Whether the spawner killed it because the worker's lease could no longer be proved."""
 
+    stopped: bool = False
+    """Whether it was asked to stop before it had ended by itself."""
+
 
 class Process(Protocol):
     """A started process and all that it starts: its tree."""
@@ -55,6 +83,10 @@ class Process(Protocol):
 
     async def wait(self) -> Exit:
         """Return how it ended, once nothing of its tree is left. May be awaited again."""
+        ...
+
+    def ask_to_stop(self, *, grace_seconds: float) -> None:
+        """Begin to stop the tree as `stop` does, and return at once."""
         ...
 
     async def stop(self, *, grace_seconds: float) -> Exit:

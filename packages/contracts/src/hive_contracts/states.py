@@ -19,7 +19,7 @@ its move touches no row.
     scheduled ──▶ queued ──▶ dispatched ──▶ running ──▶ succeeded | failed | cancelled
         ▲            ▲            │            │
         │            └─ release, lapse, lose ──┤
-        └────────────── retry, postpone ───────┘
+        └─────────── retry, postpone, park ────┘
 """
 
 from collections.abc import Mapping
@@ -45,10 +45,10 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     BLOCKED = "blocked"
-    """It waits for other tasks: for the turn of its key."""
+    """It waits for tasks that it comes after, for the turn of its key, or for a limit."""
 
     SCHEDULED = "scheduled"
-    """Not due yet: it was submitted for later, waits out a back-off, or was postponed."""
+    """Not due yet: submitted for later, waiting out a back-off, postponed, or parked."""
 
     QUEUED = "queued"
     """Due, and nobody has it."""
@@ -74,7 +74,10 @@ class Move(StrEnum):
     """What can happen to a task."""
 
     LINE_UP = "line_up"
-    """It is due, or revived, and takes its place in the line of its key."""
+    """It is due, or revived, and waits for others: in the line of its key, or for their ends."""
+
+    HOLD_UP = "hold_up"
+    """A limit that holds for it is reached; it waits in the line of that limit."""
 
     UNBLOCK = "unblock"
     """What it waited for has come."""
@@ -103,6 +106,9 @@ class Move(StrEnum):
     POSTPONE = "postpone"
     """The worker cannot run it and another may: given back, uncounted, until a while has passed."""
 
+    PARK = "park"
+    """It is set aside, until a moment or until it is let go on. An attempt does not count."""
+
     LAPSE = "lapse"
     """The lease ran out before a start was written; the attempt does not count."""
 
@@ -123,15 +129,21 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
     {
         TaskState.BLOCKED: {
             Move.UNBLOCK: TaskState.QUEUED,
+            # A limit's line is read by the claim itself, so that it goes in claim order.
+            Move.CLAIM: TaskState.DISPATCHED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.SCHEDULED: {
             Move.FALL_DUE: TaskState.QUEUED,
             Move.LINE_UP: TaskState.BLOCKED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.QUEUED: {
             Move.CLAIM: TaskState.DISPATCHED,
+            Move.HOLD_UP: TaskState.BLOCKED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.CANCEL: TaskState.CANCELLED,
         },
         TaskState.DISPATCHED: {
@@ -141,6 +153,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.RETRY: TaskState.SCHEDULED,
             Move.RELEASE: TaskState.QUEUED,
             Move.POSTPONE: TaskState.SCHEDULED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.LAPSE: TaskState.QUEUED,
             Move.CANCEL: TaskState.CANCELLED,
         },
@@ -150,6 +163,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.RETRY: TaskState.SCHEDULED,
             Move.RELEASE: TaskState.QUEUED,
             Move.POSTPONE: TaskState.SCHEDULED,
+            Move.PARK: TaskState.SCHEDULED,
             Move.LOSE: TaskState.QUEUED,
             Move.EXHAUST: TaskState.FAILED,
             Move.CANCEL: TaskState.CANCELLED,

@@ -1,11 +1,13 @@
 """A task as it is submitted, as a worker holds it, and as a person sees it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
 from typing import Any, Final, NamedTuple
 
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_contracts.retrying import Retry, retry_in
 from hive_contracts.states import TaskState
 
 __all__ = [
@@ -14,7 +16,9 @@ __all__ = [
     "DEFAULT_QUEUE",
     "LONGEST_UNIQUE",
     "EndedAttempt",
+    "IfParentFails",
     "NewTask",
+    "ParentResult",
     "Submitted",
     "Task",
     "TaskRecord",
@@ -33,9 +37,17 @@ ONE_ATTEMPT_KINDS: Final = frozenset({"agent", "command"})
 """Kinds that act on the world: running one again is the user's decision, not a default."""
 
 
-def default_max_attempts(kind: str) -> int:
-    """Return how many attempts a task of `kind` has when its submitter does not say."""
-    return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+def default_max_attempts(kind: str, retry: str | Retry | None = None) -> int:
+    """Return how many attempts a task has when its submitter does not say.
+
+    Args:
+        kind: its kind.
+        retry: its retry policy, which must be one; to have one is to ask for retries.
+    """
+    if retry is None:
+        return 1 if kind in ONE_ATTEMPT_KINDS else DEFAULT_MAX_ATTEMPTS
+    policy = retry_in(str(retry))
+    return len(policy.delays) + 1 if policy.has_list else DEFAULT_MAX_ATTEMPTS
 
 
 @unique
@@ -53,6 +65,17 @@ class WhenBusy(StrEnum):
 
     CANCEL = "cancel"
     """All others are called off, also the one that runs; it starts when nothing of that is left."""
+
+
+@unique
+class IfParentFails(StrEnum):
+    """What becomes of a task when one that it comes after fails or is cancelled."""
+
+    CANCEL = "cancel"
+    """It is cancelled, and so is what comes after it."""
+
+    RUN = "run"
+    """It runs all the same, once all have ended."""
 
 
 @unique
@@ -100,6 +123,9 @@ class NewTask:
     timeout: timedelta | None = None
     """Longest that one attempt may run; None for no limit."""
 
+    silence_timeout: timedelta | None = None
+    """Longest that one attempt may show no sign of life; None for no limit."""
+
     group: str | None = None
     """What tasks submitted together have in common, to ask for them and act on them as one."""
 
@@ -117,6 +143,21 @@ class NewTask:
 
     expires_at: datetime | None = None
     """Of no use after this moment (aware): if it still waits then, it is cancelled."""
+
+    retry: str | Retry | None = None
+    """When and after which failures it is tried again; None for what the worker's settings say."""
+
+    name: str | None = None
+    """What tasks behind it in the same submit call it by; it is not stored."""
+
+    after: Sequence[TaskId | str] = ()
+    """Ids of the tasks that it comes after, or names of tasks before it in the same submit."""
+
+    if_parent_fails: str = IfParentFails.CANCEL
+    """What is to happen if one of those does not succeed: one of `IfParentFails`."""
+
+    needs: tuple[str, ...] = ()
+    """Labels that its worker must have, all of them; 16 at most."""
 
 
 class Task(NamedTuple):
@@ -149,6 +190,25 @@ class Task(NamedTuple):
     enqueued_seconds: float
     """How long the task was due before it was leased, by the database's clock."""
 
+    retry: str | None = None
+    """Its retry policy, as text; None for what the worker's settings say."""
+
+    silence_timeout: timedelta | None = None
+    """How long it may show no sign of life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentResult:
+    """What became of a task that another comes after, as that one may ask for it."""
+
+    id: TaskId
+    state: TaskState
+    result: Any
+    """Null if it is left out: larger than 1 MiB, or 64 MiB together with those before it."""
+
+    is_left_out: bool
+    error: str | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
@@ -163,6 +223,8 @@ class EndedAttempt:
     worker_id: WorkerId | None
     started_at: datetime | None
     ended_at: datetime
+    again_at: datetime | None = None
+    """When the task was due again after it; None where nothing had been set for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,15 +240,26 @@ class TaskRecord:
     has_turn: bool = False
     """Whether it is the task of its key that may be queued or leased."""
 
+    is_gated: bool = False
+    """Whether it waits for tasks that it comes after."""
+
     payload: Any
+    needs: tuple[str, ...] = ()
     priority: int
+    submitted_priority: int | None = None
+    """What it was at first, if waiting has made the task more urgent since."""
+
     state: TaskState
     attempt: int
     failures: int
     max_attempts: int
     losses: int
     max_losses: int
+    retry: str | None = None
+    """Its retry policy, as text."""
+
     timeout: timedelta | None
+    silence_timeout: timedelta | None = None
     created_at: datetime
     run_at: datetime
     expires_at: datetime | None = None
@@ -202,5 +275,9 @@ class TaskRecord:
     worker_pid: int | None
     result: Any
     error: str | None
+    parked_at: datetime | None = None
+    """Since when it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
+
+    parked_reason: str | None = None
     history: tuple[EndedAttempt, ...] = ()
     """Attempts that ended before the current or last one, oldest first."""

@@ -7,8 +7,9 @@ not guessed at.
 
 import dataclasses
 import json
+from datetime import timedelta
 from functools import cache
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -19,11 +20,14 @@ from hive_contracts.errors import (
     UnstorableValueError,
 )
 from hive_contracts.events import Frame
+from hive_contracts.tasks import NewTask, ParentResult, UniqueFor
 
 __all__ = [
     "decode_bundle",
     "decode_frame",
     "decode_json",
+    "decode_new_tasks",
+    "decode_parents",
     "decode_payload",
     "encode_bundle",
     "encode_frame",
@@ -90,6 +94,44 @@ def decode_json(text: str | bytes) -> Any:
         return _json_decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessageError(f"not JSON: {error}") from error
+
+
+def decode_new_tasks(values: object) -> list[NewTask]:
+    """Return the tasks in `values`, as `encode_json` and `decode_json` have left them.
+
+    Raises:
+        MalformedMessageError: they are no tasks; the message names the field.
+    """
+    try:
+        return [_new_task(value) for value in msgspec.convert(values, list[dict[str, Any]])]
+    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise MalformedMessageError(f"not tasks: {error}") from error
+
+
+def _new_task(value: dict[str, Any]) -> NewTask:
+    """Return a task, field by field: msgspec has no type for texts and durations in one field."""
+    kinds = _new_task_fields()
+    fields = {name: msgspec.convert(given, kinds[name]) for name, given in value.items()}
+    if (unique_for := fields.get("unique_for")) not in (None, *UniqueFor):
+        fields["unique_for"] = msgspec.convert(unique_for, timedelta)
+    return NewTask(**fields)
+
+
+@cache
+def _new_task_fields() -> dict[str, Any]:
+    return get_type_hints(NewTask) | {"unique_for": str}
+
+
+def decode_parents(values: object) -> list[ParentResult]:
+    """Return what became of parents, as `encode_json` and `decode_json` have left it.
+
+    Raises:
+        MalformedMessageError: it is something else; the message names the field.
+    """
+    try:
+        return msgspec.convert(values, list[ParentResult])
+    except msgspec.MsgspecError as error:
+        raise MalformedMessageError(f"not parents: {error}") from error
 
 
 def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> PayloadT:

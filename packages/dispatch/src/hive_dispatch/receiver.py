@@ -9,20 +9,33 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.errors import MalformedMessageError, UnavailableError
+from hive_contracts.labels import place_of
 from hive_contracts.wire import decode_bundle
 from hive_dispatch.bell_worker import BellWorker
 from hive_dispatch.connection import open_client
 
-__all__ = ["BundleReceiver"]
+__all__ = ["BundleReceiver", "LeftBundles"]
 
 FIRST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LeftBundles:
+    """Counts the bundles that were taken and left to lapse."""
+
+    malformed: int = 0
+    """Bundles that this Hive did not understand; they lapse, and another worker may."""
+
+    lapsing: int = 0
+    """Bundles left to lapse because something that accepting them needs was away."""
 
 
 class BundleReceiver:
@@ -37,19 +50,21 @@ class BundleReceiver:
         accept: Callable[[Bundle], Awaitable[None]],
         wait_for_room: Callable[[], Awaitable[int]],
         max_bundles: int,
+        left: LeftBundles | None = None,
     ) -> None:
         """Make a receiver; nothing is opened before `run`.
 
         Args:
             url: where Redis is.
             prefix: the same as the senders'.
-            queue: the queue to serve.
+            queue: the queue to serve, or the line of one.
             accept: called with each bundle, `max_bundles` at once; the bundle is gone from Redis by
                 then. After `UnavailableError` the bundle is left to lapse; any other
                 error ends `run`.
             wait_for_room: returns how many bundles could be begun, once that is at least one;
                 called before each look.
             max_bundles: most bundles that are being accepted at once.
+            left: where to count what is left to lapse; None for a count of its own.
         """
         self._url = url
         self._prefix = prefix
@@ -60,15 +75,12 @@ class BundleReceiver:
         self._worker: BellWorker | None = None
         self._is_taking = True
         self._looks = 0
-        self.malformed = 0
-        """Bundles that this Hive did not understand; they lapse, and another worker may."""
-        self.lapsing = 0
-        """Bundles left to lapse because something that accepting them needs was away."""
+        self.left = LeftBundles() if left is None else left
 
     @property
     def name(self) -> str:
         """What to call the loop in logs and metrics."""
-        return f"receive {self._queue}"
+        return f"receive {place_of(self._queue)[0]}"
 
     def stop_taking(self) -> None:
         """Leave bundles to others from now on; a look under way may still take some."""
@@ -122,10 +134,10 @@ class BundleReceiver:
         try:
             await self._accept(decode_bundle(data))
         except MalformedMessageError as error:
-            self.malformed += 1
+            self.left.malformed += 1
             log.warning("a bundle of queue %s is left to lapse: %s", self._queue, error)
         except UnavailableError as error:
-            self.lapsing += 1
+            self.left.lapsing += 1
             log.warning("a bundle of queue %s is left to lapse: %s", self._queue, error)
 
 

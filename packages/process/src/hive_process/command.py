@@ -1,12 +1,18 @@
 """The executor `command`: one program, its output, and nothing left behind.
 
-What is covered:
+What is covered (docs/processes.md has the table of fences):
 
-- The whole tree of processes ends with the attempt: when the program ends, is cancelled or runs out
-  of time, when the worker dies or freezes (see `guardian`), and also what has daemonised.
-- Output is read as it comes, in bounded pieces; the attempt keeps a bounded part of it.
+- The whole tree of processes ends with the attempt: when the program ends, is cancelled, runs out
+  of time or misses a deadline (`deadlines`), when the worker dies or freezes (`guardian`), and also
+  what has daemonised. One that shows no sign of life, or stays when it is done, is told apart.
+- Output is read as it comes, in bounded pieces; the attempt keeps a bounded part of it. The
+  command's secrets are hidden in it before it leaves the worker (`redacting`), in every spelling
+  that `secrets` knows; a program that spells them in another way gives them away.
 - The environment is what the settings let through, what the payload adds, `HIVE_TASK_ID`,
-  `HIVE_ATTEMPT`, and the guardian's marker.
+  `HIVE_ATTEMPT`, `HIVE_PARENTS` if asked for, and the guardian's marker. No core is dropped; the
+  umask is the one that is said.
+- Memory, processor time, files, processes and niceness of each process are bounded if the task or
+  the settings say so (`limits`), and commands are killed before Hive when memory is short.
 - A clean exit is a success, whatever of the tree still held the pipes: that is killed and counted.
 
 What is not:
@@ -16,30 +22,39 @@ What is not:
 - What it has others start is not its tree: jobs handed to a container engine, a service manager,
   `at` or `cron` go on.
 - A process that gains another user's rights (`sudo`) may not be killed by the worker's; its attempt
-  then lasts as long as it does.
+  then lasts as long as it does. So does one that the kernel itself holds (a dead network disk).
+- A program whose file or directory cannot be read (a dead network disk again) holds up the guardian
+  at its start, and with it every other start and end of this worker.
 - A process that sheds session, parent and environment alike cannot be told from those of the
   worker's other running attempts, and lives until the last of these has ended; if the guardian is
   killed as well, the sweep does not find it.
-- Memory, processor and number of processes are not limited: there are no control groups yet.
+- Limits are those of single processes: there are no control groups, which bound a tree.
 - Two pipes have no common order: stdout and stderr are each in order, and between them the time of
   arrival stands in. `peak_memory_bytes` is that of the largest single process, and never below the
   guardian's own 11 MB, because the kernel counts from the moment before the program is executed.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar, Self
 
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
-from hive_contracts.spawning import Exit, Launch, Process, Spawner
+from hive_contracts.spawning import Launch, Spawner
 from hive_contracts.wire import decode_payload
-from hive_process.endings import outcome_of, refusal_of
+from hive_process.deadlines import Deadlines, Terms
+from hive_process.endings import refusal_of
+from hive_process.limits import Limits, read_limits, read_umask
+from hive_process.outlet import Outlet
+from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
+from hive_process.secrets import Secrets
+from hive_process.watching import WatchedCommand
 
 __all__ = ["CommandExecutor", "CommandPayload", "CommandSettings"]
 
@@ -53,7 +68,8 @@ class CommandExecutor:
         self, *, spawner: Spawner, settings: CommandSettings, environment: Mapping[str, str]
     ) -> None:
         self._spawner = spawner
-        self._grace_seconds = settings.grace_seconds
+        self._settings = settings
+        self._most = settings.most()
         self._env = {
             name: environment[name] for name in settings.env_allowed if name in environment
         }
@@ -77,52 +93,80 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
-        with ExitStack() as stack:
+        limits = read_limits(payload.limits).within(self._most)
+        if (refusal := limits.refusal()) is not None:
+            return Failed(refusal, is_retryable=False)
+        return await self._run(attempt, payload, self._launch(attempt, payload, limits))
+
+    async def _run(self, attempt: Attempt, payload: CommandPayload, launch: Launch) -> Outcome:
+        deadlines = Deadlines(self._terms(payload))
+        secrets = self._secrets_of(payload, launch.env)
+        async with AsyncExitStack() as stack:
+            outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
             try:
-                pipes = stack.enter_context(Pipes(attempt.write_output, payload.stdin))
+                pipes = stack.enter_context(Pipes(outlet, payload.stdin))
+                parents = await stack.enter_async_context(
+                    parents_in_a_file(attempt, is_wanted=payload.parents)
+                )
             except OSError as error:
-                return Released(f"the worker could not make a pipe: {error.strerror}")
+                return Released(f"the worker could not make a pipe or a file: {error.strerror}")
             await attempt.announce_start()
-            return await self._run(self._launch(attempt, payload, pipes), payload, pipes)
+            if payload.output_file is not None:
+                path = Path(payload.cwd or ".") / payload.output_file
+                try:
+                    outlet.keep_whole(path)
+                except OSError as error:
+                    why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
+                    return Failed(why, is_retryable=False)
+            try:
+                process = await self._spawner.spawn(
+                    replace(launch, env={**launch.env, **parents}, files=pipes.files)
+                )
+            except OSError as error:
+                return refusal_of(error, payload)
+            except ServiceUnavailableError as error:
+                return Released(str(error))
+            command = WatchedCommand(
+                process,
+                pipes=pipes,
+                outlet=outlet,
+                deadlines=deadlines,
+                grace_seconds=self._settings.grace_seconds,
+            )
+            try:
+                return await command.outcome(payload)
+            finally:
+                if command.usage is not None:
+                    attempt.keep_usage(command.usage)
 
-    async def _run(self, launch: Launch, payload: CommandPayload, pipes: Pipes) -> Outcome:
-        try:
-            process = await self._spawner.spawn(launch)
-        except OSError as error:
-            return refusal_of(error, payload)
-        except ServiceUnavailableError as error:
-            return Released(str(error))
-        pipes.begin()
-        ended = await self._wait_or_stop(process, pipes)
-        await pipes.finish()
-        return outcome_of(ended, payload)
-
-    def _launch(self, attempt: Attempt, payload: CommandPayload, pipes: Pipes) -> Launch:
+    def _launch(self, attempt: Attempt, payload: CommandPayload, limits: Limits) -> Launch:
+        """Return what to start, but for its pipes."""
         task = attempt.task
+        umask = payload.umask or self._settings.umask
         names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
         return Launch(
             argv=payload.words,
-            env=self._env | payload.env | names,
+            env={**self._env, **payload.env, **names},
             cwd=payload.cwd,
-            files=pipes.files,
+            fences=limits.fences(
+                umask=None if umask is None else read_umask(umask),
+                oom_score_adj=self._settings.oom_score_adj,
+            ),
         )
 
-    async def _wait_or_stop(self, process: Process, pipes: Pipes) -> Exit:
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            await self._stop(process)
-            pipes.read_rest()
-            raise
+    def _secrets_of(self, payload: CommandPayload, env: Mapping[str, str]) -> Secrets:
+        names = (*self._settings.secret_names, *payload.secret_env)
+        return Secrets.of(env, names=names, patterns=self._settings.secret_patterns)
 
-    async def _stop(self, process: Process) -> None:
-        """Stop the tree, and return once nothing of it is left, however often this is cancelled."""
-        ending = process.stop(grace_seconds=self._grace_seconds)
-        while True:
-            try:
-                await ending
-            except asyncio.CancelledError:
-                # The stop has been asked for; what remains is to wait for it.
-                ending = process.wait()
-            else:
-                return
+    def _terms(self, payload: CommandPayload) -> Terms:
+        return Terms(
+            startup_seconds=_either(payload.startup_seconds, self._settings.startup_seconds),
+            linger_seconds=_either(payload.linger_seconds, self._settings.linger_seconds),
+            ready_text=payload.ready_text,
+            result_text=payload.result_text,
+        )
+
+
+def _either(own: float | None, default: float) -> float:
+    """Return what the task says, or the worker's word if it says nothing."""
+    return default if own is None else own

@@ -54,17 +54,17 @@ MAX_DESCRIPTORS = 64
 """Most descriptors beside one message; Linux takes 253, and a process may often hold only 1,024."""
 
 _HEAD = struct.Struct("=IBQ")
-_LAUNCH = struct.Struct("=III?")
+_LAUNCH = struct.Struct("=IIII?")
 _STARTED = struct.Struct("=I")
 _REFUSED = struct.Struct("=I")
 _STOP = struct.Struct("=d")
-_ENDED = struct.Struct("=idQI?")
+_ENDED = struct.Struct("=idQI??")
 
 
 class Order:
     """A launch as the guardian reads it: everything in bytes, as the kernel takes it."""
 
-    __slots__ = ("argv", "cwd", "env", "targets")
+    __slots__ = ("argv", "cwd", "env", "fences", "targets")
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Order:
         env: dict[bytes, bytes],
         cwd: bytes | None,
         targets: tuple[int, ...],
+        fences: dict[bytes, int],
     ) -> None:
         self.argv = argv
         self.env = env
@@ -80,11 +81,21 @@ class Order:
         self.targets = targets
         """The child's descriptors, in the order in which those beside the frame stand for them."""
 
+        self.fences = fences
+        """By the name of a field of `Fences`, those that are not None."""
+
 
 class Ending:
     """How a tree ended."""
 
-    __slots__ = ("cpu_seconds", "is_fenced", "left_behind", "peak_memory_bytes", "status")
+    __slots__ = (
+        "cpu_seconds",
+        "is_fenced",
+        "left_behind",
+        "peak_memory_bytes",
+        "status",
+        "was_stopped",
+    )
 
     def __init__(
         self,
@@ -94,6 +105,7 @@ class Ending:
         peak_memory_bytes: int,
         left_behind: int,
         is_fenced: bool,
+        was_stopped: bool,
     ) -> None:
         self.status = status
         """As `os.waitstatus_to_exitcode` gives it: minus the signal's number if one ended it."""
@@ -103,6 +115,9 @@ class Ending:
         self.left_behind = left_behind
         self.is_fenced = is_fenced
         """Whether the guardian ended it because the worker's leases were no longer proved."""
+
+        self.was_stopped = was_stopped
+        """Whether the worker had asked for its end before the main process had ended."""
 
 
 def _frame(kind: int, number: int, body: bytes) -> bytes:
@@ -130,23 +145,40 @@ def encode_launch(
     env: list[bytes],
     cwd: bytes | None,
     targets: tuple[int, ...],
+    fences: list[bytes],
 ) -> bytes:
-    """Return the order to start `argv`. `env` holds `NAME=value`; nothing may hold a NUL."""
-    head = _LAUNCH.pack(len(targets), len(argv), len(env), cwd is not None)
+    """Return the order to start `argv`.
+
+    `env` holds `NAME=value`, `fences` likewise with numbers; nothing may hold a NUL.
+    """
+    head = _LAUNCH.pack(len(targets), len(argv), len(env), len(fences), cwd is not None)
     numbers = struct.pack(f"={len(targets)}I", *targets)
-    return _frame(LAUNCH, number, head + numbers + b"\0".join([cwd or b"", *argv, *env]))
+    texts = b"\0".join([cwd or b"", *argv, *env, *fences])
+    return _frame(LAUNCH, number, head + numbers + texts)
 
 
 def decode_launch(body: bytes) -> Order:
     """Return the order in `body`."""
-    files, arguments, variables, has_cwd = _LAUNCH.unpack_from(body)
+    files, arguments, variables, fences, has_cwd = _LAUNCH.unpack_from(body)
     targets = struct.unpack_from(f"={files}I", body, _LAUNCH.size)
     cwd, *texts = body[_LAUNCH.size + 4 * files :].split(b"\0")
-    env: dict[bytes, bytes] = {}
-    for entry in texts[arguments : arguments + variables]:
+    before = arguments + variables
+    limits = _mapping(texts[before : before + fences])
+    return Order(
+        argv=texts[:arguments],
+        env=_mapping(texts[arguments:before]),
+        cwd=cwd if has_cwd else None,
+        targets=targets,
+        fences={name: int(value) for name, value in limits.items()},
+    )
+
+
+def _mapping(entries: list[bytes]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for entry in entries:
         name, _, value = entry.partition(b"=")
-        env[name] = value
-    return Order(argv=texts[:arguments], env=env, cwd=cwd if has_cwd else None, targets=targets)
+        found[name] = value
+    return found
 
 
 def encode_stop(number: int, grace_seconds: float) -> bytes:
@@ -192,17 +224,21 @@ def encode_ended(number: int, ending: Ending) -> bytes:
         ending.peak_memory_bytes,
         ending.left_behind,
         ending.is_fenced,
+        ending.was_stopped,
     )
     return _frame(ENDED, number, body)
 
 
 def decode_ended(body: bytes) -> Ending:
     """Return how the tree ended."""
-    status, cpu_seconds, peak_memory_bytes, left_behind, is_fenced = _ENDED.unpack(body)
+    status, cpu_seconds, peak_memory_bytes, left_behind, is_fenced, was_stopped = _ENDED.unpack(
+        body
+    )
     return Ending(
         status=status,
         cpu_seconds=cpu_seconds,
         peak_memory_bytes=peak_memory_bytes,
         left_behind=left_behind,
         is_fenced=is_fenced,
+        was_stopped=was_stopped,
     )

@@ -27,6 +27,7 @@ library: 20 ms and 11 MB to start it (Linux 6.18, two cores, Python 3.11.7, Nove
 
 import errno
 import os
+import resource
 import select
 import signal
 import socket
@@ -232,6 +233,8 @@ def main(descriptor: int, proofs: int, worker_pid: int) -> None:
     child_signals = open_child_signals()
     become_subreaper()
     call_this_process(b"hive-guardian")
+    # No command drops a core, which may be as large as memory, unless it asks for one itself.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     connection = socket.socket(fileno=descriptor)
     connection.setblocking(False)
     connection.set_inheritable(False)

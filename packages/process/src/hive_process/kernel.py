@@ -11,10 +11,18 @@ import os
 import signal
 import time
 
-__all__ = ["BootTimer", "become_subreaper", "call_this_process", "open_child_signals"]
+__all__ = [
+    "BootTimer",
+    "OwnOomScore",
+    "become_subreaper",
+    "call_this_process",
+    "is_subreaping_known",
+    "open_child_signals",
+]
 
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 _CLOCK_BOOTTIME = 7
 _TFD_TIMER_ABSTIME = 1
 _CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK
@@ -51,6 +59,12 @@ def become_subreaper() -> None:
     _checked(_libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
+def is_subreaping_known() -> bool:
+    """Return whether this kernel lets a process become a subreaper; asks, and changes nothing."""
+    answer = ctypes.c_int()
+    return _libc().prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0) == 0
+
+
 def call_this_process(name: bytes) -> None:
     """Show this process as `name`, of at most 15 bytes, in lists of processes.
 
@@ -72,6 +86,38 @@ def open_child_signals() -> int:
     mask[bit // 8] |= 1 << bit % 8
     buffer = (ctypes.c_char * _SIGNAL_SET_BYTES).from_buffer(mask)
     return _checked(_libc().signalfd(-1, buffer, _CLOEXEC_NONBLOCK), "signalfd")
+
+
+class OwnOomScore:
+    """How soon this process is killed when memory is short; whom it starts inherits it."""
+
+    def __init__(self) -> None:
+        # Some kernels and containers have it read-only, or not at all: it is help, no promise.
+        try:
+            self._file = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+            self._own = int(os.pread(self._file, 16, 0))
+            self._write(self._own)
+        except OSError:
+            self._file = -1
+            self._own = 0
+
+    @property
+    def can_be_raised(self) -> bool:
+        """Whether this machine lets it be changed."""
+        return self._file >= 0
+
+    def raise_to(self, score: int) -> None:
+        """Take on `score`, or keep a higher one: to lower it is the right of root alone."""
+        if score > self._own:
+            self._write(score)
+
+    def put_back(self) -> None:
+        """Take on what this process had at first."""
+        self._write(self._own)
+
+    def _write(self, score: int) -> None:
+        if self._file >= 0:
+            os.pwrite(self._file, b"%d" % score, 0)
 
 
 class BootTimer:

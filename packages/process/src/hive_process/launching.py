@@ -1,8 +1,9 @@
 """How the guardian starts one process.
 
-`os.posix_spawn` and nothing else: it borrows the caller's memory instead of copying its tables, so
-its cost does not grow with the caller, and it reports what the kernel says of the program. Between
-it and the program's first instruction no Python runs.
+By `os.posix_spawn`: it borrows the caller's memory instead of copying its tables, so its cost does
+not grow with the caller, and it reports what the kernel says of the program. Between it and the
+program's first instruction no Python runs. Only what is to keep to limits that a process can lower
+and not raise again is started by a fork of the guardian, which takes them upon itself (`forking`).
 
 Imported by the guardian, so it needs nothing but the built-in part of the standard library.
 """
@@ -12,7 +13,9 @@ import fcntl
 import os
 import signal
 
+from hive_process.forking import FORKED_FOR, fork_and_execute
 from hive_process.frames import Order
+from hive_process.kernel import OwnOomScore
 
 __all__ = ["Launcher", "out_of_the_way"]
 
@@ -30,6 +33,7 @@ class Launcher:
             for number in signal.valid_signals()
             if signal.getsignal(number) is signal.SIG_IGN
         ]
+        self._oom_score = OwnOomScore()
 
     def launch(self, order: Order, descriptors: list[int]) -> int:
         """Start `order` with `descriptors` in the places that it names; return the pid.
@@ -43,30 +47,47 @@ class Launcher:
             files = dict(zip(order.targets, sources, strict=True))
             for target in (0, 1, 2):
                 files.setdefault(target, _DEV_NULL)
-            actions = [(os.POSIX_SPAWN_DUP2, ours, target) for target, ours in files.items()]
-            return self._launch_in(order, actions)
+            return self._launch_in(order, files)
         finally:
             for descriptor in raised:
                 os.close(descriptor)
 
-    def _launch_in(self, order: Order, actions: list[tuple[int, int, int]]) -> int:
+    def _launch_in(self, order: Order, files: dict[int, int]) -> int:
         if order.cwd is None:
-            return self._spawn(order, actions)
+            return self._launch_as(order, files)
         # A single thread may change its directory for a moment: nobody else looks.
         os.chdir(order.cwd)
         try:
-            return self._spawn(order, actions)
+            return self._launch_as(order, files)
         finally:
             os.fchdir(self._home)
 
-    def _spawn(self, order: Order, actions: list[tuple[int, int, int]]) -> int:
+    def _launch_as(self, order: Order, files: dict[int, int]) -> int:
+        """Be for a moment what the child is to be, because it inherits that."""
+        umask, oom_score = order.fences.get(b"umask"), order.fences.get(b"oom_score_adj")
+        own_umask = None if umask is None else os.umask(umask)
+        try:
+            if oom_score is not None:
+                self._oom_score.raise_to(oom_score)
+            return self._spawn(order, files)
+        finally:
+            if oom_score is not None:
+                self._oom_score.put_back()
+            if own_umask is not None:
+                os.umask(own_umask)
+
+    def _spawn(self, order: Order, files: dict[int, int]) -> int:
         program = _find_program(order.argv[0], order.env)
         try:
+            if any(name in order.fences for name in FORKED_FOR):
+                return fork_and_execute(program, order, files, self._ignored)
             return os.posix_spawn(
                 program,
                 order.argv,
                 order.env,
-                file_actions=actions,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, ours, target) for target, ours in files.items()
+                ],
                 setsid=True,
                 setsigmask=(),
                 setsigdef=self._ignored,

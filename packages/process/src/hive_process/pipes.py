@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from hive_contracts.execution import Stream
+from hive_process.outlet import Outlet
 
 __all__ = ["MOST_AT_ONCE_BYTES", "InputPipe", "OutputPipe", "Pipes"]
 
@@ -28,10 +29,14 @@ _LAST_SECONDS: Final = 1.0
 
 
 class OutputPipe:
-    """A pipe that a process writes to; what arrives goes to `write` in the order of its arrival."""
+    """A pipe that a process writes to; what arrives goes to `write` in the order of its arrival.
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    `end` is called once: when the last writer has closed it, or when it is given up.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], end: Callable[[], None]) -> None:
         self._write = write
+        self._tell_end = end
         self._near_end, self.far_end = os.pipe()
         self._has_far_end = True
         self._loop = asyncio.get_running_loop()
@@ -93,6 +98,7 @@ class OutputPipe:
             self._ended.set()
             self._loop.remove_reader(self._near_end)
             os.close(self._near_end)
+            self._tell_end()
 
     def _close_far_end(self) -> None:
         if self._has_far_end:
@@ -157,10 +163,14 @@ class InputPipe:
 class Pipes:
     """The pipes of one process: its output, and its input if it has any."""
 
-    def __init__(self, write: Callable[[Stream, bytes], None], stdin: str | None) -> None:
+    def __init__(self, outlet: Outlet, stdin: str | None) -> None:
         with ExitStack() as stack:
-            self._out = stack.enter_context(OutputPipe(partial(write, Stream.STDOUT)))
-            self._err = stack.enter_context(OutputPipe(partial(write, Stream.STDERR)))
+            self._out, self._err = (
+                stack.enter_context(
+                    OutputPipe(partial(outlet.write, stream), partial(outlet.end, stream))
+                )
+                for stream in (Stream.STDOUT, Stream.STDERR)
+            )
             self._in: InputPipe | None = None
             if stdin is not None:
                 data = stdin.encode(errors="surrogateescape")

@@ -15,11 +15,12 @@ import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Final, Self
 
 from hive_contracts.errors import ServiceUnavailableError
-from hive_contracts.spawning import Exit, Launch
+from hive_contracts.spawning import Exit, Fences, Launch
 from hive_process import frames, procfs
 from hive_process.channel import Channel
 from hive_process.launching import out_of_the_way
@@ -72,6 +73,11 @@ class GuardedProcess:
             raise ServiceUnavailableError(str(self._failure)) from self._failure
         return self._exit
 
+    def ask_to_stop(self, *, grace_seconds: float) -> None:
+        """Begin to stop the tree as `stop` does, and return at once."""
+        if not self._over.is_set():
+            self._channel.send(frames.encode_stop(self._number, grace_seconds))
+
     async def stop(self, *, grace_seconds: float) -> Exit:
         """SIGTERM to the tree, then SIGKILL after the grace; return once nothing of it is left.
 
@@ -80,7 +86,7 @@ class GuardedProcess:
         Raises:
             ServiceUnavailableError: the guardian is gone, or the spawner was closed.
         """
-        self._ask_to_stop(grace_seconds)
+        self.ask_to_stop(grace_seconds=grace_seconds)
         return await self.wait()
 
     async def begin(self) -> None:
@@ -94,7 +100,7 @@ class GuardedProcess:
         try:
             await self._begun.wait()
         except asyncio.CancelledError:
-            self._ask_to_stop(0.0)
+            self.ask_to_stop(grace_seconds=0.0)
             await _outlast_cancelling(self._over)
             raise
         if self._pid is None and self._failure is not None:
@@ -116,10 +122,6 @@ class GuardedProcess:
         self._failure = failure
         self._begun.set()
         self._over.set()
-
-    def _ask_to_stop(self, grace_seconds: float) -> None:
-        if not self._over.is_set():
-            self._channel.send(frames.encode_stop(self._number, grace_seconds))
 
 
 class GuardedSpawner:
@@ -284,7 +286,15 @@ def _encode(number: int, launch: Launch) -> bytes:
         raise ValueError("a launch needs at least a program")
     if any(b"\0" in text for text in (*argv, *env, cwd or b"")):
         raise ValueError("a launch's arguments, environment and directory can hold no NUL")
-    return frames.encode_launch(number, argv=argv, env=env, cwd=cwd, targets=tuple(launch.files))
+    targets = tuple(launch.files)
+    return frames.encode_launch(
+        number, argv=argv, env=env, cwd=cwd, targets=targets, fences=_fences(launch.fences)
+    )
+
+
+def _fences(fences: Fences) -> list[bytes]:
+    values = ((field.name, getattr(fences, field.name)) for field in fields(fences))
+    return [b"%s=%d" % (name.encode(), value) for name, value in values if value is not None]
 
 
 def _refusal(error: int, path: bytes) -> Exception:
@@ -302,6 +312,7 @@ def _exit_of(ending: frames.Ending) -> Exit:
         peak_memory_bytes=ending.peak_memory_bytes,
         left_behind=ending.left_behind,
         fenced=ending.is_fenced,
+        stopped=ending.was_stopped,
     )
 
 

@@ -48,6 +48,7 @@ class Tree:
         "outlived",
         "pid",
         "usage",
+        "was_stopped",
     )
 
     def __init__(self, number: int, pid: int) -> None:
@@ -73,6 +74,7 @@ class Tree:
 
         self.is_killing = False
         self.is_fenced = False
+        self.was_stopped = False
 
     def ending(self) -> Ending:
         """Return how the tree, of which nothing is left, ended."""
@@ -86,6 +88,7 @@ class Tree:
             left_behind=len(self.outlived),
             # One that ended by itself just before the kill has told the truth about its end.
             is_fenced=self.is_fenced and status == -signal.SIGKILL,
+            was_stopped=self.was_stopped,
         )
 
 
@@ -154,6 +157,7 @@ class Trees:
         tree = self._trees.get(number)
         if tree is None or tree.is_killing:
             return
+        tree.was_stopped |= tree.usage is None
         deadline = now + max(0.0, grace_seconds)
         tree.kill_at = deadline if tree.kill_at is None else min(deadline, tree.kill_at)
         if grace_seconds > 0:

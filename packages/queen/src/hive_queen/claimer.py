@@ -1,4 +1,4 @@
-"""Claim the tasks of one queue and send them out, as fast as there is room."""
+"""Claim the tasks of one queue, or a line of it, and send them out, as fast as there is room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import UnavailableError
 from hive_contracts.ids import LeaseId
+from hive_contracts.labels import place_of
+from hive_queen.controls import Controls
 from hive_queen.fleet import Fleet
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import Pace, RunTimes, pace_for
@@ -24,6 +26,9 @@ __all__ = ["Claimer"]
 MOST_PER_CLAIM: Final = 500
 """Above this a claim's latency grows faster than its cost per task falls."""
 
+LOOK_AHEAD: Final = 1000
+"""How many tasks a claim looks at after one that found some which their limits held up."""
+
 
 class Claimer:
     """The one place that acquires permits."""
@@ -35,17 +40,19 @@ class Claimer:
         store: QueenStore,
         permits: Permits,
         fleet: Fleet,
+        controls: Controls,
         outbox: Outbox,
         run_times: RunTimes,
         settings: QueenSettings,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self.name = f"claim {queue}"
+        self.name = _name_of(queue)
         self._queue = queue
         self._store = store
         self._permits = permits
         self._fleet = fleet
+        self._controls = controls
         self._outbox = outbox
         self._run_times = run_times
         self._settings = settings
@@ -54,6 +61,20 @@ class Claimer:
         self._watermarks = Watermarks()
         self._forgotten_at = clock.seconds()
         self._wake = asyncio.Event()
+        self._look_ahead = 0
+        self._is_held_up = False
+        self._pause_seconds = settings.poll_seconds
+        self._idle_since: float | None = clock.seconds()
+
+    def wake_if_held_up(self) -> None:
+        """Claim at once if a limit had no room: some of it may have come back."""
+        if self._is_held_up:
+            self._wake.set()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long it has claimed nothing; 0 while it claims: it must not be cancelled then."""
+        return 0.0 if self._idle_since is None else self._clock.seconds() - self._idle_since
 
     def wake(self, *, is_behind: bool = False) -> None:
         """Claim at once; `is_behind` if tasks may have come in before the watermarks."""
@@ -73,7 +94,14 @@ class Claimer:
         await self._permits.wait_for_room(
             self._queue, ahead=pace.ahead, patience_seconds=self._settings.ahead_seconds
         )
-        if not await self._claim(pace):
+        idle_since, self._idle_since = self._idle_since, None
+        try:
+            has_claimed = await self._claim(pace)
+        finally:
+            self._idle_since = idle_since
+        if has_claimed:
+            self._idle_since = self._clock.seconds()
+        else:
             await self._wait_for_work()
         return None
 
@@ -83,14 +111,7 @@ class Claimer:
         with self._permits.reserve(
             self._queue, ahead=pace.ahead, at_most=MOST_PER_CLAIM
         ) as reservation:
-            parts = await self._store.claim(
-                self._queue,
-                limit=reservation.count,
-                lease=timedelta(seconds=self._settings.lease_seconds),
-                bundle_size=pace.bundle_size,
-                worker_count=self._fleet.workers_of(self._queue),
-                watermarks=self._watermarks,
-            )
+            parts = await self._take(pace, limit=reservation.count)
             sizes = _sizes(parts)
             for lease_id, size in sizes.items():
                 reservation.hold(lease_id, size)
@@ -99,9 +120,42 @@ class Claimer:
         if sizes:
             self._run_times.claimed(self._queue, {kind for part in parts for kind in part.kinds})
             await self._send(sizes)
+        else:
+            self._permits.rest(self._queue)
         if is_short:
             self._watermarks.forget()
-        return bool(sizes)
+        return bool(sizes) or self._look_ahead > 0
+
+    async def _take(self, pace: Pace, *, limit: int) -> list[ClaimedBundle]:
+        """Send the claim that suits the queue; return what it took."""
+        lease = timedelta(seconds=self._settings.lease_seconds)
+        workers = self._fleet.workers_of(self._queue)
+        self._look_ahead, look_ahead = 0, self._look_ahead
+        self._is_held_up, self._pause_seconds = False, self._settings.poll_seconds
+        if not self._controls.limits(place_of(self._queue)[0]):
+            return await self._store.claim(
+                self._queue,
+                limit=limit,
+                lease=lease,
+                bundle_size=pace.bundle_size,
+                worker_count=workers,
+                watermarks=self._watermarks,
+            )
+        claim = await self._store.limited.claim(
+            self._queue,
+            limit=limit,
+            lease=lease,
+            bundle_size=pace.bundle_size,
+            worker_count=workers,
+            watermarks=self._watermarks,
+            look_ahead=look_ahead,
+        )
+        if claim.held_up:
+            self._look_ahead = LOOK_AHEAD
+        self._is_held_up = claim.is_used_up
+        if claim.next_seconds is not None:
+            self._pause_seconds = min(claim.next_seconds, self._pause_seconds)
+        return claim.bundles
 
     async def _send(self, sizes: dict[LeaseId, int]) -> None:
         try:
@@ -130,10 +184,16 @@ class Claimer:
 
     async def _wait_for_work(self) -> None:
         try:
-            async with asyncio.timeout(self._settings.poll_seconds):
+            async with asyncio.timeout(self._pause_seconds):
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+
+def _name_of(line: str) -> str:
+    """Return what to call the claimer of a line: of those with needs there may be any number."""
+    queue, needs = place_of(line)
+    return f"claim {queue}, with needs" if needs else f"claim {queue}"
 
 
 def _sizes(parts: Sequence[ClaimedBundle]) -> dict[LeaseId, int]:

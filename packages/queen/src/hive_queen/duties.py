@@ -5,6 +5,7 @@ queens do it at once, so a term that changes hands in the middle of one breaks n
 """
 
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, Never
@@ -27,6 +28,8 @@ TIDY_SECONDS: Final = 60.0
 PARTITIONS_SECONDS: Final = 3600.0
 EVENT_DAYS_AHEAD: Final = 3
 EVENTS_AT_ONCE: Final = 10_000
+DELIVERIES_AT_ONCE: Final = 10_000
+WAITING_AT_ONCE: Final = 10_000
 KEYS_AT_ONCE: Final = 1000
 TICKS_AT_ONCE: Final = 10_000
 
@@ -37,7 +40,12 @@ class Duties:
     name = "duties"
 
     def __init__(
-        self, store: QueenStore, *, settings: QueenSettings, metrics: Metrics, clock: Clock
+        self,
+        store: QueenStore,
+        *,
+        settings: QueenSettings,
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -91,9 +99,19 @@ class Duties:
                 oldest[row.queue] = row.oldest_run_at.timestamp()
         self._metrics.show_tasks(counts)
         self._metrics.show_oldest_ready(oldest)
+        self._metrics.show_unmet(await self._store.count_unmet(living=self._settings.living))
         self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
+        self._metrics.show_paused([queue.name for queue in await self._store.controls.paused()])
+        self._metrics.show_limits(await self._store.controls.limits())
         await self._count_called_off()
+        await self._show_webhooks()
+
+    async def _show_webhooks(self) -> None:
+        webhooks = await self._store.webhook_reports.all()
+        pending = [w.pending_seconds for w in webhooks if w.pending_seconds is not None]
+        counts = Counter(webhook.state for webhook in webhooks)
+        self._metrics.show_webhooks(counts, max(pending, default=None))
 
     async def _count_called_off(self) -> None:
         """Count what nobody else does: clients end these tasks, and clients have no metrics."""
@@ -108,10 +126,18 @@ class Duties:
 
     async def _tidy(self) -> None:
         # Where an attempt ran is known for as long as the events that tell of it.
-        await self._store.forget_the_dead(unseen=timedelta(days=self._settings.event_days))
+        kept = timedelta(days=self._settings.event_days)
+        await self._store.forget_the_dead(unseen=kept)
+        stranded = await self._store.wake_stranded(
+            batch_size=WAITING_AT_ONCE, quiet=timedelta(seconds=TIDY_SECONDS)
+        )
+        self._metrics.tasks_stranded(stranded)
+        if stranded:
+            logger(__name__).error("tasks waited for others that had ended", tasks=stranded)
         while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
             pass
         await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)
+        await self._store.deliveries.forget(ended=kept, limit=DELIVERIES_AT_ONCE)
         orphans = await self._store.count_orphans()
         if orphans:
             logger(__name__).error("tasks are leased but no lease holds them", tasks=orphans)
@@ -120,6 +146,10 @@ class Duties:
         """What another queen counts, this one does not know."""
         self._metrics.show_tasks({})
         self._metrics.show_oldest_ready({})
+        self._metrics.show_paused([])
+        self._metrics.show_limits([])
+        self._metrics.show_unmet({})
         self._metrics.show_oldest_transaction_age(None)
+        self._metrics.show_webhooks({}, None)
         self._done_at.pop("gauges", None)
         self._counted_to = None

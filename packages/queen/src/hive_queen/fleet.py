@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Never
 
 from hive_queen.permits import Permits
@@ -35,7 +35,9 @@ class Fleet:
         self._version = version
         self._capacity = Capacity(1, 0, {}, {})
         self.on_queue: Callable[[str], None] = lambda _queue: None
-        """Called with the name of each queue when it is first served."""
+        """Called with each queue, and each line of one, that is served."""
+        self.keep_lines: Callable[[], Sequence[str]] = lambda: ()
+        """Returns the lines with needs that are served also while nothing waits there."""
 
     async def run(self) -> Never:
         """Look again and again."""
@@ -50,7 +52,9 @@ class Fleet:
         """
         await self._store.check_schema()
         await self._store.see(host=socket.gethostname(), pid=os.getpid(), version=self._version)
-        self._capacity = await self._store.capacity(living=self._settings.living)
+        self._capacity = await self._store.capacity(
+            living=self._settings.living, lines=self.keep_lines()
+        )
         by_queue = {queue: self.share_of(queue) for queue in self._capacity.slots}
         total = -(-self._capacity.total_slots // self._capacity.queens)
         self._permits.resize(total=total, by_queue=by_queue)

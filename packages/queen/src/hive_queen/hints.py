@@ -1,6 +1,7 @@
 """Hear from workers what has ended, so that permits return at once, not at the next recount."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Never
 
 from hive_bus.bus import Bus
@@ -26,12 +27,14 @@ class Hints:
         run_times: RunTimes,
         *,
         missed: asyncio.Event,
+        on_ended: Callable[[], None],
     ) -> None:
         self._bus = bus
         self._queen_id = queen_id
         self._permits = permits
         self._run_times = run_times
         self._missed = missed
+        self._on_ended = on_ended
 
     async def run(self) -> Never:
         """Listen for ever; after a gap, ask for a recount."""
@@ -49,3 +52,5 @@ class Hints:
         for change in frame.changes:
             if change.queen_id == self._queen_id:
                 self._permits.shrink(change.lease_id, change.open)
+        # Of any queen's: limits hold for all together.
+        self._on_ended()

@@ -5,6 +5,8 @@ the living workers' slots. A permit belongs to a lease, so the ledger is a map f
 number of its tasks that are still open, and every report is that number itself, never a difference:
 a hint heard twice, or late, changes nothing.
 
+Where queues have weights, whose turn it is among those that wait is decided by `Sharing`.
+
 A hint may be lost. `reconcile` replaces what is known by what the lease rows say, but leaves alone
 what was granted after the rows were read, and does not bring back what has ended since.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 
 from hive_contracts.clocks import Clock
 from hive_contracts.ids import LeaseId
+from hive_queen.turns import Turns
 
 __all__ = ["Permits", "Reservation"]
 
@@ -44,8 +47,10 @@ class Reservation:
 class Permits:
     """Counts what is dispatched, and makes claimers wait while there is no room."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, weights: Mapping[str, int] | None = None) -> None:
+        """Make a ledger; without `weights` whoever comes first is served first."""
         self._clock = clock
+        self._turns = Turns(weights, clock) if weights else None
         self._leases: dict[LeaseId, _Held] = {}
         self._over: set[LeaseId] = set()
         self._reserved: dict[str, int] = {}
@@ -69,6 +74,7 @@ class Permits:
 
     def resize(self, *, total: int, by_queue: Mapping[str, int]) -> None:
         """Follow the living workers: their slots in all, and by queue served."""
+        self._count_time()
         self._size = total
         self._size_by_queue = dict(by_queue)
         self._changed.set()
@@ -88,6 +94,11 @@ class Permits:
         )
         return max(0, min(self._size + ahead - self.held, slots + ahead - held_here))
 
+    def rest(self, queue: str) -> None:
+        """Hear that nothing waits in `queue`: its share goes to the others from now on."""
+        if self._turns is not None:
+            self._turns.rest(queue)
+
     async def wait_for_room(self, queue: str, *, ahead: int, patience_seconds: float = 0.0) -> None:
         """Return once a task of `queue` may be dispatched, or better half of what goes ahead.
 
@@ -95,23 +106,54 @@ class Permits:
         that ends costs a claim and an accept for each. That is waited for `patience_seconds` at
         most: what a dead worker holds does not come back so soon, and others have room.
         """
-        await self._wait_for(queue, 1, ahead=ahead)
+        if self._turns is not None:
+            self._turns.begin(queue, ahead=ahead)
         try:
+            await self._wait_for(queue, 1, ahead=ahead)
             async with asyncio.timeout(patience_seconds):
                 await self._wait_for(queue, ahead // 2, ahead=ahead)
         except TimeoutError:
             return
+        finally:
+            if self._turns is not None:
+                self._turns.end(queue)
 
     async def _wait_for(self, queue: str, count: int, *, ahead: int) -> None:
-        while self.room(queue, ahead=ahead) < count:
+        while self.room(queue, ahead=ahead) < count or not self._is_its_turn(queue):
             self._changed.clear()
             await self._changed.wait()
+
+    def _is_its_turn(self, queue: str) -> bool:
+        if self._turns is None:
+            return True
+        self._count_time()
+        held = self._held_by_queue()
+        return self._turns.is_next(queue, held, self._size_by_queue, slots=self._size)
+
+    def _most_at_once(self, queue: str, at_most: int) -> int:
+        if self._turns is None:
+            return at_most
+        held = self._held_by_queue()
+        share = self._turns.most_at_once(queue, held, self._size_by_queue, slots=self._size)
+        return at_most if share is None else min(share, at_most)
+
+    def _count_time(self) -> None:
+        if self._turns is not None and self._turns.is_time_to_count:
+            self._turns.count_time(self._held_by_queue(), slots=self._size)
+
+    def _held_by_queue(self) -> dict[str, int]:
+        held_by_queue = dict(self._reserved)
+        for held in self._leases.values():
+            held_by_queue[held.queue] = held_by_queue.get(held.queue, 0) + held.open
+        return held_by_queue
 
     @contextmanager
     def reserve(self, queue: str, *, ahead: int, at_most: int) -> Generator[Reservation]:
         """Take the room there is for a claim; what it does not turn into leases goes back."""
-        count = min(self.room(queue, ahead=ahead), at_most)
+        count = min(self.room(queue, ahead=ahead), self._most_at_once(queue, at_most))
         self._reserved[queue] = self._reserved.get(queue, 0) + count
+        if self._turns is not None:
+            self._changed.set()  # somebody else may be next
         try:
             yield Reservation(self, queue, count)
         finally:
@@ -128,6 +170,7 @@ class Permits:
         held = self._leases.get(lease_id)
         if held is None or still_open >= held.open:
             return
+        self._count_time()
         if still_open <= 0:
             del self._leases[lease_id]
             self._over.add(lease_id)

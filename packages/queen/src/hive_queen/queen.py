@@ -21,6 +21,7 @@ from hive_contracts.retaining import Retention
 from hive_dispatch.sender import BundleSender
 from hive_queen.claimer import Claimer
 from hive_queen.claimers import Bell, Claimers
+from hive_queen.controls import Controls
 from hive_queen.duties import Duties
 from hive_queen.fleet import Fleet
 from hive_queen.granter import Granter
@@ -28,13 +29,15 @@ from hive_queen.hints import Hints
 from hive_queen.outbox import Outbox
 from hive_queen.pacing import RunTimes
 from hive_queen.permits import Permits
+from hive_queen.raiser import Raiser
 from hive_queen.reaper import Reaper
 from hive_queen.reconciler import Reconciler
 from hive_queen.retaining import Retainer
 from hive_queen.scheduler import Scheduler
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
-from hive_store import HOT_SETTINGS, Doorbell, QueenStore, open_line
+from hive_queen.webhooks import Webhooks
+from hive_store import HOT_SETTINGS, Doorbell, Line, QueenStore, open_line
 from hive_store.pruning import Pruner
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
@@ -54,6 +57,7 @@ class Queen:
         doorbell: Doorbell,
         pruner: Pruner,
         *,
+        upkeep: Line,
         settings: QueenSettings,
         retention: Retention,
         metrics: Metrics,
@@ -61,7 +65,7 @@ class Queen:
         clock: Clock,
     ) -> None:
         self._store = store
-        self.permits = Permits(clock)
+        self.permits = Permits(clock, weights=settings.weight_by_queue)
         run_times = RunTimes()
         fleet = Fleet(store, self.permits, settings=settings, metrics=metrics, version=version)
         outbox = Outbox(sender, store, self.permits, settings=settings)
@@ -72,6 +76,7 @@ class Queen:
                 store=store,
                 permits=self.permits,
                 fleet=fleet,
+                controls=controls,
                 outbox=outbox,
                 run_times=run_times,
                 settings=settings,
@@ -81,6 +86,7 @@ class Queen:
 
         claimers = Claimers(make_claimer)
         fleet.on_queue = claimers.serve
+        fleet.keep_lines = claimers.keep_lines
         reconciler = Reconciler(
             store,
             self.permits,
@@ -93,17 +99,37 @@ class Queen:
         def wake() -> None:
             claimers.wake(is_behind=True)
 
-        granter = Granter(store, wake=claimers.wake, settings=settings, metrics=metrics)
+        granter = Granter(store, bus, wake=claimers.wake, settings=settings, metrics=metrics)
         duties = Duties(store, settings=settings, metrics=metrics, clock=clock)
-        self._loops: list[Loop] = [
-            fleet,
-            Bell(doorbell, claimers, granter, poll_seconds=settings.poll_seconds, metrics=metrics),
+        controls = Controls(store, wake=wake, settings=settings, metrics=metrics)
+        bell = Bell(
+            doorbell,
             claimers,
             granter,
-            Hints(bus, store.queen_id, self.permits, run_times, missed=reconciler.missed),
+            controls,
+            poll_seconds=settings.poll_seconds,
+            metrics=metrics,
+        )
+        hints = Hints(
+            bus,
+            store.queen_id,
+            self.permits,
+            run_times,
+            missed=reconciler.missed,
+            on_ended=claimers.wake_held_up,
+        )
+        self._loops: list[Loop] = [
+            fleet,
+            bell,
+            claimers,
+            granter,
+            controls,
+            hints,
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
+            Raiser(store, wake=wake, settings=settings, metrics=metrics),
             Sweeper(store, wake=wake, settings=settings, metrics=metrics),
+            Webhooks(upkeep, settings=settings, metrics=metrics),
             Scheduler(
                 store.ticks,
                 changed=doorbell.schedules_changed,
@@ -152,6 +178,7 @@ async def open_queen(
             sender,
             doorbell,
             Pruner(upkeep),
+            upkeep=upkeep,
             settings=settings,
             retention=retention,
             metrics=metrics,

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["QueenSettings"]
+__all__ = ["MOST_WEIGHT", "QueenSettings"]
+
+MOST_WEIGHT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +30,20 @@ class QueenSettings:
     max_bundle: int = 500
     """Most tasks in one bundle."""
 
+    raise_after_seconds: float = 60.0
+    """How long a task waits until it is one priority more urgent, and again; 0 for never."""
+
     term_seconds: float = 5.0
     """How long the queen that has the singleton duties keeps them without saying so again."""
 
     event_days: int = 7
     """For how many days the event log is kept."""
+
+    weights: tuple[str, ...] = ()
+    """Shares of the slots by queue, as in images=3, while several want them; 1 if not named."""
+
+    webhook_days: int = 3
+    """For how many days a webhook may fail before it is paused."""
 
     retry_batch: int = 1000
     """Most tasks that one sweep moves."""
@@ -44,6 +56,29 @@ class QueenSettings:
         """Whoever was not seen within this time is silent: half a lease, one heartbeat at least."""
         return timedelta(seconds=self.lease_seconds / 2)
 
+    @property
+    def weight_by_queue(self) -> dict[str, int]:
+        """The weights, by queue.
+
+        Raises:
+            ConfigurationError: one is malformed, or a queue has two.
+        """
+        weights: dict[str, int] = {}
+        for said in self.weights:
+            queue, _, number = said.rpartition("=")
+            if not (queue and number.isascii() and number.isdigit()):
+                raise ConfigurationError(
+                    f"queen.weights has {said!r}; a weight is said as images=3"
+                )
+            if not 1 <= int(number) <= MOST_WEIGHT:
+                raise ConfigurationError(
+                    f"the weight of queue {queue!r} is from 1 to {MOST_WEIGHT}, not {number}"
+                )
+            if queue in weights:
+                raise ConfigurationError(f"queen.weights names queue {queue!r} twice")
+            weights[queue] = int(number)
+        return weights
+
     def __post_init__(self) -> None:
         """Refuse settings that contradict one another."""
         if self.lease_seconds <= 0 or self.poll_seconds <= 0:
@@ -54,6 +89,15 @@ class QueenSettings:
             )
         if self.max_bundle < 1 or self.max_ahead < 0 or self.retry_batch < 1:
             raise ConfigurationError("max_bundle and retry_batch are at least 1, max_ahead 0")
+        if self.webhook_days < 1:
+            raise ConfigurationError(
+                f"a webhook may fail for a day at least, not {self.webhook_days}"
+            )
+        if self.raise_after_seconds < 0:
+            raise ConfigurationError(
+                f"raise_after_seconds is 0 (never) or more, not {self.raise_after_seconds:g}"
+            )
+        _ = self.weight_by_queue
         if self.event_days < 1:
             raise ConfigurationError(
                 f"the event log is kept for a day at least, not {self.event_days}"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hive_store.callers import Connection
     from hive_store.connecting import HOT_SETTINGS
     from hive_store.doorbell import Doorbell
+    from hive_store.event_filter import EventFilter
     from hive_store.event_log import EventLog
     from hive_store.fleet_store import FleetStore
     from hive_store.heartbeat_store import HeartbeatStore
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hive_store.queen_store import QueenStore
     from hive_store.schedule_store import ScheduleStore
     from hive_store.selector import Selector, TaskSummary
+    from hive_store.subscriber_store import SubscriberStore
     from hive_store.task_store import EndedTask, TaskStore
     from hive_store.tick_store import TickStore
     from hive_store.worker_store import WorkerStore
@@ -28,6 +30,7 @@ __all__ = [
     "Connection",
     "Doorbell",
     "EndedTask",
+    "EventFilter",
     "EventLog",
     "FleetStore",
     "HeartbeatStore",
@@ -35,6 +38,7 @@ __all__ = [
     "QueenStore",
     "ScheduleStore",
     "Selector",
+    "SubscriberStore",
     "TaskStore",
     "TaskSummary",
     "TickStore",
@@ -48,6 +52,7 @@ MODULES: Final = {
     "Connection": "callers",
     "Doorbell": "doorbell",
     "EndedTask": "task_store",
+    "EventFilter": "event_filter",
     "EventLog": "event_log",
     "FleetStore": "fleet_store",
     "HeartbeatStore": "heartbeat_store",
@@ -55,6 +60,7 @@ MODULES: Final = {
     "QueenStore": "queen_store",
     "ScheduleStore": "schedule_store",
     "Selector": "selector",
+    "SubscriberStore": "subscriber_store",
     "TaskStore": "task_store",
     "TaskSummary": "selector",
     "TickStore": "tick_store",

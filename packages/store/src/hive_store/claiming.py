@@ -31,8 +31,10 @@ class ClaimedBundle:
     priority: int
     size: int
     kinds: tuple[str, ...]
-    last_run_at: datetime
-    last_id: int
+    last_run_at: datetime | None
+    """The last of its tasks that was queued; None if all of them had waited for a limit."""
+
+    last_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Watermarks:
     def advance(self, bundles: Iterable[ClaimedBundle]) -> None:
         """Remember the last task of each priority that was claimed."""
         for bundle in bundles:
+            if bundle.last_run_at is None or bundle.last_id is None:
+                continue
             place = (bundle.last_run_at, bundle.last_id)
             self._marks[bundle.priority] = max(place, self._marks.get(bundle.priority, place))
 

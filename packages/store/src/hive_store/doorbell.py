@@ -10,6 +10,8 @@ from hive_store.connecting import Connection, connect, say_farewell, translated
 __all__ = ["Doorbell"]
 
 CHANNEL: Final = "hive_queued"
+ABOUT_CONTROLS: Final = "controls"
+"""What a ring carries if limits were changed."""
 SCHEDULE_CHANNEL: Final = "hive_schedule"
 
 
@@ -20,6 +22,7 @@ class Doorbell:
         self._url = url
         self._connection: Connection | None = None
         self._rung = asyncio.Event()
+        self._has_news_of_controls = False
         self.schedules_changed = asyncio.Event()
         """Set when schedules were added, changed or resumed; who has looked clears it."""
 
@@ -55,7 +58,8 @@ class Doorbell:
             connection.terminate()
             raise
         self._connection = connection
-        # What was submitted while nobody listened has rung nowhere.
+        # What was submitted or changed while nobody listened has rung nowhere.
+        self._has_news_of_controls = True
         self._rung.set()
         self.schedules_changed.set()
         return True
@@ -70,7 +74,14 @@ class Doorbell:
         self._rung.clear()
         return True
 
-    def _hear(self, *_: object) -> None:
+    def take_news_of_controls(self) -> bool:
+        """Return whether a ring since the last call said that limits were changed."""
+        has_news, self._has_news_of_controls = self._has_news_of_controls, False
+        return has_news
+
+    def _hear(self, *heard: object) -> None:
+        if heard[-1] == ABOUT_CONTROLS:
+            self._has_news_of_controls = True
         self._rung.set()
 
     def _hear_of_schedules(self, *_: object) -> None:

@@ -8,6 +8,7 @@ a transaction left open anywhere on the server holds the tail back (`oldest_tran
 from dataclasses import dataclass
 from datetime import datetime
 
+from hive_contracts.errors import LostEventsError
 from hive_contracts.events import Cursor, Event, EventType
 from hive_contracts.ids import TaskId
 from hive_store.line import Line, Row
@@ -66,6 +67,37 @@ class EventLog:
         """
         rows = await self._line.fetch("find_first_event", moment)
         return Cursor(rows[0]["xid"], rows[0]["id"]) if rows else None
+
+    async def check_kept(self, cursor: Cursor) -> None:
+        """Do nothing if the log holds everything behind `cursor`: `BEGINNING` is what there is.
+
+        Asked after a page was read behind it, the page is whole.
+
+        Raises:
+            LostEventsError: some of it was dropped with its day, or the cursor is of another log;
+                the message says which, and from where on nothing is missing.
+        """
+        [row] = await self._line.fetch("look_behind_cursor", str(cursor.xid), cursor.id)
+        if row["is_ahead"]:
+            end = await self.end()
+            raise LostEventsError(
+                f"cursor {cursor} lies ahead of this event log, whose end is {end}: it is of"
+                " another database, or of one before a restore",
+                go_on_at=end,
+            )
+        if row["xid"] is not None and cursor != BEGINNING:
+            last = Cursor(row["xid"], row["id"])
+            raise LostEventsError(
+                f"the event log no longer holds all that came behind cursor {cursor}: events up to"
+                f" {row['at']:%Y-%m-%d %H:%M:%S} UTC were dropped (queen.event_days says for how"
+                f" long they are kept), and nothing is missing from cursor {last} on",
+                go_on_at=last,
+            )
+
+    async def dropped_until(self) -> datetime | None:
+        """Return the moment of the last event that was dropped with its day; None if none was."""
+        [row] = await self._line.fetch("look_behind_cursor", str(BEGINNING.xid), BEGINNING.id)
+        return row["at"]
 
     async def of_task(self, task_id: TaskId, *, limit: int = 1000) -> list[Event]:
         """Return what the log says of one task, oldest first."""

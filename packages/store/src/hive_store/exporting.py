@@ -31,6 +31,9 @@ PORTION_BYTES: Final = 4 << 20
 PIECE_BYTES: Final = 1 << 18
 TOLD_EACH: Final = 1000
 
+DEPENDENCIES_SCHEMA: Final = 10
+"""An older Hive has none of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportProgress:
@@ -135,6 +138,7 @@ class _Export:
             selection.created_from,
             selection.created_before,
             task_ids,
+            selection.key,
         )
         self._takes_all = all(term is None for term in self._terms)
         self._writer = writer
@@ -153,12 +157,17 @@ class _Export:
             self._ids.add([row["task_id"]], [row["task_id"]])
             await self._add("task", row["row"])
         wanted = None if self._takes_all else self._ids.all()
-        async for row in self._rows("export_attempts", wanted):
-            if self._ids.find(row["task_id"]) is not None:
-                await self._add("attempt", row["row"])
-        async for row in self._rows("export_output", wanted):
-            if self._ids.find(row["task_id"]) is not None:
-                await self._add("output", _output(row))
+        parts = {
+            "dependency": self._rows("export_dependencies", wanted),
+            "attempt": self._rows("export_attempts", wanted),
+            "output": self._rows("export_output", wanted),
+        }
+        if schema < DEPENDENCIES_SCHEMA:
+            del parts["dependency"]
+        for type_, rows in parts.items():
+            async for row in rows:
+                if self._ids.find(row["task_id"]) is not None:
+                    await self._add(type_, _output(row) if type_ == "output" else row["row"])
         async for row in self._rows("export_events", wanted):
             if (event := self._event(row)) is not None:
                 await self._add("event", event)
@@ -178,7 +187,7 @@ class _Export:
             "tasks": size["tasks"],
             "first_id": size["first_id"],
             "last_id": size["last_id"],
-            "columns": {name: _exported_columns(name, tables[name]) for name in TABLES},
+            "columns": {name: _exported_columns(name, tables.get(name, [])) for name in TABLES},
             "event_days": [row["day"].isoformat() for row in days],
         }
         return json.dumps(head)

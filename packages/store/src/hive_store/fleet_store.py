@@ -19,6 +19,7 @@ class SeenWorker:
     pid: int
     version: str
     queues: tuple[str, ...]
+    labels: tuple[str, ...] = ()
     slots: int
     held: int
     """How many tasks it has in hand: running, or waiting for a slot."""
@@ -26,6 +27,11 @@ class SeenWorker:
     is_draining: bool
     started_at: datetime
     unseen_seconds: float
+    stuck: int = 0
+    """How much of what it was to stop does not: handlers, and its own loop if that is blocked."""
+
+    stuck_seconds: float | None = None
+    """For how long; None if nothing is stuck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,8 @@ class WorkerPlace:
     """Whether it has signed off; one that died has not."""
 
     unseen_seconds: float
+    stuck: int = 0
+    stuck_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +90,14 @@ class FleetStore:
                 pid=row["pid"],
                 version=row["version"],
                 queues=tuple(row["queues"]),
+                labels=tuple(row["labels"]),
                 slots=row["slots"],
                 held=row["held"],
                 is_draining=row["is_draining"],
                 started_at=row["started_at"],
                 unseen_seconds=row["unseen_seconds"],
+                stuck=row["stuck"],
+                stuck_seconds=row["stuck_seconds"],
             )
             for row in await self._line.fetch("list_workers", seen_within.total_seconds())
         ]
@@ -99,6 +110,8 @@ class FleetStore:
                 pid=row["pid"],
                 has_left=row["has_left"],
                 unseen_seconds=row["unseen_seconds"],
+                stuck=row["stuck"],
+                stuck_seconds=row["stuck_seconds"],
             )
             for row in await self._line.fetch("read_workers", list(worker_ids))
         }

@@ -26,8 +26,13 @@ class HeartbeatStore:
         slots: int,
         is_draining: bool,
         takes_bundles: bool = True,
+        stuck: int = 0,
+        labels: Sequence[str] = (),
     ) -> None:
-        """Say that the worker lives, what it serves, and whether queens may count on it."""
+        """Say that the worker lives, what it serves and has, and whether queens may count on it.
+
+        `stuck` is how much of what it was to stop does not.
+        """
         await self._line.fetch(
             "see_worker",
             self._worker_id,
@@ -38,6 +43,8 @@ class HeartbeatStore:
             slots,
             is_draining,
             takes_bundles,
+            stuck,
+            list(labels),
         )
 
     async def check_schema(self) -> None:

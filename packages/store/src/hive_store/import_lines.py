@@ -9,12 +9,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from hive_contracts.errors import ConfigurationError
 from hive_store.interchange import END, HEAD, TABLES, VERSION
 
 __all__ = ["Head", "Record", "read_head", "read_records", "refuse"]
+
+NAMES: Final = {"task": "id", "dependency": "child_id"}
+"""By type: the column that names the task, if it has not its common name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,12 @@ class Record:
     @property
     def task_id(self) -> int:
         """The task that it is, or belongs to."""
-        return _whole(self.number, self.row, "id" if self.type == "task" else "task_id")
+        return _whole(self.number, self.row, NAMES.get(self.type, "task_id"))
+
+    @property
+    def parent_id(self) -> int:
+        """The task that a dependency is on."""
+        return _whole(self.number, self.row, "parent_id")
 
     @property
     def task_ids(self) -> list[int] | None:
@@ -78,7 +86,7 @@ def read_head(lines: Iterator[bytes]) -> Head:
             tasks=int(row["tasks"]),
             first_id=None if row["first_id"] is None else int(row["first_id"]),
             last_id=None if row["last_id"] is None else int(row["last_id"]),
-            columns={table: tuple(row["columns"][table]) for table in TABLES},
+            columns={table: tuple(names) for table, names in row["columns"].items()},
             event_days=tuple(date.fromisoformat(day) for day in row["event_days"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -93,7 +101,7 @@ def read_records(lines: Iterable[bytes], head: Head) -> Iterator[Record]:
             or tells of other numbers; what was yielded must not be kept.
     """
     counts = dict.fromkeys(TABLES, 0)
-    columns = {table: frozenset(names) for table, names in head.columns.items()}
+    columns = {table: frozenset(head.columns.get(table, ())) for table in TABLES}
     place, number = 0, 1
     for number, text in enumerate(lines, start=2):
         type_, line, row = _parsed(number, text)
@@ -171,7 +179,7 @@ def _whole(number: int, row: Mapping[str, Any], name: str) -> int:
 
 def _refuse_other_counts(number: int, row: Mapping[str, Any], counts: Mapping[str, int]) -> None:
     for type_, count in counts.items():
-        if row.get(type_) != str(count):
+        if row.get(type_, "0") != str(count):
             refuse(number, f"it tells of {row.get(type_)} of type {type_}, but there are {count}")
 
 

@@ -118,10 +118,13 @@ async def _tables(connection: Connection, head: Head) -> dict[str, str]:
         row["name"]: frozenset(row["columns"])
         for row in await connection.fetch(statement("list_saved_tables"))
     }
+    found: dict[str, str] = {}
     for table in TABLES:
-        if odd := sorted(frozenset(head.columns[table]) - known[table]):
+        columns = head.columns.get(table, ())
+        if odd := sorted(frozenset(columns) - known[table]):
             refuse(1, f"this Hive's {table} has no column {', '.join(odd)}")
-    return {table: _insert(table, head.columns[table]) for table in TABLES}
+        found[table] = _insert(table, columns)
+    return found
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -172,6 +175,9 @@ class _Import:
         self._on_progress = on_progress
         self._ids = Ids()
         self._leased: list[int] = []
+        self._gated: list[int] = []
+        """Those that wait for others, by the ids that they have here."""
+
         self._counts = dict.fromkeys(TABLES, 0)
 
     async def run(self, records: Iterator[Record], deed: Deed) -> Imported:
@@ -182,6 +188,7 @@ class _Import:
         [row] = await self._connection.fetch(
             statement("settle_restored_tasks"), self._leased, "export", timeout=LONGEST_STEP_SECONDS
         )
+        await self._connection.fetch(statement("wake_gated_tasks"), self._gated)
         await self._connection.fetch(statement("record_deed"), *deed_arguments(deed))
         return Imported(
             counts=self._counts,
@@ -195,6 +202,8 @@ class _Import:
     async def _take(self, table: str, records: Sequence[Record]) -> None:
         if table == "task":
             await self._number(records)
+        elif table == "dependency":
+            records = [record for record in records if self._is_between_tasks(record)]
         lines = [record.line for record in records]
         changes = [json.dumps(self._change(record)) for record in records]
         try:
@@ -223,11 +232,33 @@ class _Import:
             taken = await self._connection.fetch(statement("take_ids"), len(old))
             self._ids.add(old, [row["id"] for row in taken])
         self._leased += [self._id(r, r.task_id) for r in records if r.row.get("state") in LEASED]
+        self._gated += [
+            self._id(r, r.task_id)
+            for r in records
+            if r.row.get("is_gated") and r.row.get("finished_at") is None
+        ]
+
+    def _is_between_tasks(self, record: Record) -> bool:
+        """Return whether a dependency is on a task of the file; one that had ended may be gone."""
+        if self._ids.find(record.parent_id) is not None:
+            return True
+        if self._id(record, record.task_id) in self._gated and (
+            record.row.get("is_open") or record.row.get("is_fault")
+        ):
+            refuse(
+                record.number,
+                f"task {record.task_id} waits for task {record.parent_id}, which is not in the"
+                " file; export both",
+            )
+        return False
 
     def _change(self, record: Record) -> dict[str, Any]:
         """Return the columns that name tasks, with the ids that these have here."""
         if record.type == "task":
             return {"id": self._id(record, record.task_id)}
+        if record.type == "dependency":
+            ends = {"child_id": record.task_id, "parent_id": record.parent_id}
+            return {name: self._id(record, task_id) for name, task_id in ends.items()}
         if (listed := record.task_ids) is not None:
             return {"task_ids": [self._id(record, task_id) for task_id in listed]}
         return {"task_id": self._id(record, record.task_id)}

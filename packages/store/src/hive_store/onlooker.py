@@ -1,16 +1,18 @@
 """What people ask of tasks beside their records. Ages are told by the database's clock."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from hive_contracts.errors import UnknownTaskError
 from hive_contracts.ids import TaskId
+from hive_contracts.labels import needs_in
+from hive_contracts.limits import Limit, LimitScope, PausedQueue
 from hive_contracts.states import TaskState
-from hive_store.line import Line
+from hive_store.line import Line, Row
 from hive_store.task_ids import possible_ids
 
-__all__ = ["MOST_AHEAD", "Onlooker", "Situation"]
+__all__ = ["MOST_AHEAD", "Onlooker", "Situation", "UnmetNeeds"]
 
 MOST_AHEAD: Final = 10_000
 LIVING_SECONDS: Final = 10.0
@@ -37,11 +39,42 @@ class Situation:
     ahead_of_key: int | None = None
     """How many tasks of its key go before it, `MOST_AHEAD` at most; None: it is not blocked."""
 
+    paused: PausedQueue | None = None
+    """Its queue, if that is paused."""
+
+    is_held_up: bool = False
+    """Whether it waits for `limit`."""
+
+    limit: Limit | None = None
+    """The limit that it waits for, else that of its queue; None if there is none."""
+
+    parent_id: TaskId | None = None
+    """The first task that it comes after and that has not ended."""
+
+    parent_state: TaskState | None = None
+    parents: int = 0
+    """How many tasks it still waits for, `MOST_AHEAD` at most."""
+
+    child_id: TaskId | None = None
+    """The first task that waits for it."""
+
+    children: int = 0
+    """How many tasks wait for it, `MOST_AHEAD` at most."""
+
     unheard_seconds: float | None
     """How long ago its last claim wrote output; None if it has written none."""
 
     queens: int
     """How many queens were seen of late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmetNeeds:
+    """Queued tasks that no living worker of their queue can run, for want of labels."""
+
+    queue: str
+    needs: tuple[str, ...]
+    count: int
 
 
 class Onlooker:
@@ -70,6 +103,14 @@ class Onlooker:
             ahead=row["ahead"],
             turn_of=None if row["turn_of"] is None else TaskId(row["turn_of"]),
             ahead_of_key=row["ahead_of_key"],
+            paused=_paused(row),
+            is_held_up=row["is_held_up"],
+            limit=_limit(row),
+            parent_id=None if row["parent_id"] is None else TaskId(row["parent_id"]),
+            parent_state=None if row["parent_state"] is None else TaskState(row["parent_state"]),
+            parents=row["parents"],
+            child_id=None if row["child_id"] is None else TaskId(row["child_id"]),
+            children=row["children"],
             unheard_seconds=row["unheard_seconds"],
             queens=row["queens"],
         )
@@ -78,7 +119,39 @@ class Onlooker:
         """Return the database's time."""
         return await self._line.fetch_value("read_clock")
 
+    async def paused_queues(self) -> list[PausedQueue]:
+        """Return the queues that are paused, by name."""
+        rows = await self._line.fetch("list_paused_queues")
+        return [pause for row in rows if (pause := _paused(row)) is not None]
+
+    async def unmet_needs(self, *, living: timedelta) -> list[UnmetNeeds]:
+        """Return what queued tasks need and no worker has; who was seen within `living` lives."""
+        return [
+            UnmetNeeds(queue=row["queue"], needs=needs_in(row["needs"]), count=row["count"])
+            for row in await self._line.fetch("find_unmet_needs", living.total_seconds())
+        ]
+
     async def longest_waits(self) -> dict[str, float]:
         """Return for how many seconds the longest waiting task of each queue has been due."""
         rows = await self._line.fetch("read_longest_waits")
         return {row["queue"]: row["waiting_seconds"] for row in rows}
+
+
+def _paused(row: Row) -> PausedQueue | None:
+    if row["paused_at"] is None:
+        return None
+    return PausedQueue(
+        name=row["queue"], at=row["paused_at"], by=row["paused_by"], reason=row["paused_reason"]
+    )
+
+
+def _limit(row: Row) -> Limit | None:
+    if row["limit_name"] is None:
+        return None
+    scope, _, target = row["limit_name"].partition(":")
+    return Limit(
+        scope=LimitScope(scope),
+        target=target,
+        max_running=row["limit_running"],
+        rate=row["limit_rate"],
+    )

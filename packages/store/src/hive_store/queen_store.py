@@ -1,23 +1,31 @@
 """What a queen asks of Postgres: claim, take back, sweep, reap, recount, and the term."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 
 from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, QueenId, TaskId
+from hive_contracts.labels import line_of, place_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.control_store import ControlStore
+from hive_store.deeds import myself
+from hive_store.delivery_store import DeliveryStore
+from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
 from hive_store.texts import storable_text
 from hive_store.tick_store import TickStore
+from hive_store.webhook_reports import WebhookReports
 
 __all__ = [
     "CalledOff",
     "Capacity",
+    "Gates",
     "Grants",
     "OpenCount",
     "OwnLease",
@@ -25,6 +33,8 @@ __all__ = [
     "ReapedTask",
     "Swept",
 ]
+
+LOOK_AHEAD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,18 @@ class Grants:
     granted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What became of tasks that may have waited for others long enough."""
+
+    taken: int
+    """How many wake-ups were done with; after none there is nothing more to release now."""
+
+    queued: int
+    cancelled: tuple[TaskId, ...]
+    """Those that were called off because one that they come after did not succeed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReapedTask:
     """A task whose lease had lapsed."""
@@ -65,6 +87,8 @@ class OwnLease:
 
     id: LeaseId
     queue: str
+    """The line of its tasks: the queue's name, unless they need labels (`line_of`)."""
+
     open: int
     size: int
     is_unaccepted: bool
@@ -81,10 +105,10 @@ class Capacity:
     """Slots of all workers; those of one that serves several queues are counted once."""
 
     workers: dict[str, int]
-    """By queue: how many workers serve it."""
+    """By queue, or line of one: how many workers serve it."""
 
     slots: dict[str, int]
-    """By queue: how many slots these workers have in all."""
+    """By queue, or line of one: how many slots these workers have in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +143,20 @@ class QueenStore:
         self.queen_id = queen_id
         self._claims = claims
         self._upkeep = upkeep
+        self.limited = LimitedClaims(queen_id, claims=claims, upkeep=upkeep)
+        """Claims of queues that limits hold for."""
+
+        self.controls = ControlStore(upkeep, myself())
+        """What people have done to queues and limits."""
+
         self.ticks = TickStore(upkeep)
         """All that is asked of schedules."""
+
+        self.deliveries = DeliveryStore(upkeep)
+        """What is done for webhooks."""
+
+        self.webhook_reports = WebhookReports(upkeep)
+        """How webhooks fare."""
 
     async def claim(
         self,
@@ -134,8 +170,10 @@ class QueenStore:
     ) -> list[ClaimedBundle]:
         """Lease up to `limit` queued tasks in bundles, behind the watermarks, and move these on.
 
-        A lease whose tasks have several priorities comes back in several parts.
+        A lease whose tasks have several priorities comes back in several parts. For tasks that need
+        labels, `queue` is the name of their line (`line_of`).
         """
+        queue, needs = place_of(queue)
         parts = watermarks.intervals()
         rows = await self._claims.fetch(
             "claim_tasks",
@@ -149,6 +187,7 @@ class QueenStore:
             parts.after_run_ats,
             parts.after_ids,
             parts.last_priorities,
+            needs,
         )
         bundles = [
             ClaimedBundle(
@@ -163,6 +202,29 @@ class QueenStore:
         ]
         watermarks.advance(bundles)
         return bundles
+
+    async def claim_one(
+        self, queue: str, *, lease: timedelta, watermarks: Watermarks
+    ) -> ClaimedBundle | None:
+        """Lease the next task, also if limits hold for its queue: for who works without a queen.
+
+        What is held up meanwhile is taken out of the way.
+        """
+        plain = await self.claim(
+            queue, limit=1, lease=lease, bundle_size=1, worker_count=1, watermarks=watermarks
+        )
+        if plain:
+            return plain[0]
+        limited = await self.limited.claim(
+            queue,
+            limit=1,
+            lease=lease,
+            bundle_size=1,
+            worker_count=1,
+            watermarks=watermarks,
+            look_ahead=LOOK_AHEAD,
+        )
+        return next(iter(limited.bundles), None)
 
     async def release(self, lease_ids: Sequence[LeaseId], *, reason: str) -> int:
         """Take back leases that nobody accepted; return how many tasks are queued again."""
@@ -181,7 +243,7 @@ class QueenStore:
         return [
             OwnLease(
                 id=LeaseId(row["id"]),
-                queue=row["queue"],
+                queue=line_of(row["queue"], row["needs"]),
                 open=row["open"],
                 size=row["size"],
                 is_unaccepted=row["is_unaccepted"],
@@ -200,6 +262,10 @@ class QueenStore:
         [row] = await self._upkeep.fetch("expire_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
 
+    async def raise_waiting(self, *, level: timedelta, batch_size: int) -> int:
+        """Make tasks a priority more urgent for each `level` that they waited; return how many."""
+        return await self._upkeep.fetch_value("raise_tasks", level.total_seconds(), batch_size)
+
     async def grant_turns(self, *, batch_size: int) -> Grants:
         """Give the turn of keys that were woken to the first task in the line of each."""
         while True:
@@ -210,6 +276,26 @@ class QueenStore:
                 batch_size = max(1, batch_size // 2)
             else:
                 return Grants(row["taken"], row["granted"])
+
+    async def close_dependencies(self, *, batch_size: int) -> int:
+        """Close edges to tasks that have ended; return how many wake-ups were looked at."""
+        [row] = await self._upkeep.fetch("close_dependencies", batch_size, batch_size)
+        return row["taken"]
+
+    async def release_gates(self, *, batch_size: int) -> Gates:
+        """Let tasks go on that wait for no other any more, or cancel them for one that failed."""
+        [row] = await self._upkeep.fetch("release_gates", batch_size)
+        return Gates(row["taken"], row["queued"], tuple(row["cancelled_ids"]))
+
+    async def wake_stranded(self, *, batch_size: int, quiet: timedelta) -> int:
+        """Have tasks looked at that wait for nothing; return how many there were: it must be 0."""
+        found, last = 0, 0
+        while last is not None:
+            [row] = await self._upkeep.fetch(
+                "wake_stranded_tasks", last, batch_size, quiet.total_seconds()
+            )
+            found, last = found + row["count"], row["last_id"]
+        return found
 
     async def reap(self, *, batch_size: int) -> list[ReapedTask]:
         """End leases that have lapsed; return what became of their tasks."""
@@ -239,14 +325,26 @@ class QueenStore:
         """See that this Hive may still work with the database's schema; raises as `Line` does."""
         await self._upkeep.check_schema()
 
-    async def capacity(self, *, living: timedelta) -> Capacity:
-        """Return who was seen within `living`, and what they can run."""
-        rows = await self._upkeep.fetch("count_capacity", living.total_seconds())
+    async def capacity(self, *, living: timedelta, lines: Iterable[str] = ()) -> Capacity:
+        """Return who was seen within `living`, and what they can run.
+
+        Args:
+            living: whoever was seen within this time lives.
+            lines: of tasks that need labels; counted beside those in which some are queued.
+        """
+        places = [place_of(line) for line in lines]
+        rows = await self._upkeep.fetch(
+            "count_capacity",
+            living.total_seconds(),
+            [queue for queue, _ in places],
+            [needs for _, needs in places],
+        )
+        names = [line_of(row["queue"], row["needs"]) for row in rows]
         return Capacity(
             queens=max(1, rows[0]["queens"]) if rows else 1,
             total_slots=rows[0]["total_slots"] if rows else 0,
-            workers={row["queue"]: row["workers"] for row in rows},
-            slots={row["queue"]: row["slots"] for row in rows},
+            workers={name: row["workers"] for name, row in zip(names, rows, strict=True)},
+            slots={name: row["slots"] for name, row in zip(names, rows, strict=True)},
         )
 
     async def hold_term(self, *, term: timedelta) -> int | None:
@@ -259,6 +357,13 @@ class QueenStore:
             OpenCount(row["queue"], TaskState(row["state"]), row["count"], row["oldest_run_at"])
             for row in await self._upkeep.fetch("count_open_tasks")
         ]
+
+    async def count_unmet(self, *, living: timedelta) -> dict[str, int]:
+        """Return by queue how many queued tasks need what no worker seen within `living` has."""
+        counts: dict[str, int] = {}
+        for row in await self._upkeep.fetch("find_unmet_needs", living.total_seconds()):
+            counts[row["queue"]] = counts.get(row["queue"], 0) + row["count"]
+        return counts
 
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""

@@ -23,7 +23,7 @@ from hive_contracts.sealing import Sealer
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.ticks import check_when, said
 from hive_contracts.wire import decode_json, encode_json
-from hive_store.conditions import conditions_of
+from hive_store.conditions import has_conditions
 from hive_store.deeds import Actor
 from hive_store.line import Line, Row
 from hive_store.refusing import checked_payload
@@ -88,10 +88,11 @@ class ScheduleStore:
         _check(schedule)
         await self._refuse_the_past(schedule.when)
         task = schedule.task
-        if conditions_of(task) is not None:
+        if has_conditions(task) or task.name is not None:
             raise RefusedTaskError(
-                "the task of a schedule has no key, unique key or expiry: what its ticks do to one"
-                " another is the schedule's overlap"
+                "the task of a schedule has no key, unique key, expiry, silence limit or retry"
+                " policy, and comes after no other: what its ticks do to one another is the"
+                " schedule's overlap"
             )
         rows = await self._line.fetch(
             "put_schedule",

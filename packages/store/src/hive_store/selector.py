@@ -7,12 +7,15 @@ from typing import Final
 
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.selecting import Selection
-from hive_contracts.states import TaskState
+from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_store.endless import aware
 from hive_store.line import Line, Row
 
-__all__ = ["Selector", "TaskSummary"]
+__all__ = ["GroupProgress", "Selector", "TaskSummary"]
 
 PAGE: Final = 1000
+"""Most ids at a time."""
+RECENT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +36,37 @@ class TaskSummary:
     worker_id: WorkerId | None
     worker_host: str | None
     error: str | None
+    parked_reason: str | None = None
+    """Why it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
+
     now: datetime
     """The database's time when this was read, to count ages from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupProgress:
+    """How far a group is."""
+
+    counts: dict[TaskState, int]
+    ends_per_second: float
+    """How many tasks ended a second lately: within a minute, or since the first was submitted."""
+
+    @property
+    def total(self) -> int:
+        """How many tasks there are."""
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """How many of them have ended."""
+        return sum(count for state, count in self.counts.items() if state in TERMINAL_STATES)
+
+    @property
+    def left_seconds(self) -> float | None:
+        """How long the rest takes at that rate; None if nothing has ended lately."""
+        if not self.ends_per_second:
+            return None
+        return (self.total - self.ended) / self.ends_per_second
 
 
 class Selector:
@@ -65,9 +97,26 @@ class Selector:
         rows = await self._line.fetch("count_group", group)
         return {TaskState(row["state"]): row["count"] for row in rows}
 
-    async def members(self, group: str, task_ids: Sequence[TaskId]) -> set[TaskId]:
-        """Return those of the tasks that belong to a group."""
-        rows = await self._line.fetch("select_members", group, list(task_ids))
+    async def progress(self, group: str) -> GroupProgress:
+        """Return how far a group is; it has no tasks if there is no such group."""
+        rows = await self._line.fetch("look_at_group", group, RECENT_SECONDS)
+        age_seconds = max((row["age_seconds"] for row in rows), default=0.0)
+        span_seconds = max(1.0, min(RECENT_SECONDS, age_seconds))
+        return GroupProgress(
+            counts={TaskState(row["state"]): row["count"] for row in rows},
+            ends_per_second=sum(row["lately"] for row in rows) / span_seconds,
+        )
+
+    async def members(
+        self,
+        task_ids: Sequence[TaskId],
+        *,
+        group: str | None = None,
+        queue: str | None = None,
+        kind: str | None = None,
+    ) -> set[TaskId]:
+        """Return those of the tasks that belong to a group, a queue and a kind; None for any."""
+        rows = await self._line.fetch("select_members", list(task_ids), group, queue, kind)
         return {TaskId(row["id"]) for row in rows}
 
     async def _ids(
@@ -83,6 +132,7 @@ class Selector:
             selection.created_before,
             before,
             limit,
+            selection.key,
         )
         return [TaskId(row["id"]) for row in rows]
 
@@ -98,11 +148,12 @@ def _summary(row: Row) -> TaskSummary:
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         created_at=row["created_at"],
-        run_at=row["run_at"],
+        run_at=aware(row["run_at"]),
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         worker_id=WorkerId(worker_id) if worker_id else None,
         worker_host=row["worker_host"],
         error=row["error"],
+        parked_reason=row["parked_reason"],
         now=row["now"],
     )

@@ -8,20 +8,19 @@ from typing import Any, Final
 
 from hive_contracts.errors import TaskFailedError, UnknownTaskError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
+from hive_contracts.labels import needs_in
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
+from hive_store.control_store import ControlStore
+from hive_store.deeds import Actor
+from hive_store.endless import aware
 from hive_store.line import Line, Row
-from hive_store.refusing import checked_payload
-from hive_store.submitting import (
-    HELD_UNTIL,
-    Connection,
-    send,
-    sent_by_caller,
-)
+from hive_store.submitting import HELD_UNTIL, Connection, sealed, send, sent_by_caller
 from hive_store.task_ids import possible_ids
+from hive_store.texts import storable_text
 
 __all__ = ["EndedTask", "OutputPiece", "TaskStore"]
 
@@ -73,7 +72,7 @@ class TaskStore:
 
     @property
     def line(self) -> Line:
-        """What it speaks over."""
+        """The connection, for other sides of the store that share it."""
         return self._line
 
     @property
@@ -89,8 +88,8 @@ class TaskStore:
         on_called_off: Callable[[list[TaskId]], None] | None = None,
     ) -> list[TaskId]:
         """Add tasks, all or none; return their ids in the order given. See `hand_in`."""
-        handed_in = await self.hand_in(tasks, connection=connection, on_called_off=on_called_off)
-        return [submitted.id for submitted in handed_in]
+        rows = await self._add(tasks, connection, on_called_off)
+        return [task_id for row in rows for task_id in row["ids"]]
 
     async def hand_in(
         self,
@@ -111,8 +110,17 @@ class TaskStore:
             UsageError: the caller's connection has no open transaction.
             StoreUnavailableError: Postgres did not answer; nothing can be said of the tasks.
         """
+        rows = await self._add(tasks, connection, on_called_off)
+        return [submitted for row in rows for submitted in _submitted(row)]
+
+    async def _add(
+        self,
+        tasks: Sequence[NewTask],
+        connection: Connection | None,
+        on_called_off: Callable[[list[TaskId]], None] | None,
+    ) -> list[Row]:
         if self._sealer is not None:
-            tasks = [_sealed(task, self._sealer) for task in tasks]
+            tasks = [sealed(task, self._sealer) for task in tasks]
         if connection is not None:
             rows = await sent_by_caller(connection, tasks)
         else:
@@ -120,7 +128,7 @@ class TaskStore:
                 rows, called_off = await send(own, tasks)
             if called_off and on_called_off is not None:
                 on_called_off(called_off)
-        return [submitted for row in rows for submitted in _submitted(row)]
+        return rows
 
     async def read(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task, with the attempts before its last.
@@ -172,6 +180,27 @@ class TaskStore:
         rows = await self._line.fetch("revive_tasks", possible_ids(task_ids))
         return [TaskId(row["id"]) for row in rows]
 
+    async def park(
+        self, task_ids: Sequence[TaskId], *, until: datetime | None, reason: str | None, by: Actor
+    ) -> list[TaskId]:
+        """Set waiting tasks aside, until a moment or until they are unparked; return those.
+
+        A task that another transaction holds at this moment is not in the answer.
+        """
+        why = None if reason is None else storable_text(reason)
+        actor = map(storable_text, by)
+        rows = await self._line.fetch("park_tasks", possible_ids(task_ids), until, why, *actor)
+        return [TaskId(row["id"]) for row in rows]
+
+    async def unpark(self, task_ids: Sequence[TaskId], *, by: Actor) -> dict[TaskId, TaskState]:
+        """Let parked tasks go on; return those that were parked, and the state each is in now.
+
+        A task that another transaction holds at this moment is not in the answer.
+        """
+        actor = map(storable_text, by)
+        rows = await self._line.fetch("unpark_tasks", possible_ids(task_ids), *actor)
+        return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
+
     async def release_held(
         self, group: str, *, limit: int, after: TaskId | None = None
     ) -> list[TaskId]:
@@ -212,6 +241,10 @@ class TaskStore:
         rows = await self._line.fetch("count_recent_ends", seconds)
         return {TaskState(row["state"]): row["count"] for row in rows}
 
+    def controls_of(self, actor: Actor) -> ControlStore:
+        """Return what can be done to queues and limits, in somebody's name."""
+        return ControlStore(self._line, actor)
+
     async def count_orphans(self) -> int:
         """Return how many leased tasks have no lease, or leases a wrong count. It must be 0."""
         return await self._line.fetch_value("count_orphans")
@@ -235,12 +268,6 @@ class TaskStore:
         return replace(ended, result=self._sealer.readable_result(ended.result, task_id=ended.id))
 
 
-def _sealed(task: NewTask, sealer: Sealer) -> NewTask:
-    # Looked at before, when it can be said what is wrong with it, and once more as it is stored.
-    checked_payload(task)
-    return sealer.sealed(task)
-
-
 def _submitted(row: Row) -> Iterator[Submitted]:
     are_new: Iterable[bool] = repeat(True) if row["are_new"] is None else row["are_new"]
     return map(Submitted, row["ids"], are_new)
@@ -256,17 +283,22 @@ def _record(row: Row) -> TaskRecord:
         key=row["key"],
         unique_key=row["unique_key"],
         has_turn=row["has_turn"],
+        is_gated=row["is_gated"],
         payload=decode_json(row["payload"]),
+        needs=needs_in(row["needs"]),
         priority=row["priority"],
+        submitted_priority=row["submitted_priority"],
         state=TaskState(row["state"]),
         attempt=row["attempt"],
         failures=row["failures"],
         max_attempts=row["max_attempts"],
         losses=row["losses"],
         max_losses=row["max_losses"],
+        retry=row["retry"],
         timeout=row["timeout"],
+        silence_timeout=row["silence_timeout"],
         created_at=row["created_at"],
-        run_at=row["run_at"],
+        run_at=aware(row["run_at"]),
         expires_at=row["expires_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
@@ -278,6 +310,8 @@ def _record(row: Row) -> TaskRecord:
         worker_pid=row["worker_pid"],
         result=None if row["result"] is None else decode_json(row["result"]),
         error=row["error"],
+        parked_at=row["parked_at"],
+        parked_reason=row["parked_reason"],
     )
 
 
@@ -312,4 +346,5 @@ def _ended_attempt(row: Row) -> EndedAttempt:
         worker_id=WorkerId(worker_id) if worker_id else None,
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        again_at=row["again_at"],
     )

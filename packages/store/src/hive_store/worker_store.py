@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
+from hive_contracts.labels import line_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
+from hive_contracts.wire import decode_json
 from hive_store.columns import none_if_null, one_if_alike
-from hive_store.line import Line
+from hive_store.line import Line, Row
+from hive_store.statements import statement
+from hive_store.submitting import send
 from hive_store.texts import storable_text
 
 __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore"]
@@ -19,6 +23,8 @@ __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "WorkerStore
 STATES: Final = {state.value: state for state in TaskState}
 OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
 TASK_FIELDS: Final = len(Task._fields)
+PARENT_RESULT_BYTES: Final = 1024 * 1024
+PARENT_RESULTS_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +55,13 @@ class Ending(NamedTuple):
     result: str | None = None
     error: str | None = None
     backoff_seconds: float | None = None
-    """For a retry or a postponement: how long until it is due again."""
+    """For a retry, a postponement or a park: how long until it is due again."""
 
     run_seconds: float | None = None
+    until: datetime | None = None
+    """For a park: when it is due again, if that is not said in seconds."""
+    then: Sequence[NewTask] = ()
+    """What is to be submitted with a success; `finish_and_submit` writes such an ending."""
 
 
 class Finished(NamedTuple):
@@ -110,6 +120,20 @@ class WorkerStore:
             tasks += await self.read(unread)
         return tasks
 
+    async def lines(self, queues: Sequence[str] | None, labels: Sequence[str] | None) -> list[str]:
+        """Return the lines with needs in which something waits for a worker.
+
+        Args:
+            queues: of these alone; None for any.
+            labels: what the worker has; None if it is to be taken to have whatever is needed.
+        """
+        rows = await self._finishes.fetch(
+            "list_lines",
+            None if queues is None else list(queues),
+            None if labels is None else list(labels),
+        )
+        return [line_of(row["queue"], row["needs"]) for row in rows]
+
     async def start(self, tasks: Sequence[tuple[TaskId, LeaseId]]) -> set[TaskId]:
         """Write that attempts have started; return those that are still held."""
         rows = await self._finishes.fetch(
@@ -139,8 +163,48 @@ class WorkerStore:
         if len({ending.task_id for ending in endings}) < len(endings):
             firsts = {(ending.task_id, ending.lease_id): ending for ending in reversed(endings)}
             endings = list(firsts.values())
-        rows = await self._finishes.fetch(
-            "finish_tasks",
+        parks = [ending for ending in endings if ending.move is Move.PARK]
+        if parks:
+            endings = [ending for ending in endings if ending.move is not Move.PARK]
+            return [*await self.finish(endings), *await self._park(parks)]
+        rows = await self._finishes.fetch("finish_tasks", *self._columns(endings))
+        return _finished(rows)
+
+    async def finish_and_submit(self, ending: Ending) -> list[Finished]:
+        """Write a success and submit what is to follow it, in one transaction.
+
+        Nothing is submitted if the lease is gone, or if the ending had been written before: its
+        first writing has submitted it all.
+
+        Raises:
+            RefusedTaskError: one of the tasks may not be submitted; nothing is written.
+        """
+        async with self._finishes.lent() as connection, connection.transaction():
+            rows = await connection.fetch(statement("finish_tasks"), *self._columns([ending]))
+            finished = _finished(rows)
+            if any(alike.open is not None for alike in finished):
+                await send(connection, ending.then)
+            return finished
+
+    async def parents_of(self, task_id: TaskId) -> list[ParentResult]:
+        """Return what became of the tasks that a task comes after."""
+        rows = await self._accepts.fetch(
+            "read_parent_results", task_id, PARENT_RESULT_BYTES, PARENT_RESULTS_BYTES
+        )
+        return [
+            ParentResult(
+                id=TaskId(row["id"]),
+                state=TaskState(row["state"]),
+                result=None if row["result"] is None else decode_json(row["result"]),
+                is_left_out=row["is_left_out"],
+                error=row["error"],
+            )
+            for row in rows
+        ]
+
+    def _columns(self, endings: Sequence[Ending]) -> tuple[object, ...]:
+        """Return the arguments of `finish_tasks`."""
+        return (
             [e.task_id for e in endings],
             [e.lease_id for e in endings],
             one_if_alike([e.move for e in endings]),
@@ -152,25 +216,42 @@ class WorkerStore:
             list({e.lease_id for e in endings}),
             self.worker_id,
         )
-        leases = {
-            lease_id: (queen_id, left) for ids, *_, lease_id, _, queen_id, left in rows if not ids
-        }
-        return [
-            Finished(
-                task_ids,
-                STATES[state],
-                OUTCOMES[outcome],
-                attempt,
-                lease_id,
-                *(leases[lease_id] if is_new else (None, None)),
-            )
-            for task_ids, state, outcome, attempt, lease_id, is_new, _, _ in rows
-            if task_ids
-        ]
+
+    async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
+        rows = await self._finishes.fetch(
+            "park_attempts",
+            [e.task_id for e in parks],
+            [e.lease_id for e in parks],
+            [storable_text(e.error or "") for e in parks],
+            [e.backoff_seconds for e in parks],
+            [e.until for e in parks],
+            [e.run_seconds for e in parks],
+            list({e.lease_id for e in parks}),
+            self.worker_id,
+        )
+        return _finished(rows)
 
     async def leave(self) -> None:
         """Say that this worker has left."""
         await self._accepts.fetch("leave_as_worker", self.worker_id)
+
+
+def _finished(rows: Sequence[Row]) -> list[Finished]:
+    leases = {
+        lease_id: (queen_id, left) for ids, *_, lease_id, _, queen_id, left in rows if not ids
+    }
+    return [
+        Finished(
+            task_ids,
+            STATES[state],
+            OUTCOMES[outcome],
+            attempt,
+            lease_id,
+            *(leases[lease_id] if is_new else (None, None)),
+        )
+        for task_ids, state, outcome, attempt, lease_id, is_new, _, _ in rows
+        if task_ids
+    ]
 
 
 def _leased_task(row: Sequence[Any]) -> LeasedTask:

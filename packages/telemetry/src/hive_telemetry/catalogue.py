@@ -66,6 +66,12 @@ METRICS: Final = (
         "Its age is how far the queue is behind.",
         "queue",
     ),
+    _gauge(
+        "hive_tasks_unmet",
+        "Queued tasks that need labels which no living worker of their queue has, as one queen "
+        "last counted them.",
+        "queue",
+    ),
     _counter(
         "hive_tasks_finished_total",
         "Tasks that ended, by the outcome of their last attempt. Those called off before anybody "
@@ -98,10 +104,24 @@ METRICS: Final = (
         "hive_worker_last_heartbeat_timestamp_seconds",
         "When this worker last renewed its leases.",
     ),
+    _gauge(
+        "hive_stuck_handlers",
+        "What this worker was to stop and does not: abandoned functions, processes that no signal "
+        "ends, and its own event loop if that is blocked.",
+    ),
+    _counter(
+        "hive_handlers_abandoned_total",
+        "Attempts that ignored their cancellation, and whose slots were opened again.",
+    ),
     _counter("hive_leases_expired_total", "Leases that ran out and were reaped.", "queue"),
     _counter(
         "hive_stale_writes_total",
         "Writes that named a lapsed lease and therefore changed nothing.",
+    ),
+    _counter(
+        "hive_stranded_tasks_total",
+        "Tasks that waited for others though these had long ended; a sweep lets them go on."
+        " It stays 0, or tells of a fault in Hive.",
     ),
     _counter("hive_claims_total", "Claims that this queen made, empty ones included."),
     _counter("hive_claimed_tasks_total", "Tasks that those claims leased."),
@@ -136,6 +156,20 @@ METRICS: Final = (
         "hive_oldest_transaction_age_seconds",
         "Age of the oldest open transaction; the tail of the event log cannot be read past it.",
     ),
+    _gauge("hive_webhooks", "Webhooks by how they fare: active, failing, paused.", "state"),
+    _gauge(
+        "hive_webhook_oldest_pending_seconds",
+        "How long the oldest pending delivery of any webhook has been pending; absent if none is.",
+    ),
+    _counter(
+        "hive_webhook_deliveries_total",
+        "Tries of this queen to deliver, by what came of them: delivered or failed.",
+        "outcome",
+    ),
+    _gauge("hive_queue_paused", "1 for each queue that is paused; absent for others.", "queue"),
+    _gauge("hive_limit_running", "Leased tasks that a limit counts.", "limit"),
+    _gauge("hive_limit_max_running", "How many such tasks the limit allows.", "limit"),
+    _gauge("hive_limit_held_up", "Tasks that are blocked because a limit is reached.", "limit"),
     _counter("hive_schedule_ticks_submitted_total", "Ticks of schedules that became tasks."),
     _counter(
         "hive_schedule_ticks_skipped_total",

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
+from hive_contracts.limits import UsedLimit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import SkipReason
 from hive_contracts.states import TaskState
@@ -50,14 +51,18 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         self._tasks = self._gauge("hive_tasks")
         self._oldest_ready = self._gauge("hive_queue_oldest_ready_timestamp_seconds")
+        self._unmet = self._gauge("hive_tasks_unmet")
         self._finished = self._counter("hive_tasks_finished_total")
         self._attempts = self._counter("hive_task_attempts_total")
         self._queue_wait = self._histogram("hive_task_queue_wait_seconds")
         self._run = self._histogram("hive_task_run_seconds")
         self._slots = self._gauge("hive_worker_slots")
         self._heartbeat = self._gauge("hive_worker_last_heartbeat_timestamp_seconds")
+        self._stuck = self._gauge("hive_stuck_handlers")
+        self._abandoned = self._counter("hive_handlers_abandoned_total")
         self._expired = self._counter("hive_leases_expired_total")
         self._stale = self._counter("hive_stale_writes_total")
+        self._stranded = self._counter("hive_stranded_tasks_total")
         self._claims = self._counter("hive_claims_total")
         self._claimed = self._counter("hive_claimed_tasks_total")
         self._permits = self._gauge("hive_queen_permits")
@@ -68,6 +73,13 @@ class Metrics:
         self._bundles_lapsing = self._tally("hive_bundles_lapsing_total")
         self._default_rows = self._gauge("hive_event_log_default_rows")
         self._transaction_age = self._gauge("hive_oldest_transaction_age_seconds")
+        self._webhooks = self._gauge("hive_webhooks")
+        self._oldest_pending = self._gauge("hive_webhook_oldest_pending_seconds")
+        self._deliveries = self._counter("hive_webhook_deliveries_total")
+        self._paused = self._gauge("hive_queue_paused")
+        self._limit_running = self._gauge("hive_limit_running")
+        self._limit_max = self._gauge("hive_limit_max_running")
+        self._limit_held_up = self._gauge("hive_limit_held_up")
         self._ticks_submitted = self._counter("hive_schedule_ticks_submitted_total")
         self._ticks_skipped = self._counter("hive_schedule_ticks_skipped_total")
         self._lateness = self._histogram("hive_schedule_lateness_seconds")
@@ -105,9 +117,21 @@ class Metrics:
         """Show, by queue, the Unix time at which its oldest queued task fell due."""
         self._oldest_ready.show({(queue,): moment for queue, moment in timestamps.items()})
 
+    def show_unmet(self, counts: Mapping[str, int]) -> None:
+        """Show, by queue, how many queued tasks need labels that no living worker of it has."""
+        self._unmet.show({(queue,): count for queue, count in counts.items()})
+
     def show_slots(self, *, busy: int, free: int) -> None:
         """Show the slots of this worker process."""
         self._slots.show({("busy",): busy, ("free",): free})
+
+    def show_stuck(self, count: int) -> None:
+        """Show how much of what this worker was to stop does not."""
+        self._stuck.show({(): count})
+
+    def handlers_abandoned(self, count: int = 1) -> None:
+        """Count attempts whose slots were opened again."""
+        self._abandoned.add(count)
 
     def show_heartbeat(self, timestamp: float) -> None:
         """Show the Unix time at which this worker last renewed its leases."""
@@ -120,6 +144,10 @@ class Metrics:
     def stale_writes(self, count: int = 1) -> None:
         """Count writes that named a lapsed lease and changed nothing."""
         self._stale.add(count)
+
+    def tasks_stranded(self, count: int) -> None:
+        """Count tasks that waited for nothing; 0 makes the metric show."""
+        self._stranded.add(count)
 
     def claimed(self, tasks: int) -> None:
         """Count one claim that leased so many tasks, 0 included."""
@@ -148,6 +176,32 @@ class Metrics:
     def show_oldest_transaction_age(self, seconds: float | None) -> None:
         """Show the age of the oldest open transaction; None when none is open or it is unknown."""
         self._transaction_age.show({} if seconds is None else {(): seconds})
+
+    def show_webhooks(self, counts: Mapping[str, int], oldest_seconds: float | None) -> None:
+        """Show webhooks by state, and how long the oldest pending delivery has been pending."""
+        self._webhooks.show({(state,): count for state, count in counts.items()})
+        self._oldest_pending.show({} if oldest_seconds is None else {(): oldest_seconds})
+
+    def delivered(self, outcome: str) -> None:
+        """Count a try to deliver to a webhook: `delivered` or `failed`."""
+        self._deliveries.add(1, (outcome,))
+
+    def show_paused(self, queues: Iterable[str]) -> None:
+        """Show which queues are paused. Empty: none is, or this process does not know."""
+        self._paused.show({(queue,): 1 for queue in queues})
+
+    def show_limits(self, limits: Iterable[UsedLimit]) -> None:
+        """Show how far each limit is used. Empty: there is none, or it is not known here."""
+        known = list(limits)
+        self._limit_running.show({(used.limit.name,): used.running for used in known})
+        self._limit_held_up.show({(used.limit.name,): used.held_up for used in known})
+        self._limit_max.show(
+            {
+                (used.limit.name,): used.limit.max_running
+                for used in known
+                if used.limit.max_running is not None
+            }
+        )
 
     def ticks_submitted(self, late_seconds: Sequence[float]) -> None:
         """Count ticks of schedules that became tasks, given how late each was."""

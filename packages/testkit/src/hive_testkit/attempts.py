@@ -7,13 +7,14 @@ knows nothing of leases and stores; `lose_lease` plays a lease that is gone.
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
 from hive_contracts.errors import StaleLeaseError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, TaskId
-from hive_contracts.tasks import DEFAULT_QUEUE, Task
+from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
 
 __all__ = ["RecordingAttempt", "make_task"]
@@ -65,6 +66,19 @@ class RecordingAttempt:
         self.output_before_start = False
         """Whether any output came before the start was announced: an executor must not."""
 
+        self.may_be_abandoned = False
+        self.signs_of_life = 0
+        """How often it was shown, beside output."""
+
+        self.usage: Mapping[str, object] | None = None
+        """What it has used, if the executor has said so."""
+
+        self.parent_results: list[ParentResult] = []
+        """What became of the tasks that this one comes after."""
+
+        self.then: list[NewTask] = []
+        """What is to be submitted if it succeeds."""
+
         self._task = task
         self._room_bytes = keep_bytes
         self._lease_is_lost = False
@@ -97,6 +111,15 @@ class RecordingAttempt:
             raise StaleLeaseError(self._task.id, self._task.lease_id)
         self.started.set()
 
+    async def parents(self) -> list[ParentResult]:
+        """Return `parent_results`."""
+        await asyncio.sleep(0)
+        return self.parent_results
+
+    def submit_on_success(self, *tasks: NewTask) -> None:
+        """Remember `tasks`."""
+        self.then += tasks
+
     def write_output(self, stream: Stream, data: bytes) -> None:
         """Keep `data`, while there is room, and count it."""
         self.output_before_start |= not self.started.is_set()
@@ -107,6 +130,18 @@ class RecordingAttempt:
             self.chunks.append((stream, kept))
         for event in self._waiting:
             event.set()
+
+    def let_be_abandoned(self) -> None:
+        """Remember that it was said."""
+        self.may_be_abandoned = True
+
+    def show_life(self) -> None:
+        """Count a sign of life."""
+        self.signs_of_life += 1
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what the attempt has used."""
+        self.usage = usage
 
     def output(self, stream: Stream = Stream.STDOUT) -> bytes:
         """Return what was kept of `stream`, in order."""

@@ -20,7 +20,7 @@ from hive_services.binaries import find_postgres
 
 __all__ = ["ROLES", "Roles", "granted_roles", "let_in", "send_roles"]
 
-ROLES: Final = ("submitter", "worker", "queen", "viewer")
+ROLES: Final = ("submitter", "worker", "queen", "operator", "viewer")
 SEND_SECONDS: Final = 60
 
 

@@ -1,11 +1,13 @@
 """One attempt while it runs: what its executor sees of it, and how it is called off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
+from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Outcome
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_worker.output import Output
 
 __all__ = ["RunningAttempt"]
@@ -14,17 +16,39 @@ __all__ = ["RunningAttempt"]
 class RunningAttempt:
     """An attempt in a slot. Implements `hive_contracts.execution.Attempt`."""
 
-    __slots__ = (
-        "_output_cap_bytes",
-        "_write_start",
-        "began_at",
-        "is_start_on_its_way",
-        "is_start_written",
-        "output",
-        "slot",
-        "task",
-        "verdict",
-    )
+    # What few attempts come to need stands here, and costs the others nothing: seven values a task.
+
+    output: Output | None = None
+    """What it has written so far; None until it writes."""
+
+    verdict: Outcome | None = None
+    """How it ends because it was called off; None while nobody has."""
+
+    heard_at: float | None = None
+    """When it was last seen alive, by the worker's clock; None while nobody listens."""
+
+    has_shown_life: bool = False
+    """Whether it has shown one since somebody looked."""
+
+    stopping_since: float | None = None
+    """When somebody first saw that it was called off, by the worker's clock."""
+
+    is_stuck: bool = False
+    """Whether it has ignored for too long that it was called off."""
+
+    may_be_abandoned: bool = False
+    """Whether it is a coroutine alone, which its slot need not wait for."""
+
+    usage: Mapping[str, object] | None = None
+    """What it has used, if its executor has said so."""
+
+    then: tuple[NewTask, ...] = ()
+    """What is to be submitted if it succeeds."""
+
+    is_start_on_its_way: bool = False
+    """Whether a late start waits to be written; announcing the start still waits for it."""
+
+    is_start_written: bool = False
 
     def __init__(
         self,
@@ -33,23 +57,15 @@ class RunningAttempt:
         began_at: float,
         output_cap_bytes: int,
         write_start: Callable[["RunningAttempt"], Awaitable[None]],
+        read_parents: Callable[[TaskId], Awaitable[Sequence[ParentResult]]],
     ) -> None:
         self.task = task
         self.began_at = began_at
         """When it got its slot, by the worker's clock."""
 
-        self.is_start_on_its_way = False
-        """Whether a late start waits to be written; announcing the start still waits for it."""
-
-        self.is_start_written = False
-        self.output: Output | None = None
-        """What it has written so far; None until it writes."""
-
-        self.verdict: Outcome | None = None
-        """How it ends because it was called off; None while nobody has."""
-
         self._output_cap_bytes = output_cap_bytes
         self._write_start = write_start
+        self._read_parents = read_parents
         self.slot = asyncio.current_task()
         """The slot that it runs in; None once it has ended."""
 
@@ -59,11 +75,38 @@ class RunningAttempt:
             await self._write_start(self)
             self.is_start_written = True
 
+    async def parents(self) -> Sequence[ParentResult]:
+        """Return what became of the tasks that this one comes after."""
+        return await self._read_parents(self.task.id)
+
+    def submit_on_success(self, *tasks: NewTask) -> None:
+        """Have tasks submitted in the transaction that stores the success of this attempt.
+
+        Raises:
+            UsageError: the attempt is over.
+        """
+        if self.is_over:
+            raise UsageError(f"task {self.task.id} is over; nothing can follow it any more")
+        self.then = (*self.then, *tasks)
+
     def write_output(self, stream: Stream, data: bytes) -> None:
         """Keep `data` as output: the head and the tail, up to the cap."""
+        self.has_shown_life = True
         if self.output is None:
             self.output = Output(self.task, cap_bytes=self._output_cap_bytes)
         self.output.write(stream, data)
+
+    def let_be_abandoned(self) -> None:
+        """Say that it is a coroutine alone from now on, with nothing beside it to be ended."""
+        self.may_be_abandoned = True
+
+    def show_life(self) -> None:
+        """Say that it has not come to a standstill. Any thread may say so."""
+        self.has_shown_life = True
+
+    def keep_usage(self, usage: Mapping[str, object]) -> None:
+        """Keep what it has used: the result of an attempt that is called off and times out."""
+        self.usage = usage
 
     def call_off(self, verdict: Outcome) -> None:
         """Stop the attempt; it ends with `verdict`. The first to call it off decides."""

@@ -18,6 +18,7 @@ from hive_contracts.outcomes import Released
 from hive_dispatch.receiver import BundleReceiver
 from hive_telemetry.logs import logger
 from hive_worker.acceptor import Acceptor
+from hive_worker.lines import Lines
 from hive_worker.recorder import Recorder
 from hive_worker.runner import Runner
 from hive_worker.settings import WorkerSettings
@@ -34,7 +35,7 @@ class Drain:
 
     def __init__(
         self,
-        receivers: Sequence[BundleReceiver],
+        receivers: Sequence[BundleReceiver | Lines],
         acceptor: Acceptor,
         slots: Slots,
         runner: Runner,

@@ -58,6 +58,7 @@ class Heartbeat:
         slots: int,
         takes_bundles: bool,
         is_draining: Callable[[], bool],
+        count_stuck: Callable[[bool], int],
         on_beat: Callable[[Beat], None],
         on_outdated: Callable[[SchemaMismatchError], None],
         settings: WorkerSettings,
@@ -72,12 +73,14 @@ class Heartbeat:
         self._slots = slots
         self._takes_bundles = takes_bundles
         self._is_draining = is_draining
+        self._count_stuck = count_stuck
         self._on_beat = on_beat
         self._on_outdated = on_outdated
         self._settings = settings
         self._version = version
         self._clock = clock
         self._progressed_at = clock.seconds()
+        self._was_blocked = False
         self._failed_with: str | None = None
         self._is_over = threading.Event()
         self._nudge: Callable[[], None] = lambda: None
@@ -124,7 +127,7 @@ class Heartbeat:
 
     async def _beat(self, store: HeartbeatStore, worker_loop: asyncio.AbstractEventLoop) -> float:
         """Beat once, unless the worker's loop hangs; return the pause."""
-        if self._clock.seconds() - self._progressed_at > self._settings.lease_seconds:
+        if self._blocked_seconds > self._settings.lease_seconds:
             logger(__name__).error("the event loop hangs; its leases are not renewed")
             return RETRY_SECONDS
         try:
@@ -140,6 +143,25 @@ class Heartbeat:
             self._failed_with = None
         _call_soon(worker_loop, lambda: self._on_beat(beat))
         return self._settings.heartbeat_seconds
+
+    @property
+    def _blocked_seconds(self) -> float:
+        return self._clock.seconds() - self._progressed_at
+
+    def _is_blocked(self) -> bool:
+        """Return whether the worker's loop makes no progress, and say so when that begins."""
+        was, self._was_blocked = (
+            self._was_blocked,
+            self._blocked_seconds > self._settings.heartbeat_seconds,
+        )
+        if self._was_blocked and not was:
+            lapse = self._settings.lease_seconds - self._blocked_seconds
+            logger(__name__).error(
+                "something blocks the event loop; its leases are renewed for a while only",
+                tasks=[int(task_id) for task_id in self._running()],
+                seconds_left=round(lapse, 1),
+            )
+        return self._was_blocked
 
     async def _look_at_schema(
         self, store: HeartbeatStore, worker_loop: asyncio.AbstractEventLoop
@@ -164,9 +186,11 @@ class Heartbeat:
             pid=os.getpid(),
             version=self._version,
             queues=self._settings.queues,
+            labels=self._settings.labels,
             slots=self._slots,
             is_draining=self._is_draining(),
             takes_bundles=self._takes_bundles,
+            stuck=self._count_stuck(self._is_blocked()),
         )
         self._proof.move(sent_at)
         running = list(self._running())

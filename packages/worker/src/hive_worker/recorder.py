@@ -7,14 +7,22 @@ acknowledge is repeated as it was: the statements are fenced by lease and may be
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Final, Never
 
 from hive_bus.bus import Bus
-from hive_contracts.errors import StaleLeaseError, UnstorableValueError
+from hive_contracts.errors import (
+    ConfigurationError,
+    RefusedTaskError,
+    StaleLeaseError,
+    UnstorableValueError,
+)
+from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import ParentResult, Task
 from hive_store.worker_store import Ending, Finished, Piece, WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -25,6 +33,9 @@ from hive_worker.report import Report
 __all__ = ["Recorder"]
 
 MOST_ENDINGS: Final = 1000
+MOST_RESULT_BYTES: Final = 8 * 1024 * 1024
+"""Of all results in one statement, roughly; a single result is an eighth of it at most."""
+
 MOST_PIECES: Final = 64
 
 
@@ -88,6 +99,14 @@ class Recorder:
         self._starts.append((attempt, answer))
         self._work.set()
         await answer
+
+    async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
+        """Return what became of the tasks that a task comes after.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        return await self._store.parents_of(task_id)
 
     @property
     def has_room(self) -> bool:
@@ -163,10 +182,14 @@ class Recorder:
     async def _write_endings(self) -> None:
         # One batch, and only what had ended before the output was written: the output of an attempt
         # that has ended since is not stored yet, and would be refused once its ending is.
-        batch = self._endings[:MOST_ENDINGS]
+        batch = _fitting(self._endings[:MOST_ENDINGS])
         if not batch:
             return
-        finished = await self._finish([ending for ending, _ in batch])
+        endings = [ending for ending, _ in batch]
+        finished = await self._finish([ending for ending in endings if not ending.then])
+        for ending in endings:
+            if ending.then:
+                finished += await self._finish_and_submit(ending)
         del self._endings[: len(batch)]
         self._settle(batch, finished)
 
@@ -179,6 +202,17 @@ class Recorder:
                 return await self._store.finish([_refused(endings[0], error)])
         half = len(endings) // 2
         return [*await self._finish(endings[:half]), *await self._finish(endings[half:])]
+
+    async def _finish_and_submit(self, ending: Ending) -> list[Finished]:
+        """Write a success with what follows it; if that may not be submitted, it has failed."""
+        try:
+            return await self._store.finish_and_submit(ending)
+        except UnstorableValueError as error:
+            return await self._store.finish([_refused(ending, error)])
+        except (RefusedTaskError, ConfigurationError) as error:
+            # Postgres refuses a worker whose role may not submit.
+            refused = _failed(ending, f"a task that was to follow it is refused: {error}")
+            return await self._store.finish([refused])
 
     def _settle(self, batch: Sequence[tuple[Ending, Task]], finished: Sequence[Finished]) -> None:
         """Let go of what is written, count it, and tell of it: hints follow the commit."""
@@ -198,12 +232,22 @@ class Recorder:
         self._written.set()
 
 
+def _fitting(endings: list[tuple[Ending, Task]]) -> list[tuple[Ending, Task]]:
+    """Return the first of the endings, as many as fit into one statement with their results."""
+    sizes = accumulate(len(ending.result or "") for ending, _ in endings)
+    return endings[: max(1, bisect_right([*sizes], MOST_RESULT_BYTES))]
+
+
 def _refused(ending: Ending, error: UnstorableValueError) -> Ending:
+    return _failed(ending, f"its result was refused by Postgres: {error}")
+
+
+def _failed(ending: Ending, reason: str) -> Ending:
     return Ending(
         task_id=ending.task_id,
         lease_id=ending.lease_id,
         move=Move.FAIL,
         outcome=OutcomeName.FAILED,
-        error=f"its result was refused by Postgres: {error}",
+        error=reason,
         run_seconds=ending.run_seconds,
     )

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from hive_contracts.events import Event, EventFrame, EventType, Frame, LeaseChange, LeaseFrame
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.states import TERMINAL_STATES, Move, TaskState
 from hive_contracts.tasks import Task
 from hive_store.worker_store import Ending, Finished
 from hive_telemetry.metrics import Metrics
@@ -18,6 +19,10 @@ ENDS = {
     TaskState.FAILED: EventType.FAILED,
     TaskState.CANCELLED: EventType.CANCELLED,
 }
+
+
+_Kind: TypeAlias = tuple[str, str, OutcomeName, TaskState, bool]
+"""Queue, kind, outcome, state, and whether the task asked to be parked."""
 
 
 @dataclass(slots=True)
@@ -35,14 +40,13 @@ class Report:
     """Gathers the endings of one flush."""
 
     def __init__(self) -> None:
-        self._groups: defaultdict[tuple[str, str, OutcomeName, TaskState], _Alike] = defaultdict(
-            _Alike
-        )
+        self._groups: defaultdict[_Kind, _Alike] = defaultdict(_Alike)
         self._leases: dict[LeaseId, LeaseChange] = {}
 
     def add(self, ending: Ending, task: Task, row: Finished) -> None:
         """Take in one ending that is written."""
-        alike = self._groups[task.queue, task.kind, row.outcome, row.state]
+        is_parked = ending.move is Move.PARK
+        alike = self._groups[task.queue, task.kind, row.outcome, row.state, is_parked]
         alike.task_ids.append(ending.task_id)
         alike.attempts.append(row.attempt)
         if ending.run_seconds is None:
@@ -59,7 +63,7 @@ class Report:
 
     def count(self, metrics: Metrics) -> None:
         """Count everything."""
-        for (queue, kind, outcome, state), alike in self._groups.items():
+        for (queue, kind, outcome, state, _), alike in self._groups.items():
             unbegun = [0.0] * alike.unbegun
             metrics.attempts_ended(queue, kind, outcome, alike.run_seconds + unbegun)
             if state in TERMINAL_STATES:
@@ -69,11 +73,11 @@ class Report:
         """Return what to tell: to the queens first, then to whoever watches."""
         events = tuple(
             Event(
-                type=_event_of(outcome, state),
+                type=_event_of(outcome, state, is_parked=is_parked),
                 task_ids=tuple(alike.task_ids),
                 attempts=tuple(alike.attempts),
             )
-            for (_, _, outcome, state), alike in self._groups.items()
+            for (_, _, outcome, state, is_parked), alike in self._groups.items()
         )
         frames: list[Frame] = []
         if self._leases:
@@ -86,14 +90,16 @@ class Report:
     def _run_seconds(self) -> dict[str, tuple[int, float]]:
         """Return by kind how many attempts ran, and for how long in all."""
         totals: dict[str, tuple[int, float]] = {}
-        for (_, kind, _, _), alike in self._groups.items():
+        for (_, kind, *_), alike in self._groups.items():
             if alike.run_seconds:
                 count, seconds = totals.get(kind, (0, 0.0))
                 totals[kind] = (count + len(alike.run_seconds), seconds + sum(alike.run_seconds))
         return totals
 
 
-def _event_of(outcome: OutcomeName, state: TaskState) -> EventType:
+def _event_of(outcome: OutcomeName, state: TaskState, *, is_parked: bool) -> EventType:
     """Return what happened, in the word that the event log has for it."""
+    if is_parked and state not in ENDS:
+        return EventType.PARKED
     waits_again = outcome is OutcomeName.RELEASED
     return ENDS.get(state, EventType.RELEASED if waits_again else EventType.RETRIED)

@@ -12,36 +12,43 @@ lease, a drain. A second cancellation would interrupt an executor that is killin
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
+    RefusedTaskError,
     StaleLeaseError,
     UnavailableError,
     UnknownKindError,
     UnstorableValueError,
     UsageError,
 )
+from hive_contracts.execution import Executor
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import (
     Cancelled,
     Failed,
     Outcome,
     OutcomeName,
+    Parked,
     Released,
+    Silent,
     Succeeded,
     TimedOut,
     backoff,
     move_for,
     name_of,
 )
+from hive_contracts.retrying import TIMED_OUT, Retry, retry_in
 from hive_contracts.sealing import Sealer
+from hive_contracts.sizes import oversize
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
+from hive_contracts.tasks import NewTask, ParentResult, Task
 from hive_contracts.wire import encode_json
+from hive_store.submitting import sealed
 from hive_store.worker_store import Ending, LeasedTask
 from hive_telemetry.logs import logger
 from hive_worker.attempts import RunningAttempt
@@ -66,6 +73,10 @@ class Records(Protocol):
 
     async def write_start(self, attempt: RunningAttempt) -> None:
         """Write a start; return once it is durable."""
+        ...
+
+    async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
+        """Return what became of the tasks that a task comes after."""
         ...
 
     @property
@@ -98,6 +109,8 @@ class Runner:
         self._clock = clock
         self._sealer = sealer
         self.running: dict[TaskId, RunningAttempt] = {}
+        self.on_abandoned: Callable[[asyncio.Task[Any]], None] = lambda _slot: None
+        """Called with the slot in which an attempt runs on that was abandoned."""
 
     async def run(self, leased: LeasedTask) -> None:
         """Run an attempt to its end, whatever that is, and have it recorded."""
@@ -117,15 +130,29 @@ class Runner:
             began_at=self._clock.seconds(),
             output_cap_bytes=self._settings.output_cap_bytes,
             write_start=self._records.write_start,
+            read_parents=self._parents_of,
         )
         self.running[task.id] = attempt
         try:
             outcome = await self._outcome(attempt)
         finally:
-            attempt.end()
-            del self.running[task.id]
+            is_abandoned = attempt.is_over
+            if not is_abandoned:
+                attempt.end()
+                del self.running[task.id]
+        if is_abandoned:
+            logger(__name__).info("what was abandoned has stopped", task=task.id)
+            return
         run_seconds = self._clock.seconds() - attempt.began_at
-        self._records.record(self._ending(task, outcome, run_seconds), attempt, task)
+        self._records.record(self._ending(task, outcome, run_seconds, attempt.then), attempt, task)
+
+    async def _parents_of(self, task_id: TaskId) -> Sequence[ParentResult]:
+        parents = await self._records.read_parents(task_id)
+        if self._sealer is None:
+            return parents
+        return [
+            replace(p, result=self._sealer.readable_result(p.result, task_id=p.id)) for p in parents
+        ]
 
     def give_up(self, task: Task, outcome: Outcome) -> None:
         """Record the end of a task that never got a slot."""
@@ -138,6 +165,22 @@ class Runner:
             attempt = self.running.get(task_id)
             if attempt is not None:
                 attempt.call_off(verdict)
+
+    def abandon(self, attempt: RunningAttempt, *, after_seconds: float) -> None:
+        """End an attempt that was called off and does not stop, while it runs on.
+
+        Whatever it comes to, nothing of it is written any more.
+        """
+        if attempt.verdict is None or attempt.slot is None:
+            raise RuntimeError(f"task {attempt.task.id} was not called off, or is over")
+        task, slot = attempt.task, attempt.slot
+        attempt.end()
+        del self.running[task.id]
+        ending = self._ending(task, attempt.verdict, self._clock.seconds() - attempt.began_at)
+        reason = f"it did not stop within {after_seconds:g} s and was abandoned"
+        error = reason if ending.error is None else f"{ending.error}; {reason}"
+        self._records.record(ending._replace(error=error), attempt, task)
+        self.on_abandoned(slot)
 
     def call_off_lease(self, lease_id: LeaseId, verdict: Outcome) -> None:
         """Stop what runs under a lease."""
@@ -170,7 +213,11 @@ class Runner:
         while slot is not None and slot.cancelling():
             slot.uncancel()
         # It may have succeeded in the very moment it was called off; that is then what happened.
-        return outcome if isinstance(outcome, Succeeded) else attempt.verdict
+        if isinstance(outcome, Succeeded):
+            return outcome
+        if isinstance(attempt.verdict, TimedOut | Silent):
+            return replace(attempt.verdict, result=attempt.usage)
+        return attempt.verdict
 
     async def _unsealed(self, attempt: RunningAttempt, sealer: Sealer) -> Outcome:
         """Return how a sealed attempt ended; what may not be opened here never reaches code."""
@@ -190,13 +237,11 @@ class Runner:
                 executor = await self._executors.of_kind(task.kind)
             if task.writes_start:
                 await attempt.announce_start()
-            timer = None if task.timeout is None else _timer(attempt, task.timeout)
-            try:
-                outcome = await executor.run(attempt)
-            finally:
-                if timer is not None:
-                    timer.cancel()
-            return _checked(outcome, kind=task.kind)
+            has_limits = task.timeout is not None or task.silence_timeout is not None
+            running = (
+                self._within_limits(executor, attempt) if has_limits else executor.run(attempt)
+            )
+            return _checked(await running, kind=task.kind)
         except StaleLeaseError:
             return GONE
         except UnknownKindError as error:
@@ -212,43 +257,106 @@ class Runner:
             logger(__name__).exception("an executor raised", kind=task.kind, task=task.id)
             return Failed(f"its executor raised {type(error).__name__}: {error}")
 
-    def _ending(self, task: Task, outcome: Outcome, run_seconds: float | None) -> Ending:
+    async def _within_limits(self, executor: Executor, attempt: RunningAttempt) -> Outcome:
+        if attempt.task.silence_timeout is not None:
+            attempt.heard_at = self._clock.seconds()
+        timeout = attempt.task.timeout
+        timer = None if timeout is None else _timer(attempt, timeout)
+        try:
+            return await executor.run(attempt)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _ending(
+        self,
+        task: Task,
+        outcome: Outcome,
+        run_seconds: float | None,
+        then: Sequence[NewTask] = (),
+    ) -> Ending:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
             result = _result_of(outcome)
             if result is not None and self._sealer is not None:
                 result = self._sealer.sealed_result(task, result)
+            _refuse_oversize(result)
+            if then and self._sealer is not None:
+                then = [sealed(task, self._sealer) for task in then]
         except UnstorableValueError as error:
             outcome, result = _refused(outcome, error), None
+        except RefusedTaskError as error:
+            reason = f"a task that was to follow it is refused: {error}"
+            outcome, result = Failed(reason, is_retryable=False), None
         if isinstance(outcome, Succeeded):
             # Nearly all of them; what follows is for the others.
             succeed, name = Move.SUCCEED, OutcomeName.SUCCEEDED
-            return Ending(task.id, task.lease_id, succeed, name, result, run_seconds=run_seconds)
+            return Ending(
+                task.id,
+                task.lease_id,
+                succeed,
+                name,
+                result,
+                run_seconds=run_seconds,
+                then=then,
+            )
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
+        error = _error_of(outcome)
+        policy = None if task.retry is None else _policy_of(task.retry)
+        if policy is not None and move is Move.RETRY and not policy.covers(_failure(outcome)):
+            move, error = Move.FAIL, f"{error} {_not_tried_again(policy)}"
         return Ending(
             task_id=task.id,
             lease_id=task.lease_id,
             move=move,
             outcome=name_of(outcome),
             result=result,
-            error=_error_of(outcome),
-            backoff_seconds=self._backoff_seconds(task, outcome, move),
+            error=error,
+            backoff_seconds=self._backoff_seconds(task, outcome, move, policy),
             run_seconds=None if move is Move.POSTPONE else run_seconds,
+            until=outcome.until if isinstance(outcome, Parked) else None,
         )
 
-    def _backoff_seconds(self, task: Task, outcome: Outcome, move: Move) -> float | None:
+    def _backoff_seconds(
+        self, task: Task, outcome: Outcome, move: Move, policy: Retry | None
+    ) -> float | None:
         """Return how long the task waits for its next attempt; None if nothing says so."""
-        if isinstance(outcome, Released) and outcome.again_after is not None:
+        if isinstance(outcome, Released | Parked) and outcome.again_after is not None:
             return outcome.again_after.total_seconds()
         if move is not Move.RETRY:
             return None
+        if policy is not None:
+            delay = policy.delay(task.failures + 1, jitter=_jitter())
+            if delay is not None:
+                return delay.total_seconds()
         longest = timedelta(seconds=self._settings.retry_cap_seconds)
         return self._backoff(task.failures + 1, longest=longest).total_seconds()
 
     def _backoff(self, tries: int, *, longest: timedelta) -> timedelta:
         base = timedelta(seconds=self._settings.retry_base_seconds)
-        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        return backoff(tries, base=base, cap=longest, jitter=jitter)
+        return backoff(tries, base=base, cap=longest, jitter=_jitter())
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - spreads load, guards nothing
+
+
+def _policy_of(text: str) -> Retry | None:
+    try:
+        return retry_in(text)
+    except ValueError as error:
+        # Postgres refuses most of what makes no sense; this one was written past Hive's submit.
+        logger(__name__).warning("a retry policy makes no sense", retry=text, error=str(error))
+        return None
+
+
+def _failure(outcome: Outcome) -> tuple[str, ...]:
+    """Return what a retry policy may call an ending that is a failure."""
+    return outcome.names if isinstance(outcome, Failed) else (TIMED_OUT,)
+
+
+def _not_tried_again(policy: Retry) -> str:
+    return f"(not tried again: it is retried only on {', '.join(policy.names)})"
 
 
 def _timer(attempt: RunningAttempt, limit: timedelta) -> asyncio.TimerHandle:
@@ -264,10 +372,14 @@ def _checked(outcome: object, *, kind: str) -> Outcome:
     return Failed(f"the executor of {kind!r} returned {outcome!r}, which is no outcome")
 
 
-def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed:
+def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed | TimedOut | Silent:
     refusal = f"its result was refused: {error}"
     if isinstance(outcome, Failed):
         return replace(outcome, error=f"{outcome.error} ({refusal})", result=None)
+    if isinstance(outcome, TimedOut):
+        return replace(outcome, reason=f"{_error_of(outcome)} ({refusal})", result=None)
+    if isinstance(outcome, Silent):
+        return replace(outcome, result=None)
     return Failed(refusal, is_retryable=False)
 
 
@@ -275,10 +387,15 @@ def _result_of(outcome: Outcome) -> str | None:
     match outcome:
         case Succeeded():
             return encode_json(outcome.result)
-        case Failed() if outcome.result is not None:
+        case Failed() | TimedOut() | Silent() if outcome.result is not None:
             return encode_json(outcome.result)
         case _:
             return None
+
+
+def _refuse_oversize(result: str | None) -> None:
+    if result is not None and (excess := oversize(result)):
+        raise UnstorableValueError(f"it {excess}. Write it to a file, and return the file's path")
 
 
 def _error_of(outcome: Outcome) -> str | None:
@@ -287,9 +404,13 @@ def _error_of(outcome: Outcome) -> str | None:
             return None
         case Failed():
             return outcome.error
+        case TimedOut(reason=str(reason)):
+            return reason
         case TimedOut():
             return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
-        case Released():
+        case Silent():
+            return f"it was silent for longer than its limit of {outcome.limit.total_seconds():g} s"
+        case Released() | Parked():
             return outcome.reason
         case _:
             assert_never(outcome)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.labels import LABEL_IN_WORDS, MOST_LABELS, is_label
 from hive_contracts.tasks import DEFAULT_QUEUE
 
 __all__ = ["WorkerSettings"]
@@ -14,6 +15,9 @@ class WorkerSettings:
 
     queues: tuple[str, ...] = (DEFAULT_QUEUE,)
     """Which lines of tasks it serves."""
+
+    labels: tuple[str, ...] = ()
+    """What it has that others have not: a task that needs labels runs where all of them are."""
 
     slots: int = 4
     """How many tasks one worker process runs at once."""
@@ -45,6 +49,13 @@ class WorkerSettings:
     retry_cap_seconds: float = 300.0
     """Longest wait between attempts."""
 
+    stuck_after_seconds: float = 30.0
+    """How long what was called off may take to stop; then it is stuck, and an async function loses
+    its slot. More than the graces of commands and functions."""
+
+    max_abandoned: int = 3
+    """So many async functions that run on without a slot have the worker leave, to start anew."""
+
     output_cap_bytes: int = 1024 * 1024
     """Most output kept of one attempt: half of it from the head, half from the tail."""
 
@@ -58,6 +69,7 @@ class WorkerSettings:
         """Refuse settings that contradict one another."""
         if not self.queues:
             raise ConfigurationError("a worker serves at least one queue")
+        self._check_labels()
         for name, count in (("slots", self.slots), ("processes", self.processes)):
             if count < 1:
                 raise ConfigurationError(f"worker.{name} is {count}; a worker needs at least 1")
@@ -76,7 +88,23 @@ class WorkerSettings:
                 f"a heartbeat ({self.heartbeat_seconds} s) and the margin"
                 f" ({self.lease_margin_seconds} s) must fit into a lease ({self.lease_seconds} s)"
             )
+        if self.stuck_after_seconds <= 0 or self.max_abandoned < 1:
+            raise ConfigurationError(
+                f"stuck_after_seconds ({self.stuck_after_seconds}) is more than 0, max_abandoned"
+                f" ({self.max_abandoned}) at least 1"
+            )
         if self.output_cap_bytes < 0 or self.max_unwritten < 1 or self.grace_seconds < 0:
             raise ConfigurationError(
                 "output_cap_bytes and grace_seconds are 0 or more, max_unwritten at least 1"
+            )
+
+    def _check_labels(self) -> None:
+        for label in self.labels:
+            if not is_label(label):
+                raise ConfigurationError(
+                    f"worker.labels has {label!r}, but a label is {LABEL_IN_WORDS}"
+                )
+        if len(self.labels) > MOST_LABELS:
+            raise ConfigurationError(
+                f"a worker has {MOST_LABELS} labels at most, not {len(self.labels)}"
             )

@@ -44,6 +44,13 @@ class Slots:
         self._changed = asyncio.Event()
         self._seconds_per_task: float | None = None
         self._is_taking = True
+        self._abandoned: set[asyncio.Task[None]] = set()
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def abandoned(self) -> int:
+        """How many slots were given up that still run what did not stop."""
+        return len(self._abandoned)
 
     @property
     def waiting(self) -> int:
@@ -90,30 +97,48 @@ class Slots:
     async def run(self) -> Never:
         """Run every slot until cancelled."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             for number in range(self.count):
                 group.create_task(self._serve(), name=f"slot {number}")
         raise AssertionError("a slot ended")
 
-    async def _serve(self) -> Never:
-        while True:
+    def abandon(self, slot: asyncio.Task[None]) -> None:
+        """Give up a slot whose task does not stop, and open another in its place.
+
+        What runs there goes on until it returns, and takes no further task.
+        """
+        if self._group is None:
+            raise RuntimeError("the slots do not run")
+        self._abandoned.add(slot)
+        self.busy -= 1
+        self._group.create_task(self._serve(), name=f"{slot.get_name()}, opened again")
+        self._changed.set()
+
+    async def _serve(self) -> None:
+        slot = asyncio.current_task()
+        while slot not in self._abandoned:
             while not self._backlog or not self._is_taking:
                 self._arrived.clear()
                 await self._arrived.wait()
             self.busy += 1
             try:
-                await self._run_some()
+                await self._run_some(slot)
             finally:
-                self.busy -= 1
+                if slot not in self._abandoned:
+                    self.busy -= 1
                 self._changed.set()
             await asyncio.sleep(0)
+        self._abandoned.discard(slot)
 
-    async def _run_some(self) -> None:
+    async def _run_some(self, slot: asyncio.Task[None] | None) -> None:
         """Run tasks one after another; after a few, let others have the loop."""
         began = self._clock.seconds()
         for _ in range(TASKS_BETWEEN_YIELDS):
             if not self._backlog or not self._is_taking:
                 return
             await self._run(self._backlog.popleft()[1])
+            if slot in self._abandoned:
+                return
             ended = self._clock.seconds()
             self._learn(ended - began)
             began = ended

@@ -21,6 +21,7 @@ from hive_contracts.outcomes import Released
 from hive_contracts.sealing import Sealer
 from hive_store import HOT_SETTINGS, Doorbell, QueenStore, WorkerStore, open_line
 from hive_store.claiming import Watermarks
+from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
@@ -118,17 +119,24 @@ class SyncWorker:
             await asyncio.Event().wait()
         if not has_worked:
             await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
+            await grant_all(self._claims, batch_size=DUE_AT_ONCE)
             await self._doorbell.wait(seconds=POLL_SECONDS)
 
     async def _work_once(self) -> bool:
         """Claim a task, run it, and write what came of it; return whether there was one."""
-        for queue in self._settings.queues:
+        for queue in await self._lines():
             if self._stopping.is_set() or not self.proof.holds:
                 return False
             for leased in await self._claim(queue):
                 await self._run(leased)
                 return True
         return False
+
+    async def _lines(self) -> list[str]:
+        """Return what it serves: first the tasks that need its labels, then the others."""
+        queues, labels = self._settings.queues, self._settings.labels
+        needing = await self._store.lines(queues, labels) if labels else []
+        return [*needing, *queues]
 
     async def _run(self, leased: LeasedTask) -> None:
         self._bench.slots.busy = 1
@@ -140,18 +148,11 @@ class SyncWorker:
 
     async def _claim(self, queue: str) -> list[LeasedTask]:
         """Claim and accept one task of a queue; what took too long to accept is left to lapse."""
-        bundles = await self._claims.claim(
-            queue,
-            limit=1,
-            lease=self._lease,
-            bundle_size=1,
-            worker_count=1,
-            watermarks=Watermarks(),
-        )
-        if not bundles:
+        bundle = await self._claims.claim_one(queue, lease=self._lease, watermarks=Watermarks())
+        if bundle is None:
             return []
         sent_at = self._clock.seconds()
-        granted = await self._store.accept([b.lease_id for b in bundles], lease=self._lease)
+        granted = await self._store.accept([bundle.lease_id], lease=self._lease)
         tasks = await self._store.tasks_of(granted)
         if self._clock.seconds() - sent_at > self._settings.lease_margin_seconds:
             return []

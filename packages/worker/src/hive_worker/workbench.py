@@ -112,6 +112,7 @@ class Workbench:
             slots=slots,
             takes_bundles=takes_bundles,
             is_draining=is_draining,
+            count_stuck=self._count_stuck,
             on_beat=self._take_in,
             on_outdated=self._leave_as_outdated,
             settings=settings,
@@ -123,10 +124,15 @@ class Workbench:
             self.slots,
             self.recorder,
             self.proof,
+            abandons=takes_bundles,
             settings=settings,
             metrics=metrics,
             clock=clock,
         )
+        self.runner.on_abandoned = self._open_slot_again
+        self._max_abandoned = settings.max_abandoned
+        self.is_worn_out = False
+        """Whether it leaves because too much runs on in it that nothing can stop."""
 
     async def sign_off(self) -> None:
         """Say that the worker has left; the heartbeat must be over, or it would be seen again.
@@ -141,6 +147,23 @@ class Workbench:
             logger(__name__).warning("could not sign off; it will be noticed", error=str(error))
         if self._outdated is not None:
             raise self._outdated
+
+    def _open_slot_again(self, slot: asyncio.Task[None]) -> None:
+        self.slots.abandon(slot)
+        self._metrics.handlers_abandoned()
+        if self.slots.abandoned >= self._max_abandoned and not self.is_worn_out:
+            self.is_worn_out = True
+            logger(__name__).error(
+                "too much runs on that was abandoned; the worker leaves, to be started anew",
+                abandoned=self.slots.abandoned,
+            )
+            self._leave()
+
+    def _count_stuck(self, is_blocked: bool) -> int:
+        """Count, in the heartbeat's thread, what does not stop; the loop too if it is blocked."""
+        count = self.slots.abandoned + self.watch.stuck + is_blocked
+        self._metrics.show_stuck(count)
+        return count
 
     def _leave_as_outdated(self, error: SchemaMismatchError) -> None:
         if self._outdated is None:

@@ -1,10 +1,11 @@
 """The worker: receives bundles, accepts their leases, runs their tasks, records what came of it.
 
-receivers ──▶ acceptor ──▶ workbench (slots, runner, recorder, heartbeat)
+receivers, lines ──▶ acceptor ──▶ workbench (slots, runner, recorder, heartbeat)
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -15,9 +16,10 @@ from hive_contracts.clocks import BootClock
 from hive_contracts.events import CancelRequest
 from hive_contracts.execution import Tools
 from hive_contracts.ids import WorkerId
+from hive_contracts.labels import place_of
 from hive_contracts.loops import Loop
 from hive_contracts.sealing import Sealer
-from hive_dispatch.receiver import BundleReceiver
+from hive_dispatch.receiver import BundleReceiver, LeftBundles
 from hive_store import HOT_SETTINGS, WorkerStore, open_line
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import run_loops
@@ -26,6 +28,7 @@ from hive_worker.acceptor import Acceptor
 from hive_worker.drain import Drain
 from hive_worker.executors import Executors
 from hive_worker.heartbeat import Heartbeat
+from hive_worker.lines import Accept, Lines
 from hive_worker.runner import Runner
 from hive_worker.settings import WorkerSettings
 from hive_worker.workbench import Surroundings, Workbench
@@ -33,13 +36,23 @@ from hive_worker.workbench import Surroundings, Workbench
 __all__ = ["Worker", "open_worker"]
 
 BUNDLES_AT_ONCE: Final = 16
+WORN_OUT: Final = 75
+"""Exit code of a worker that left because too much ran on in it that it had abandoned."""
 
 
 class Worker:
     """Runs tasks until it is drained."""
 
-    def __init__(self, around: Surroundings, *, redis_url: str, redis_prefix: str) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        *,
+        redis_url: str,
+        redis_prefix: str,
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
         settings = around.settings
+        self._end_process = end_process
         self._worker_id = around.store.worker_id
         self._bench = Workbench(
             around,
@@ -58,19 +71,35 @@ class Worker:
             metrics=around.metrics,
             clock=around.clock,
         )
-        receivers = [
-            BundleReceiver(
+        left: dict[str, LeftBundles] = {queue: LeftBundles() for queue in settings.queues}
+        for queue, counts in left.items():
+            around.metrics.read_bundles(queue, counts)
+
+        def receiver_of(line: str, accept: Accept) -> BundleReceiver:
+            return BundleReceiver(
                 redis_url,
                 redis_prefix,
-                queue,
-                accept=acceptor.accept,
+                line,
+                accept=accept,
                 wait_for_room=self._wait_for_room,
                 max_bundles=BUNDLES_AT_ONCE,
+                left=left[place_of(line)[0]],
             )
-            for queue in settings.queues
+
+        receivers: list[BundleReceiver | Lines] = [
+            receiver_of(queue, acceptor.accept) for queue in settings.queues
         ]
-        for queue, receiver in zip(settings.queues, receivers, strict=True):
-            around.metrics.read_bundles(queue, receiver)
+        if settings.labels:
+            lines = Lines(
+                around.store,
+                queues=settings.queues,
+                labels=settings.labels,
+                accept=acceptor.accept,
+                receiver_of=receiver_of,
+                metrics=around.metrics,
+                clock=around.clock,
+            )
+            receivers.append(lines)
         self.drain = Drain(
             receivers,
             acceptor,
@@ -105,8 +134,18 @@ class Worker:
             working = group.create_task(run_loops(self._loops), name="work")
             await self.drain.wait_until_asked()
             await self.drain.run()
+            if self._bench.is_worn_out or self._bench.slots.abandoned:
+                await self._end_hard()
             working.cancel()
         await self._bench.sign_off()
+
+    async def _end_hard(self) -> None:
+        """End the process: what was abandoned would hold up every other way out.
+
+        Everything else has ended and is written, and the guardian ends what processes there are.
+        """
+        await self._bench.sign_off()
+        self._end_process(WORN_OUT if self._bench.is_worn_out else 0)
 
     def _leave(self) -> None:
         if not self.drain.has_begun:

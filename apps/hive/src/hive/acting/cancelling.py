@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from hive.acting.order import Order
 from hive.acting.sweep import Deed, Sweep, Tally, sweep
 from hive.endings import FAILED
 from hive.printing import say, show_json
 from hive.settings import Settings
 from hive.tasks.outages import outlast
 from hive.tasks.reaching import Reach, open_reach
-from hive.words import counted
+from hive.words import counted, some_of
 from hive_contracts.ids import TaskId
 from hive_contracts.states import Move, TaskState
+from hive_store import deeds
 
 __all__ = ["call_off", "cancel_all"]
 
@@ -30,28 +32,36 @@ async def call_off(reach: Reach, task_ids: Sequence[TaskId]) -> None:
 
 
 async def cancel_all(
-    settings: Settings, task_ids: Sequence[TaskId], *, is_waiting: bool, as_json: bool
+    settings: Settings, task_ids: Sequence[TaskId], order: Order, *, is_waiting: bool
 ) -> int:
     """Call the tasks off, and return the exit code: 0 if nothing of them will run any more.
 
     Args:
         settings: which Hive.
         task_ids: the tasks.
+        order: how they were chosen, and how it is told.
         is_waiting: whether to return only when nothing of them runs.
-        as_json: tell it as JSON, on standard output.
     """
     async with open_reach(settings) as reach:
+        # Before the deed, which may be interrupted.
+        await reach.view.record(_written(order, task_ids))
         tally = await sweep(reach.view, _deed(reach), task_ids)
-        if not as_json:
+        if not order.as_json:
             say(f"hive: {_sentence(task_ids, tally, is_waiting=is_waiting)}")
-        ends = await _wait(reach, tally.stopping, as_json=as_json) if is_waiting else None
-    if as_json:
+        ends = await _wait(reach, tally.stopping, as_json=order.as_json) if is_waiting else None
+    if order.as_json:
         show_json(_plain(tally) | ({} if ends is None else {"ended_as": ends}))
     return FAILED if tally.unknown or tally.held else 0
 
 
 def _deed(reach: Reach) -> Deed:
     return Deed(Move.CANCEL, lambda batch: reach.hive.cancel(*batch))
+
+
+def _written(order: Order, task_ids: Sequence[TaskId]) -> deeds.Deed:
+    target = some_of(task_ids) if order.filter.is_empty else str(order.filter)
+    details = {"tasks": len(task_ids)}
+    return deeds.Deed(actor=deeds.myself(), what="cancel", target=target, details=details)
 
 
 async def _tell(reach: Reach, task_ids: Sequence[TaskId]) -> Tally:

@@ -1,4 +1,4 @@
-"""What `hive cancel` and `hive retry` share: which tasks are meant, and asking before the deed."""
+"""What commands that act on many tasks share: which tasks are meant, and asking before the deed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,12 @@ MANY: Final = 20
 
 SHOWN: Final = 20
 
-WORDS: Final = {Move.CANCEL: ("cancel", "cancelled"), Move.REVIVE: ("retry", "queued again")}
+WORDS: Final = {
+    Move.CANCEL: ("cancel", "cancelled"),
+    Move.REVIVE: ("retry", "queued again"),
+    Move.PARK: ("park", "parked"),
+    Move.FALL_DUE: ("unpark", "looked at, and let go on if it is parked"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

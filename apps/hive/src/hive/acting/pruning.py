@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from hive.acting_for import actor_of
 from hive.confirming import confirm
 from hive.durations import read_duration
 from hive.keeping import keep_in_words
@@ -21,7 +22,7 @@ from hive_contracts.errors import ConfigurationError, StoreUnavailableError
 from hive_contracts.ids import TaskId
 from hive_contracts.retaining import KeepRule, Retention
 from hive_contracts.states import TERMINAL_STATES, TaskState
-from hive_store.deeds import Deed, myself
+from hive_store.deeds import Deed
 
 __all__ = ["PruneOrder", "prune_tasks", "read_terms"]
 
@@ -93,7 +94,9 @@ async def prune_tasks(settings: Settings, order: PruneOrder) -> None:
         confirm(what, is_agreed=order.is_agreed)
         # Before the deed, which may be interrupted.
         target, details = keep_in_words(order.retention), {"tasks": found.total()}
-        await view.record(Deed(actor=myself(), what="prune", target=target, details=details))
+        await view.record(
+            Deed(actor=actor_of(settings), what="prune", target=target, details=details)
+        )
         gone = await _walk(view, order.retention, as_of=as_of, is_dry=False)
     _tell(gone, order, verb="deleted")
 

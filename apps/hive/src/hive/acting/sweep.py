@@ -17,7 +17,7 @@ from hive.words import counted, some_of
 from hive_contracts.clocks import BootClock
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import LAST_TASK_ID, TaskId
-from hive_contracts.states import MOVES, Move, TaskState
+from hive_contracts.states import MOVES, WAITING_STATES, Move, TaskState
 
 __all__ = ["Ask", "Deed", "Sweep", "Tally", "states_open_to", "sweep"]
 
@@ -35,6 +35,13 @@ class Deed:
 
     move: Move
     ask: Ask
+    asks_more: bool = False
+    """Whether more than its state decides whether it can be done to a task."""
+
+    @property
+    def states(self) -> frozenset[TaskState]:
+        """In which a task that it was not done to can only be held by another transaction."""
+        return frozenset() if self.asks_more else states_open_to(self.move)
 
 
 @dataclass(slots=True)
@@ -77,8 +84,10 @@ class Tally:
 
 
 def states_open_to(move: Move) -> frozenset[TaskState]:
-    """Return the states in which a task can make a move."""
-    return frozenset(state for state, moves in MOVES.items() if move in moves)
+    """Return the states in which somebody can have a task make a move."""
+    states = frozenset(state for state, moves in MOVES.items() if move in moves)
+    # What is leased is parked by itself alone.
+    return states & WAITING_STATES if move is Move.PARK else states
 
 
 async def sweep(view: View, deed: Deed, task_ids: Sequence[TaskId]) -> Tally:
@@ -112,7 +121,7 @@ class Sweep:
     def __init__(self, view: View, deed: Deed) -> None:
         self._view = view
         self._deed = deed
-        self._states = states_open_to(deed.move)
+        self._states = deed.states
         self._held: list[TaskId] = []
         self.tally = Tally()
 

@@ -50,7 +50,7 @@ def read_target(words: Sequence[str], given: Filter, *, verb: str) -> Target:
     if not words and given.is_empty:
         raise ConfigurationError(
             f"name what to {verb}: ids, or one or more of --state, --queue, --kind, --group,"
-            " --since and --until"
+            " --key, --since and --until"
         )
     check(given)
     texts = (text for word in words for text in _texts(word))

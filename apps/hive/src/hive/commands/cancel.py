@@ -62,5 +62,5 @@ def cancel(
     task_ids = chosen_tasks(settings, order)
     if task_ids is None:
         return
-    if code := asyncio.run(cancel_all(settings, task_ids, is_waiting=wait, as_json=json)):
+    if code := asyncio.run(cancel_all(settings, task_ids, order, is_waiting=wait)):
         raise typer.Exit(code)

@@ -21,20 +21,20 @@ EPILOG = (
 def export(
     options: Options,
     given: Filter,
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to; - for stdout.")] = Path(
+        "-"
+    ),
     *,
     ids: Annotated[
         str | None, typer.Option("--ids", metavar="ID,...", help="Of these tasks alone.")
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to; - for stdout.")
-    ] = Path("-"),
     force: Annotated[
         bool, typer.Option("--force", help="Replace FILE if it is there already.")
     ] = False,
 ) -> None:
     """Write tasks as lines of JSON, while queens and workers go on: all, or those that fit.
 
-    Example: hive export --state failed --since 7d -o failed.jsonl
+    Example: hive export --state failed --since 7d failed.jsonl
     """
     from hive.porting.places import STREAM  # noqa: PLC0415 - `hive --help` must not pay for it
     from hive.porting.transfer import export_to, read_ids  # noqa: PLC0415
@@ -42,9 +42,9 @@ def export(
     from hive.words import counted  # noqa: PLC0415
 
     task_ids = read_ids(ids)
-    done = export_to(options.settings(), output, given, task_ids=task_ids, overwrites=force)
+    done = export_to(options.settings(), file, given, task_ids=task_ids, overwrites=force)
     counts = done.counts
-    where = "" if output == STREAM else f" to {output} ({output.stat().st_size:,} bytes)"
+    where = "" if file == STREAM else f" to {file} ({file.stat().st_size:,} bytes)"
     say(
         f"hive: wrote {counted(counts['task'], 'task')} as of {done.made_at:%F %T %Z}, with"
         f" {counted(counts['attempt'], 'earlier attempt')}, {counted(counts['output'], 'piece')} of"

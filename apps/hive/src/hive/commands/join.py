@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hive.commands.worker import Allow, Processes, Queues, Slots, flags_of_a_worker, work
+from hive.commands.worker import Allow, Labels, Processes, Queues, Slots, flags_of_a_worker, work
 from hive.options import Options, with_options
 
 __all__ = ["join"]
@@ -23,6 +23,7 @@ def join(
     *,
     slots: Slots = None,
     processes: Processes = None,
+    label: Labels = None,
     allow: Allow = None,
 ) -> None:
     """Run tasks here for the Hive of another machine, until told to stop, as `hive worker` does.
@@ -39,7 +40,7 @@ def join(
     from hive.printing import say  # noqa: PLC0415
 
     check_file(file)
-    flags = flags_of_a_worker(queues, slots=slots, processes=processes)
+    flags = flags_of_a_worker(queues, slots=slots, processes=processes, labels=label)
     settings = allowed(replace(options, config=file).settings(**flags), allow)
     check_servers(settings, file)
     for line in asyncio.run(meet(settings, file)):

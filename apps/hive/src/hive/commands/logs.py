@@ -23,6 +23,9 @@ def logs(
     stream: Annotated[
         str | None, typer.Option("--stream", metavar="stdout|stderr", help="Only this one.")
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without colours and what else is for terminals.")
+    ] = False,
 ) -> None:
     """Print what a task has written: its stdout on stdout, its stderr on stderr.
 
@@ -30,11 +33,12 @@ def logs(
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.looking.reading_logs import print_logs  # noqa: PLC0415
+    from hive.looking.reading_logs import Wanted, print_logs  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if stream not in (None, "stdout", "stderr"):
         raise ConfigurationError(f"--stream is {stream!r}; it must be stdout or stderr")
     if follow and attempt is not None:
         raise ConfigurationError("--follow is for the attempt that runs; leave out --attempt")
-    asyncio.run(print_logs(options.settings(), task, stream, attempt=attempt, is_following=follow))
+    wanted = Wanted(stream=stream, attempt=attempt, is_plain=plain)
+    asyncio.run(print_logs(options.settings(), task, wanted, is_following=follow))

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hive.options import Json, Options, with_options
-from hive.task_options import Cwd, Env, FromLine, Group, NoRerun, Priority, Queue, Timeout
+from hive.task_options import (
+    Cwd,
+    Env,
+    FromLine,
+    Group,
+    Limits,
+    Needs,
+    NoRerun,
+    Priority,
+    Queue,
+    SilenceTimeout,
+    Timeout,
+)
 
 if TYPE_CHECKING:
     from hive.mapping.command_lines import CommandLines
@@ -56,10 +68,13 @@ def map_lines(
     retries: Retries = 0,
     no_rerun: NoRerun = False,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     queue: Queue = "default",
     priority: Priority = 0,
+    needs: Needs = None,
     cwd: Cwd = None,
     env: Env = None,
+    limit: Limits = None,
     keep_order: KeepOrder = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no outputs.")] = False,
     json: Json = False,
@@ -92,9 +107,9 @@ def map_lines(
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=command_payload(cwd=cwd, env=env or []), queue=queue,
-            priority=priority, max_attempts=retries + 1, no_rerun=no_rerun, timeout=timeout,
-            group=order.group,
+            kind="command", payload=command_payload(cwd=cwd, env=env or [], limits=limit),
+            queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
+            timeout=timeout, silence_timeout=silence_timeout, group=order.group, needs=needs or (),
         )  # fmt: skip
         is_held = jobs is not None
         reader = CommandLines(command, task_of(said), is_held=is_held) if command else None

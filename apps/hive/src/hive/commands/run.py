@@ -5,7 +5,25 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
-from hive.task_options import Cwd, Env, ExpiresIn, Key, NoRerun, Priority, Queue, Timeout, WhenBusy
+from hive.task_options import (
+    After,
+    Cwd,
+    Env,
+    ExpiresIn,
+    IfParentFails,
+    Key,
+    Limits,
+    LingerTimeout,
+    Needs,
+    NoRerun,
+    Priority,
+    Queue,
+    Shell,
+    SilenceTimeout,
+    StartupTimeout,
+    Timeout,
+    WhenBusy,
+)
 
 __all__ = ["EPILOG", "run"]
 
@@ -25,16 +43,21 @@ def run(
     *,
     cwd: Cwd = None,
     env: Env = None,
-    shell: Annotated[
-        bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
-    ] = False,
+    shell: Shell = False,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
+    startup_timeout: StartupTimeout = None,
+    linger_timeout: LingerTimeout = None,
+    limit: Limits = None,
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
     key: Key = None,
     when_busy: WhenBusy = "wait",
     expires_in: ExpiresIn = None,
+    after: After = None,
+    if_parent_fails: IfParentFails = "cancel",
+    needs: Needs = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Tell id and end, also off a terminal.")
     ] = False,
@@ -53,10 +76,16 @@ def run(
     # Every other code is one the command itself might end with.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
+        if after is not None:
+            words |= {"parents": True}
+        terms = command_payload(
+            cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
+            linger_timeout=linger_timeout,
+        )  # fmt: skip
         said = SaidTask(
-            kind="command", payload=words | command_payload(cwd=cwd, env=env or []), queue=queue,
-            priority=priority, timeout=timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in,
+            kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
+            silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
+            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

@@ -15,6 +15,7 @@ from hive.task_options import (
     NoRerun,
     Priority,
     Queue,
+    Shell,
     Timeout,
 )
 
@@ -81,9 +82,7 @@ def add(
     payload: Annotated[
         str | None, typer.Option("--payload", metavar="JSON|@FILE|-", help="The kind's input.")
     ] = None,
-    shell: Annotated[
-        bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")
-    ] = False,
+    shell: Shell = False,
     cwd: Cwd = None,
     env: Env = None,
     queue: Queue = "default",
@@ -117,8 +116,8 @@ def add(
 
     from hive.scheduling.acting import add_schedule  # noqa: PLC0415
     from hive.scheduling.saying import SaidSchedule  # noqa: PLC0415
-    from hive.scheduling.work import said_work  # noqa: PLC0415
     from hive.submitting.said import SaidTask, task_of  # noqa: PLC0415
+    from hive.submitting.work import said_work  # noqa: PLC0415
 
     work = said_work(command or [], kind, payload, is_shell=shell, cwd=cwd, env=env)
     task = SaidTask(

@@ -7,18 +7,27 @@ import typer
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
 from hive.task_options import (
+    After,
+    Cwd,
     Delay,
+    Env,
     ExpiresAt,
     ExpiresIn,
     FromLine,
     Group,
+    IfParentFails,
     Key,
     MaxAttempts,
     MaxLosses,
+    Needs,
     NoRerun,
     Priority,
     Queue,
+    Retry,
+    RetryOn,
     RunAt,
+    Shell,
+    SilenceTimeout,
     Timeout,
     Unique,
     UniqueFor,
@@ -27,6 +36,7 @@ from hive.task_options import (
 
 if TYPE_CHECKING:
     from hive.submitting.said import SaidTask
+    from hive.submitting.work import SaidWork
 
 __all__ = ["submit"]
 
@@ -40,12 +50,20 @@ Kind: TypeAlias = Annotated[
     ),
 ]
 Payload: TypeAlias = Annotated[
-    str,
+    str | None,
     typer.Option("--payload", metavar="JSON|@FILE|-", help="Its input; - reads it from stdin."),
 ]
 Jsonl: TypeAlias = Annotated[
     str | None,
     typer.Option("--jsonl", metavar="FILE|-", help="Submit many: a task a line, as JSON."),
+]
+OnSuccess: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--on-success", metavar="JSON", help="A task for when all of --jsonl succeeded."),
+]
+OnFinished: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--on-finished", metavar="JSON", help="A task for when all of --jsonl ended."),
 ]
 Ids: TypeAlias = Annotated[
     bool, typer.Option("--ids", help="Print the ids of --jsonl, not the group.")
@@ -66,7 +84,10 @@ def submit(
     options: Options,
     kind: Kind = None,
     *,
-    payload: Payload = "{}",
+    payload: Payload = None,
+    cwd: Cwd = None,
+    env: Env = None,
+    shell: Shell = False,
     queue: Queue = "default",
     priority: Priority = 0,
     run_at: RunAt = None,
@@ -74,7 +95,10 @@ def submit(
     max_attempts: MaxAttempts = None,
     max_losses: MaxLosses = None,
     no_rerun: NoRerun = False,
+    retry: Retry = None,
+    retry_on: RetryOn = None,
     timeout: Timeout = None,
+    silence_timeout: SilenceTimeout = None,
     group: Group = None,
     key: Key = None,
     when_busy: WhenBusy = "wait",
@@ -82,8 +106,13 @@ def submit(
     unique_for: UniqueFor = None,
     expires_at: ExpiresAt = None,
     expires_in: ExpiresIn = None,
+    after: After = None,
+    if_parent_fails: IfParentFails = "cancel",
+    needs: Needs = None,
     jsonl: Jsonl = None,
     from_line: FromLine = None,
+    on_success: OnSuccess = None,
+    on_finished: OnFinished = None,
     ids: Ids = False,
     dry_run: DryRun = False,
     wait: Wait = False,
@@ -94,38 +123,74 @@ def submit(
 
     \b
     Examples:
-      hive submit command --payload '{"argv": ["uname", "-a"]}' --wait
+      hive submit --timeout 10m -- make test
+      hive submit call --payload @report.json --wait
       hive submit --jsonl tasks.jsonl --timeout 10m
       make-tasks | hive submit command --jsonl -
 
+    What stands behind -- is a command, to be run in this directory.
+
     A line of --jsonl is {"kind": ..., "payload": ...} and any of queue, priority, run_at, delay,
-    max_attempts, max_losses, no_rerun, timeout, group, key, when_busy, unique, unique_for,
-    expires_at, expires_in; options stand in for what it leaves out. A file is looked over first,
-    and one bad line lets nothing in. A stream keeps what it accepted.
+    max_attempts, max_losses, no_rerun, retry, retry_on, timeout, silence_timeout, group, key,
+    when_busy, unique, unique_for, expires_at, expires_in, needs, name, after, if_parent_fails;
+    options stand in for what it leaves out. "after" is a list of ids, or of names of lines before
+    it. A file is looked over first, and one bad line lets nothing in. A stream keeps what it
+    accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.submitting.payloads import read_payload  # noqa: PLC0415
     from hive.submitting.said import SaidTask  # noqa: PLC0415
 
-    _check(payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json)
+    follows = on_success is not None or on_finished is not None
+    _check(
+        payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json,
+        follows=follows,
+    )  # fmt: skip
+    work = _work(kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env)
     said = SaidTask(
-        kind=kind, payload=read_payload(payload), queue=queue, priority=priority, run_at=run_at,
+        kind=work.kind, payload=work.payload, queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, group=group, key=key, when_busy=when_busy, unique=unique,
-        unique_for=unique_for, expires_at=expires_at, expires_in=expires_in,
+        timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
+        when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
+        expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
+        if_parent_fails=if_parent_fails, needs=needs or (),
     )  # fmt: skip
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
     else:
         code = _submit_lines(
             options, said, jsonl, from_line=from_line, is_dry=dry_run,
-            is_forced=force, shows_ids=ids, as_json=json,
+            is_forced=force, shows_ids=ids, as_json=json, on_success=on_success,
+            on_finished=on_finished,
         )  # fmt: skip
     if code:
         raise typer.Exit(code)
 
 
+def _work(
+    kind: str | None,
+    payload: str | None,
+    *,
+    is_of_many: bool,
+    is_shell: bool,
+    cwd: str | None,
+    env: list[str] | None,
+) -> "SaidWork":
+    """Return what to run; of many, what stands in for what a line leaves out."""
+    from hive.behind_dashes import command_behind_dashes  # noqa: PLC0415
+    from hive.submitting.work import NO_WORK, said_work  # noqa: PLC0415
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
+
+    command = command_behind_dashes()
+    if is_of_many and command:
+        raise ConfigurationError("--jsonl has the tasks; a command behind -- is one more")
+    if is_of_many and kind is None and payload is None:
+        return NO_WORK
+    return said_work(
+        command, kind, payload, is_shell=is_shell, cwd=cwd, env=env, kind_said="its name"
+    )
+
+
 def _check(
-    payload: str,
+    payload: str | None,
     jsonl: str | None,
     *,
     from_line: int | None,
@@ -133,12 +198,16 @@ def _check(
     dry_run: bool,
     wait: bool,
     json: bool,
+    follows: bool,
 ) -> None:
     """Refuse options that contradict one another."""
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
-    if jsonl is None and (ids or dry_run or from_line is not None):
-        raise ConfigurationError("--ids, --dry-run and --from-line are for many tasks: add --jsonl")
+    if jsonl is None and (ids or dry_run or follows or from_line is not None):
+        raise ConfigurationError(
+            "--ids, --dry-run, --from-line, --on-success and --on-finished are for many tasks:"
+            " add --jsonl"
+        )
     if ids and json:
         raise ConfigurationError("--ids and --json are two ways to print; give one of them")
     if jsonl == "-" and payload == "-":
@@ -156,13 +225,7 @@ def _submit_one(
 
     from hive.submitting.handing_in import Order, hand_in  # noqa: PLC0415
     from hive.submitting.said import task_of  # noqa: PLC0415
-    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
-    if said.kind is None:
-        raise ConfigurationError(
-            "the task has no kind; name it, as in `hive submit command --payload ...`,"
-            " or give many tasks with --jsonl FILE"
-        )
     order = Order(task=task_of(said), is_forced=is_forced, is_waiting=is_waiting, as_json=as_json)
     return asyncio.run(hand_in(options.settings(), order))
 
@@ -177,19 +240,26 @@ def _submit_lines(
     is_forced: bool,
     shows_ids: bool,
     as_json: bool,
+    on_success: str | None,
+    on_finished: str | None,
 ) -> int:
     import asyncio  # noqa: PLC0415
     import sys  # noqa: PLC0415
     from dataclasses import replace  # noqa: PLC0415
 
+    from hive.submitting.followers import read_followers  # noqa: PLC0415
     from hive.submitting.from_lines import BulkOrder, submit_lines  # noqa: PLC0415
     from hive.submitting.groups import new_group  # noqa: PLC0415
     from hive.submitting.lines import open_lines  # noqa: PLC0415
+    from hive.submitting.said import SaidTask  # noqa: PLC0415
     from hive.submitting.task_lines import TaskLines  # noqa: PLC0415
 
     group = new_group("bulk") if said.group is None else said.group
+    reader = TaskLines(replace(said, group=group), is_forced=is_forced)
+    followers = TaskLines(SaidTask(group=group, queue=said.queue), is_forced=is_forced)
     order = BulkOrder(
-        reader=TaskLines(replace(said, group=group), is_forced=is_forced),
+        reader=reader,
+        followers=read_followers(followers, on_success=on_success, on_finished=on_finished),
         group=group,
         words=sys.argv[1:],
         is_dry=is_dry,

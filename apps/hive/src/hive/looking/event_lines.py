@@ -1,17 +1,15 @@
 """Events in print: a line of 80 columns for people, a line of JSON for programs."""
 
-import re
 from typing import Final
 
 from hive.moments import show_moment
 from hive.printing import as_json
 from hive.tables import columns, cut
 from hive.words import counted, some_of
-from hive_contracts.events import Cursor, Event
+from hive_contracts.events import Event, fields_of
 
-__all__ = ["as_json_line", "as_line", "cursor_from", "show_cursor"]
+__all__ = ["as_json_line", "as_line"]
 
-CURSOR: Final = re.compile(r"([0-9]{1,19})/([0-9]{1,19})")
 TYPE_COLUMNS: Final = 16
 
 
@@ -24,28 +22,8 @@ def as_line(event: Event) -> str:
 
 
 def as_json_line(event: Event) -> str:
-    """Return an event for programs, whole; `--since` with its cursor goes on behind it."""
-    return as_json(
-        {
-            "cursor": show_cursor(event.cursor) if event.cursor else None,
-            "at": event.at,
-            "type": event.type,
-            "task_ids": event.task_ids,
-            "attempt": event.attempts[0] if event.attempts else None,
-            "reason": event.reason,
-        }
-    )
-
-
-def show_cursor(cursor: Cursor) -> str:
-    """Return a place in the log as text."""
-    return f"{cursor.xid}/{cursor.id}"
-
-
-def cursor_from(text: str) -> Cursor | None:
-    """Return the place in the log that `text` is; None if it is something else."""
-    found = CURSOR.fullmatch(text)
-    return Cursor(int(found[1]), int(found[2])) if found else None
+    """Return an event for programs, whole; `--cursor` with its cursor goes on behind it."""
+    return as_json(fields_of(event))
 
 
 def _tasks(event: Event) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from hive.durations import show_roughly, show_seconds
 from hive.filters import Filter
+from hive.moments import parked_in_words
 from hive.printing import as_json, say, show
 from hive.settings import Settings
 from hive.tables import narrowed_lines
@@ -195,8 +196,15 @@ def _cells(task: "TaskSummary") -> list[str]:
         "" if took is None else show_seconds(took.total_seconds()),
         task.group or "",
         "" if task.state in WAITING_STATES else task.worker_host or "",
-        task.error or "",
+        _why(task),
     ]
+
+
+def _why(task: "TaskSummary") -> str:
+    """Return what went wrong, or why the task is set aside."""
+    if task.parked_reason is None:
+        return task.error or ""
+    return parked_in_words(task.parked_reason, task.run_at)
 
 
 def _took(task: "TaskSummary") -> timedelta | None:

@@ -100,7 +100,17 @@ def _worker_lines(found: Muster) -> list[str]:
         for worker in found.workers
     ]
     table = narrowed_lines(WORKER_HEADS, rows, texts=TEXTS, numbers=NUMBERS)
-    return [*table, *_work_lines(found)]
+    return [*table, *_label_lines(found), *_work_lines(found)]
+
+
+def _label_lines(found: Muster) -> list[str]:
+    """Return a line for each worker that has labels, after an empty one."""
+    lines = [
+        cut(f"{_short(worker.id)} has {', '.join(worker.labels)}", columns())
+        for worker in found.workers
+        if worker.labels
+    ]
+    return ["", *lines] if lines else []
 
 
 def _work_lines(found: Muster) -> list[str]:
@@ -151,7 +161,11 @@ def _state(one: SeenWorker | SeenQueen, silence: timedelta) -> str:
 
 def _condition(one: SeenWorker | SeenQueen, silence: timedelta) -> str:
     state = _state(one, silence)
-    return f"silent {show_roughly(one.unseen_seconds)}" if state == "silent" else state
+    if state == "silent":
+        return f"silent {show_roughly(one.unseen_seconds)}"
+    if isinstance(one, SeenWorker) and one.stuck_seconds is not None:
+        return f"{state}, {one.stuck} stuck {show_roughly(one.stuck_seconds)}"
+    return state
 
 
 def _short(id_: UUID) -> str:

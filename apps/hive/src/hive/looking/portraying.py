@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hive.durations import show_seconds
+from hive.looking.limits import limit_that_struck, limits_in_words
 from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
+from hive.looking.usage import used
 from hive.moments import show_moment
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
@@ -20,14 +22,17 @@ from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import ScheduleTick
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
-from hive_contracts.tasks import TaskRecord
+from hive_contracts.tasks import EndedAttempt, TaskRecord
 from hive_store.fleet_store import WorkerPlace
 from hive_store.onlooker import Situation
 
 __all__ = ["Portrait", "as_lines", "as_plain", "next_steps", "portray"]
 
 LABEL_COLUMNS: Final = 10
-FOLDED: Final = frozenset({"state", "waits", "limits"})
+WORTH_TELLING: Final = timedelta(milliseconds=500)
+"""A wait that is shorter is none."""
+
+FOLDED: Final = frozenset({"state", "waits", "limits", "used"})
 """What goes on below if it is long; of all else the beginning is enough."""
 
 
@@ -81,13 +86,17 @@ def as_plain(portrait: Portrait) -> dict[str, Any]:
     """Return everything for programs, durations in seconds."""
     fields = asdict(portrait.record)
     timeout, tick = portrait.record.timeout, portrait.tick
+    silence = portrait.record.silence_timeout
     fields["timeout_seconds"] = timeout.total_seconds() if timeout else None
-    del fields["timeout"]
+    fields["silence_timeout_seconds"] = silence.total_seconds() if silence else None
+    del fields["timeout"], fields["silence_timeout"]
     return fields | {
         "outcome": portrait.outcome,
         "waits_for": portrait.waits_for,
         "schedule": None if tick is None else {"name": tick.schedule, "tick": tick.said},
         "ahead": portrait.situation.ahead,
+        "waits_for_tasks": portrait.situation.parents,
+        "tasks_waiting": portrait.situation.children,
         "last_output_seconds_ago": portrait.situation.unheard_seconds,
         "events": [_plain_event(event) for event in _told(portrait)],
     }
@@ -116,12 +125,16 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         if rows:
             shown = rows if is_full else map(_row, shortened(rows, _more(portrait)))
             parts += ["", head, *(f"  {row}" for row in shown)]
-    return [*parts, "", f"next: {next_steps(portrait.record.id, portrait.record.state)}"]
+    record = portrait.record
+    steps = next_steps(record.id, record.state, is_parked=record.parked_at is not None)
+    return [*parts, "", f"next: {steps}"]
 
 
-def next_steps(task_id: TaskId, state: TaskState) -> str:
+def next_steps(task_id: TaskId, state: TaskState, *, is_parked: bool = False) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
+        case TaskState.SCHEDULED if is_parked:
+            verbs = ["unpark", "cancel"]
         case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
             verbs = ["cancel"]
         case TaskState.DISPATCHED | TaskState.RUNNING:
@@ -151,28 +164,46 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     record, now = portrait.record, portrait.situation.now
     yield "task", f"{record.id}"
     yield "kind", record.kind
-    yield "queue", f"{record.queue}, priority {record.priority}"
-    if record.group is not None:
-        yield "group", record.group
-    if record.key is not None:
-        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
+    yield "queue", f"{record.queue}, priority {_priority(record)}"
+    yield from _belongings(record)
     if portrait.tick is not None:
         extra = ", asked for" if portrait.tick.is_extra else ""
         yield "schedule", f"{portrait.tick.schedule}, tick {portrait.tick.said}{extra}"
     yield "state", _state(portrait)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
+    if portrait.situation.child_id is not None:
+        yield "before", _before(portrait.situation)
     if record.cancel_requested_at and record.state not in TERMINAL_STATES:
         yield "cancel", f"asked for {_ago(record.cancel_requested_at, now)}; it is being stopped"
     yield "payload", sealed_or_plain(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
-    if record.expires_at is not None:
-        yield "expires", show_moment(record.expires_at)
-    yield "limits", _limits(record)
+    yield "limits", limits_in_words(record)
+    yield from _what_came(record)
+
+
+def _what_came(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    if (usage := used(record.result)) is not None:
+        yield "used", usage
     if record.result is not None:
         yield "result", sealed_or_plain(record.result)
     if record.error is not None:
         yield "error", record.error
+
+
+def _priority(record: TaskRecord) -> str:
+    if record.submitted_priority is None:
+        return str(record.priority)
+    return f"{record.priority} (at first {record.submitted_priority}; raised by waiting)"
+
+
+def _belongings(record: TaskRecord) -> Iterator[tuple[str, str]]:
+    if record.needs:
+        yield "needs", ", ".join(record.needs)
+    if record.group is not None:
+        yield "group", record.group
+    if record.key is not None:
+        yield "key", f"{record.key}, of which it has the turn" if record.has_turn else record.key
 
 
 def _state(portrait: Portrait) -> str:
@@ -185,32 +216,38 @@ def _state(portrait: Portrait) -> str:
         return f"running for {since} on {place}; {heard}"
     if record.state not in TERMINAL_STATES or record.finished_at is None:
         return str(record.state)
-    word = "timed out" if portrait.outcome is OutcomeName.TIMED_OUT else None
+    word = limit_that_struck(portrait.outcome, record.error)
     how = f"{record.state} ({word})" if word else str(record.state)
     return f"{how} {_ago(record.finished_at, now)}{_took(record)}"
+
+
+def _before(situation: Situation) -> str:
+    others = situation.children - 1
+    more = f" and {counted(others, 'other')}" if others else ""
+    return f"task {situation.child_id}{more}, waiting for it"
 
 
 def _silent(portrait: Portrait) -> str:
     """Say for how long the worker has been silent, if that is longer than it should be."""
     place = portrait.places.get(portrait.record.worker_id) if portrait.record.worker_id else None
-    if place is None or place.unseen_seconds <= portrait.silence.total_seconds():
+    if place is None:
         return ""
+    if place.unseen_seconds <= portrait.silence.total_seconds():
+        return _stuck(place)
     return f", which has been silent for {show_seconds(place.unseen_seconds)}"
+
+
+def _stuck(place: WorkerPlace) -> str:
+    """Say for how long something on the worker does not stop, which may be this task."""
+    if place.stuck_seconds is None:
+        return ""
+    return f", with {place.stuck} stuck for {show_seconds(place.stuck_seconds)}"
 
 
 def _took(record: TaskRecord) -> str:
     if record.started_at is None or record.finished_at is None:
         return ""
     return f", after {show_seconds((record.finished_at - record.started_at).total_seconds())}"
-
-
-def _limits(record: TaskRecord) -> str:
-    timeout = f"time-out {show_seconds(record.timeout.total_seconds())}" if record.timeout else ""
-    failures = f"{record.failures} of {counted(record.max_attempts, 'failure')}"
-    losses = f"{record.losses} of {counted(record.max_losses, 'loss', 'losses')}"
-    if not record.max_losses:
-        losses = "never run again once it has started"
-    return ", ".join(part for part in (failures, losses, timeout or "no time-out") if part)
 
 
 def _attempts(portrait: Portrait) -> list[str]:
@@ -220,7 +257,7 @@ def _attempts(portrait: Portrait) -> list[str]:
             past.attempt,
             past.outcome,
             (past.started_at, past.ended_at),
-            _after(_place(past.worker_id, portrait), past.error),
+            _after(_place(past.worker_id, portrait), _error(past)),
         )
         for past in record.history
     ]
@@ -243,6 +280,14 @@ def _attempt(
     began = show_moment(started_at) if started_at else "never began"
     took = show_seconds((ended_at - started_at).total_seconds()) if started_at and ended_at else "-"
     return f"{number}  {outcome:<10}  {began}  {took:>8}  {rest}"
+
+
+def _error(past: EndedAttempt) -> str | None:
+    """Return what went wrong, and how long the task waited for its next attempt."""
+    waits = None if past.again_at is None else past.again_at - past.ended_at
+    if waits is None or waits < WORTH_TELLING:
+        return past.error
+    return f"{past.error} (again after {show_seconds(waits.total_seconds())})"
 
 
 def _after(place: str, error: str | None) -> str:

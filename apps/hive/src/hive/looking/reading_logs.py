@@ -1,20 +1,37 @@
 """Print what a task has written, up to now or up to its end."""
 
+from dataclasses import dataclass
+
 from hive.printing import say
 from hive.settings import Settings
 from hive.tasks.following import follow
 from hive.tasks.outputs import OutputReader, StandardStreams
+from hive.tasks.plain import PlainOutput
 from hive.tasks.reaching import open_reach, open_view
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES
 
-__all__ = ["print_logs"]
+__all__ = ["Wanted", "print_logs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What of a task's output."""
+
+    stream: str | None = None
+    """Of one stream; None for both."""
+
+    attempt: int | None = None
+    """Of which attempt; None for the last."""
+
+    is_plain: bool = False
+    """Without what is meant for terminals."""
 
 
 async def print_logs(
-    settings: Settings, number: int, stream: str | None, *, attempt: int | None, is_following: bool
+    settings: Settings, number: int, wanted: Wanted, *, is_following: bool
 ) -> None:
     """Print the output of a task.
 
@@ -23,10 +40,12 @@ async def print_logs(
         ConfigurationError: there is no such attempt.
     """
     task_id = TaskId(number)
-    streams = tuple(Stream) if stream is None else (Stream(stream),)
+    streams = tuple(Stream) if wanted.stream is None else (Stream(wanted.stream),)
+    attempt, sink = wanted.attempt, StandardStreams()
+    sink = PlainOutput(sink) if wanted.is_plain else sink
     if is_following:
         async with open_reach(settings) as reach:
-            await follow(reach, task_id, StandardStreams(), streams=streams)
+            await follow(reach, task_id, sink, streams=streams)
             record = await reach.view.tasks.read(task_id)
             say(f"hive: task {task_id} {record.state}" + (f": {record.error}" * bool(record.error)))
         return
@@ -36,9 +55,7 @@ async def print_logs(
             raise ConfigurationError(
                 f"task {task_id} has had {record.attempt} attempts; there is no attempt {attempt}"
             )
-        reader = OutputReader(
-            view.tasks, task_id, StandardStreams(), streams=streams, attempt=attempt
-        )
+        reader = OutputReader(view.tasks, task_id, sink, streams=streams, attempt=attempt)
         await reader.drain()
     if record.state not in TERMINAL_STATES:
         say(f"hive: task {task_id} is {record.state}; go on with `hive logs -f {task_id}`")

@@ -1,13 +1,14 @@
 """Which events are wanted of all that the log holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hive.tasks.choosing import read_words
 from hive.tasks.reaching import View
 from hive_contracts.events import Event, EventType
 from hive_contracts.ids import TaskId
+from hive_store import EventFilter
 
 __all__ = ["Sieve", "read_types"]
 
@@ -16,31 +17,27 @@ __all__ = ["Sieve", "read_types"]
 class Sieve:
     """Lets events pass that fit everything that is given."""
 
-    types: frozenset[EventType] = frozenset()
-    """Of one of these; empty for any."""
-
-    task_id: TaskId | None = None
-    group: str | None = None
-    """At least one of its tasks belongs to this group."""
-
-    moment: datetime | None = None
+    wanted: EventFilter = field(default_factory=EventFilter)
+    since: datetime | None = None
     """Not before this moment."""
 
-    async def pick(self, view: View, events: Sequence[Event]) -> list[Event]:
-        """Return those of the events that fit, in their order."""
-        fitting = [event for event in events if self._fits(event)]
-        if self.group is None or not fitting:
-            return fitting
-        concerned = {task_id for event in fitting for task_id in event.task_ids}
-        members = await view.selector.members(self.group, list(concerned))
-        return [event for event in fitting if not members.isdisjoint(event.task_ids)]
+    until: datetime | None = None
+    """Before this moment."""
 
-    def _fits(self, event: Event) -> bool:
-        if self.types and event.type not in self.types:
-            return False
-        if self.moment is not None and event.at is not None and event.at < self.moment:
-            return False
-        return self.task_id is None or self.task_id in event.task_ids
+    @property
+    def task_id(self) -> TaskId | None:
+        """The only task that is wanted; None if it is not one alone."""
+        return next(iter(self.wanted.task_ids), None)
+
+    async def pick(self, view: View, events: Sequence[Event]) -> list[Event]:
+        """Return what fits of the events, in their order."""
+        in_time = [event for event in events if self._is_in_time(event.at)]
+        return await self.wanted.pick(view.selector, in_time)
+
+    def _is_in_time(self, at: datetime | None) -> bool:
+        if at is None:
+            return True
+        return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
 def read_types(text: str | None) -> frozenset[EventType]:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hive.durations import show_seconds
 from hive.keeping import keep_in_words
+from hive.pauses import paused_line
 from hive.settings import Settings
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
+from hive.tasks.waiting import nobody_has
 from hive.words import counted
+from hive_contracts.limits import PausedQueue
 from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
+from hive_store.onlooker import UnmetNeeds
 
 if TYPE_CHECKING:
     from hive_store.schedule_store import ScheduleCounts
@@ -42,7 +46,11 @@ class Survey:
     """How long finished tasks are kept, as the settings of this machine say."""
 
     workers: Sequence[SeenWorker]
+    paused: Sequence[PausedQueue]
     schedules: "ScheduleCounts"
+    unmet: Sequence[UnmetNeeds]
+    """What queued tasks need, and no living worker of their queue has."""
+
     silence: timedelta
     """A worker that was not heard of for so long may be gone."""
 
@@ -56,7 +64,9 @@ async def survey(view: View, settings: Settings) -> Survey:
         oldest_finished_seconds=await view.pruner.oldest_finished_age(),
         retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
+        paused=await view.onlooker.paused_queues(),
         schedules=await view.schedules.counts(),
+        unmet=await view.onlooker.unmet_needs(living=settings.silence),
         silence=settings.silence,
     )
 
@@ -71,7 +81,9 @@ def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
+    queues += [paused_line(queue) for queue in found.paused]
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
+    ends += [_unmet_line(unmet) for unmet in found.unmet]
     return [*queues, "", *ends, "", *workers]
 
 
@@ -89,7 +101,9 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "paused": [asdict(queue) for queue in found.paused],
         "schedules": asdict(found.schedules),
+        "unmet_needs": [asdict(unmet) for unmet in found.unmet],
         "kept": {
             "terms": keep_in_words(found.retention),
             "oldest_finished_seconds": found.oldest_finished_seconds,
@@ -135,6 +149,12 @@ def _schedule_lines(counts: "ScheduleCounts") -> list[str]:
     return [", ".join(parts)]
 
 
+def _unmet_line(unmet: UnmetNeeds) -> str:
+    """Say which tasks wait for a worker that is not there."""
+    tasks = counted(unmet.count, "task")
+    return f"{tasks} of queue {unmet.queue!r}: {nobody_has(unmet.queue, unmet.needs)}"
+
+
 def _kept_line(found: Survey) -> str:
     age = found.oldest_finished_seconds
     oldest = "" if age is None else f"; the oldest ended {show_seconds(age)} ago"
@@ -162,4 +182,7 @@ def _worker_lines(workers: Sequence[SeenWorker], silence: timedelta) -> list[str
 def _condition(worker: SeenWorker, silence: timedelta) -> str:
     if worker.unseen_seconds > silence.total_seconds():
         return f"silent {show_seconds(worker.unseen_seconds)}"
-    return "draining" if worker.is_draining else "at work"
+    state = "draining" if worker.is_draining else "at work"
+    if worker.stuck_seconds is None:
+        return state
+    return f"{state}, {worker.stuck} stuck {show_seconds(worker.stuck_seconds)}"

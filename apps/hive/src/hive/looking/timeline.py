@@ -28,6 +28,9 @@ WORDS: Final[Mapping[EventType, str]] = {
     EventType.CANCEL_REQUESTED: "asked to stop",
     EventType.REVIVED: "queued once more, by hand",
     EventType.UNBLOCKED: "free to run",
+    EventType.HELD_UP: "held up by a limit",
+    EventType.PARKED: "{attempt}parked{after}",
+    EventType.UNPARKED: "let go on, by hand",
 }
 """What each type of event means for one task."""
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from hive.acting_for import actor_of
 from hive.borrowing import database_to_fill, database_to_save
 from hive.filters import Filter
 from hive.panel import Panel
@@ -17,7 +18,7 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import LAST_TASK_ID, TaskId
 from hive_store import migrate, open_line
 from hive_store.connecting import connect
-from hive_store.deeds import Deed, myself
+from hive_store.deeds import Deed
 from hive_store.exporting import Exported, ExportProgress, export_tasks
 from hive_store.importing import Imported, import_tasks
 from hive_store.interchange import Ids
@@ -86,7 +87,7 @@ def import_from(
         mapping: the file to write which id became which to; None for none.
     """
     details = {"renumbers": renumbers}
-    deed = Deed(actor=myself(), what="import", target=str(place), details=details)
+    deed = Deed(actor=actor_of(settings), what="import", target=str(place), details=details)
 
     async def run() -> Imported:
         async with database_to_fill(settings, replaces=False) as url:

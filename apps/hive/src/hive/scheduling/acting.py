@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final
 
+from hive.acting_for import actor_of
 from hive.printing import say, show, show_json
 from hive.scheduling.saying import SaidSchedule, schedule_of
 from hive.scheduling.showing import (
@@ -36,7 +37,7 @@ TICKS_SHOWN: Final = 10
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncGenerator[Schedules]:
     async with open_view(settings) as view:
-        yield Schedules(view.schedules)
+        yield Schedules(view.schedules, actor=actor_of(settings))
 
 
 async def add_schedule(

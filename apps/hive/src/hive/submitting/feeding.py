@@ -8,7 +8,7 @@ that moment makes the answer unclear; then feeding stops and says so.)
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hive.printing import say
@@ -64,6 +64,7 @@ class Feeder:
         self._patience_seconds = patience_seconds
         self._stopping = asyncio.Event()
         self._newest: TaskId | None = None
+        self._named: dict[str, TaskId] = {}
         self.accepted = 0
         """How many tasks are in."""
 
@@ -86,6 +87,7 @@ class Feeder:
             RefusedLineError: Postgres refuses a task; those before it are in.
             UnsureError: Postgres went away, did not come back, and may or may not have them.
         """
+        chunk = [self._with_known_parents(numbered) for numbered in chunk]
         try:
             task_ids = await self._put(chunk)
         except (RefusedTaskError, UnstorableValueError) as error:
@@ -95,9 +97,22 @@ class Feeder:
             half = len(chunk) // 2
             return [*await self.put(chunk[:half]), *await self.put(chunk[half:])]
         self._newest = task_ids[-1]
+        self._named |= {
+            numbered.task.name: task_id
+            for numbered, task_id in zip(chunk, task_ids, strict=True)
+            if numbered.task.name is not None
+        }
         self.accepted += len(chunk)
         self.last_line = chunk[-1].number
         return task_ids
+
+    def _with_known_parents(self, numbered: NumberedTask) -> NumberedTask:
+        """Return a task with ids for names of tasks that are in."""
+        after = numbered.task.after
+        if not any(parent in self._named for parent in after):
+            return numbered
+        known = tuple(self._named.get(p, p) if isinstance(p, str) else p for p in after)
+        return replace(numbered, task=replace(numbered.task, after=known))
 
     async def _put(self, chunk: Sequence[NumberedTask]) -> list[TaskId]:
         try:

@@ -15,16 +15,18 @@ from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
 from hive.submitting.checking import Checked, check_file
 from hive.submitting.feeding import Feeder, UnsureError
+from hive.submitting.followers import submit_followers
 from hive.submitting.groups import command_to_go_on
 from hive.submitting.intake import Intake, Standing
 from hive.submitting.lines import LineSource, RefusedLineError
 from hive.submitting.task_lines import TaskLines
 from hive.tasks.interrupts import Interrupts
-from hive.tasks.reaching import open_view
+from hive.tasks.reaching import View, open_view
 from hive.words import counted
 from hive_contracts.clocks import BootClock
 from hive_contracts.errors import HiveError, UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.tasks import NewTask
 
 __all__ = ["BulkOrder", "submit_lines"]
 
@@ -41,6 +43,8 @@ class BulkOrder:
     is_dry: bool
     shows_ids: bool
     as_json: bool
+    followers: Sequence[NewTask] = ()
+    """What comes after all of the group."""
 
 
 async def submit_lines(settings: Settings, source: LineSource, order: BulkOrder) -> int:
@@ -61,8 +65,16 @@ async def submit_lines(settings: Settings, source: LineSource, order: BulkOrder)
     async with open_view(settings) as view:
         submission = _Submission(source, order, Feeder(view), panel, checked)
         code = await submission.run()
+        if order.followers and not code:
+            await _submit_followers(view, order)
     submission.show_what_is_in()
     return code
+
+
+async def _submit_followers(view: View, order: BulkOrder) -> None:
+    ids = await submit_followers(view, order.group, order.followers)
+    what = " and ".join(f"task {task_id}" for task_id in ids)
+    say(f"hive: {what} {'comes' if len(ids) == 1 else 'come'} after all of group {order.group}")
 
 
 class _Submission:

@@ -44,6 +44,7 @@ class RefusedLineError(ConfigurationError):
     def __init__(self, number: int, reason: str, *, column: int | None = None) -> None:
         place = f"line {number:,}" + (f", column {column:,}" if column else "")
         super().__init__(f"{place}: {reason}")
+        self.reason = reason
         self.number = number
 
 

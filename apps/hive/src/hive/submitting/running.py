@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
+from hive.looking.limits import limit_that_struck
 from hive.printing import say
 from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
@@ -46,7 +47,7 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
         if ended is None:
             return DETACHED
         code = exit_code_of(ended, is_command=True)
-        if is_telling or not _has_exit_code(ended):
+        if is_telling or not _has_its_own_exit_code(ended):
             _tell_end(ended, clock.seconds() - begun_seconds)
         return code
 
@@ -97,11 +98,12 @@ async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) ->
         say(f"hive: {reason}")
 
 
-def _has_exit_code(ended: EndedTask) -> bool:
-    return isinstance(ended.result, dict) and ended.state is not TaskState.CANCELLED
+def _has_its_own_exit_code(ended: EndedTask) -> bool:
+    was_stopped = ended.state is TaskState.CANCELLED or ended.outcome is OutcomeName.TIMED_OUT
+    return isinstance(ended.result, dict) and not was_stopped
 
 
 def _tell_end(ended: EndedTask, seconds: float) -> None:
-    word = "timed out" if ended.outcome is OutcomeName.TIMED_OUT else str(ended.state)
+    word = limit_that_struck(ended.outcome, ended.error) or str(ended.state)
     reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
     say(f"hive: task {ended.id} {word} after {show_seconds(seconds)}{reason}")

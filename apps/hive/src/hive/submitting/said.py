@@ -3,7 +3,7 @@
 What is wrong is told by the name that was used: `--run-at` of an option, `run_at` of a field.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,15 @@ from typing import Any
 
 from hive.durations import read_duration
 from hive_contracts.errors import ConfigurationError
-from hive_contracts.tasks import DEFAULT_MAX_LOSSES, DEFAULT_QUEUE, NewTask, UniqueFor, WhenBusy
+from hive_contracts.ids import TaskId
+from hive_contracts.tasks import (
+    DEFAULT_MAX_LOSSES,
+    DEFAULT_QUEUE,
+    IfParentFails,
+    NewTask,
+    UniqueFor,
+    WhenBusy,
+)
 
 __all__ = ["SaidTask", "as_field", "as_option", "command_payload", "task_of"]
 
@@ -30,6 +38,7 @@ class SaidTask:
     max_losses: int | None = None
     no_rerun: bool = False
     timeout: str | None = None
+    silence_timeout: str | None = None
     group: str | None = None
     key: str | None = None
     when_busy: str = WhenBusy.WAIT
@@ -37,6 +46,14 @@ class SaidTask:
     unique_for: str | None = None
     expires_at: str | None = None
     expires_in: str | None = None
+    retry: str | None = None
+    retry_on: str | None = None
+    name: str | None = None
+    after: str | Sequence[TaskId | str] | None = None
+    """Ids in one text, or a list of ids and names."""
+
+    if_parent_fails: str = IfParentFails.CANCEL
+    needs: Sequence[str] = ()
 
 
 def as_option(name: str) -> str:
@@ -59,7 +76,6 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
     Raises:
         ConfigurationError: a moment or a duration is malformed, or two of them contradict.
     """
-    timeout = said.timeout
     return NewTask(
         kind=said.kind or "",
         payload=said.payload,
@@ -68,29 +84,64 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
         run_at=_moment(said, "run_at", "delay", spelled),
         max_attempts=said.max_attempts,
         max_losses=_max_losses(said, spelled),
-        timeout=None if timeout is None else read_duration(timeout, flag=spelled("timeout")),
+        timeout=_duration(said, "timeout", spelled),
+        silence_timeout=_duration(said, "silence_timeout", spelled),
         group=said.group,
         key=said.key,
         when_busy=said.when_busy,
         unique_key=said.unique,
         unique_for=_unique_for(said.unique_for, spelled),
         expires_at=_moment(said, "expires_at", "expires_in", spelled),
+        retry=_retry(said, spelled),
+        name=said.name,
+        after=_after(said.after, spelled),
+        if_parent_fails=said.if_parent_fails,
+        needs=tuple(said.needs),
     )
 
 
-def command_payload(*, cwd: str | None, env: list[str]) -> dict[str, Any]:
+def command_payload(
+    *,
+    cwd: str | None,
+    env: list[str],
+    limits: list[str] | None = None,
+    startup_timeout: str | None = None,
+    linger_timeout: str | None = None,
+) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
 
     Raises:
-        ConfigurationError: a variable has no value.
+        ConfigurationError: a variable or a limit has no value, or a duration is malformed.
     """
-    variables: dict[str, str] = {}
-    for assignment in env:
+    payload: dict[str, Any] = {
+        "cwd": str(Path(cwd or ".").absolute()),
+        "env": _assigned(env, "--env"),
+    }
+    if limits:
+        payload["limits"] = {
+            name: int(value) if value.isascii() and value.isdigit() else value
+            for name, value in _assigned(limits, "--limit").items()
+        }
+    for name, said in (("startup", startup_timeout), ("linger", linger_timeout)):
+        if said is not None:
+            length = read_duration(said, flag=f"--{name}-timeout")
+            payload[f"{name}_seconds"] = length.total_seconds()
+    return payload
+
+
+def _assigned(assignments: list[str], flag: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not name or not equals:
-            raise ConfigurationError(f"--env needs NAME=VALUE; it got {assignment!r}")
-        variables[name] = value
-    return {"cwd": str(Path(cwd or ".").absolute()), "env": variables}
+            raise ConfigurationError(f"{flag} needs NAME=VALUE; it got {assignment!r}")
+        found[name] = value
+    return found
+
+
+def _duration(said: SaidTask, name: str, spelled: Callable[[str], str]) -> timedelta | None:
+    length = getattr(said, name)
+    return None if length is None else read_duration(length, flag=spelled(name))
 
 
 def _moment(
@@ -120,12 +171,37 @@ def _moment(
         ) from None
 
 
+def _after(
+    said: str | Sequence[TaskId | str] | None, spelled: Callable[[str], str]
+) -> Sequence[TaskId | str]:
+    if not isinstance(said, str):
+        return said or ()
+    try:
+        return [TaskId(int(number)) for number in said.split(",")]
+    except ValueError:
+        raise ConfigurationError(
+            f"{spelled('after')} is {said!r}; write the ids of tasks, as in 12,13"
+        ) from None
+
+
 def _unique_for(words: str | None, spelled: Callable[[str], str]) -> str | timedelta:
     if words is None:
         return UniqueFor.UNFINISHED
     if words in list(UniqueFor):
         return UniqueFor(words)
     return read_duration(words, flag=spelled("unique_for"))
+
+
+def _retry(said: SaidTask, spelled: Callable[[str], str]) -> str | None:
+    """Return the retry policy that is said as such, and after which failures."""
+    if said.retry_on is None:
+        return said.retry
+    if said.retry is not None and "only on" in said.retry:
+        raise ConfigurationError(
+            f"{spelled('retry')} and {spelled('retry_on')} both say after which failures; let one"
+            " of them say it"
+        )
+    return f"{said.retry or ''} only on {said.retry_on}".strip()
 
 
 def _max_losses(said: SaidTask, spelled: Callable[[str], str]) -> int:

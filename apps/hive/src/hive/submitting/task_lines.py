@@ -7,7 +7,7 @@ The fields are named as the options of `hive submit`; a field that is null is le
 
 import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -17,7 +17,8 @@ from hive.submitting.payloads import parse_json
 from hive.submitting.said import SaidTask, as_field, task_of
 from hive.tasks.kinds import KindCheck
 from hive_contracts.errors import HiveError, RefusedTaskError
-from hive_contracts.tasks import NewTask
+from hive_contracts.tasks import IfParentFails, NewTask
+from hive_store.circles import find_circle, in_words
 from hive_store.refusing import checked_payload
 
 __all__ = ["TaskLines"]
@@ -33,6 +34,7 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "max_losses": (int, "a whole number"),
     "no_rerun": (bool, "true or false"),
     "timeout": (str, "a duration, as in 10m"),
+    "silence_timeout": (str, "a duration, as in 5m"),
     "group": (str, "a text"),
     "key": (str, "a text"),
     "when_busy": (str, "wait, replace, reject or cancel"),
@@ -40,6 +42,12 @@ FIELDS: Final[Mapping[str, tuple[type, str]]] = {
     "unique_for": (str, "waiting, unfinished or a duration, as in 10m"),
     "expires_at": (str, "a moment, as in 2030-01-31T17:00+01:00"),
     "expires_in": (str, "a duration, as in 5m"),
+    "retry": (str, "a retry policy, as in exponential(1s, max 1h, jitter)"),
+    "retry_on": (str, "failures, as in 75, timed_out"),
+    "name": (str, "a text"),
+    "after": (list, "a list of ids of tasks, or of names of lines before it"),
+    "if_parent_fails": (str, "cancel or run"),
+    "needs": (list, "a list of labels"),
 }
 """Of each field: the type that it must have, and how to say so."""
 
@@ -55,6 +63,14 @@ class TaskLines:
         task_of(defaults)
         self._defaults = defaults
         self._kinds = KindCheck(is_forced=is_forced)
+        self._named: dict[str, int] = {}
+        """By name: the number of the line that has it."""
+
+        self._after: dict[str, Sequence[object]] = {}
+        """By name: what the line comes after."""
+
+        self._missed: set[str] = set()
+        """What lines came after that no line before them had for a name."""
 
     def read(self, line: Line) -> NewTask | None:
         """Return the task that a line says; None for a blank line.
@@ -69,6 +85,7 @@ class TaskLines:
             task = self._task(said)
             self._kinds.check(task)
             checked_payload(task)
+            self._check_names(task, line.number)
         except HiveError as error:
             raise RefusedLineError(line.number, str(error)) from error
         return task
@@ -84,7 +101,28 @@ class TaskLines:
             given = {"expires_at": None, "expires_in": None} | given
         if "max_losses" in given or "no_rerun" in given:
             given = {"max_losses": None, "no_rerun": False} | given
+        if not given.get("after", self._defaults.after):
+            # What is said of all lines is for those that come after something.
+            given = {"if_parent_fails": IfParentFails.CANCEL} | given
         return task_of(replace(self._defaults, **given), spelled=as_field)
+
+    def _check_names(self, task: NewTask, number: int) -> None:
+        """See that names stand for lines before; a file is read twice, and is then the same."""
+        if task.name is not None and task.after:
+            self._after[task.name] = task.after
+            circle = find_circle(task.name, self._after) if task.name in self._missed else None
+            if circle is not None or task.name in task.after:
+                raise RefusedTaskError(in_words(circle or [task.name, task.name]))
+        for parent in task.after:
+            if isinstance(parent, str) and self._named.get(parent, number) >= number:
+                self._missed.add(parent)
+                raise RefusedTaskError(
+                    f"it comes after {parent!r}, but no line before it has that name"
+                )
+        if task.name is not None and self._named.setdefault(task.name, number) != number:
+            raise RefusedTaskError(
+                f"the name {task.name!r} is that of line {self._named[task.name]:,} already"
+            )
 
 
 def _object_in(line: Line) -> dict[str, Any]:

@@ -48,6 +48,7 @@ async def choose(
         queue=given.queue,
         kind=given.kind,
         group=given.group,
+        key=given.key,
         created_from=since,
         created_before=until,
     )

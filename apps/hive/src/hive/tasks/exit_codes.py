@@ -6,7 +6,7 @@ Of `hive run`, and of `hive submit --wait` for a task of the kind `command`:
     121      cancelled
     122      lost: its workers died under it too often
     123      Ctrl-C: nobody watches any more, the task goes on
-    124      timed out, as `timeout` says it
+    124      timed out, as `timeout` says it, or missed another deadline
     125      there is no exit code: it was not queued, or could not be started
 
 `hive map` ends with how many of its tasks have not succeeded, and prints this table in its help:

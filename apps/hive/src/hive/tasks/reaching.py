@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from hive_client import Hive
     from hive_contracts.sealing import Sealer
     from hive_store import EventLog, FleetStore, Line, ScheduleStore, Selector, TaskStore
-    from hive_store.deeds import Deed
+    from hive_store.control_store import ControlStore
+    from hive_store.deeds import Actor, Deed, PastDeed
     from hive_store.onlooker import Onlooker
     from hive_store.pruning import Pruner
 
@@ -76,6 +77,12 @@ class View:
 
         return Onlooker(self._line)
 
+    def controls_of(self, actor: "Actor") -> "ControlStore":
+        """Return what can be done to queues and limits, in the name of `actor`."""
+        from hive_store.control_store import ControlStore  # noqa: PLC0415
+
+        return ControlStore(self._line, actor)
+
     @cached_property
     def pruner(self) -> "Pruner":
         """What deletes finished tasks."""
@@ -88,6 +95,12 @@ class View:
         from hive_store.deeds import record_deed  # noqa: PLC0415
 
         await record_deed(self._line, deed)
+
+    async def deeds(self, *, target: str | None, limit: int) -> "list[PastDeed]":
+        """Return what was done by hand, newest first: to one target, or to all."""
+        from hive_store.deeds import read_deeds  # noqa: PLC0415
+
+        return await read_deeds(self._line, target=target, limit=limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from hive.durations import show_seconds
-from hive.moments import show_moment
+from hive.moments import is_endless, parked_in_words, show_moment
+from hive.pauses import since
+from hive.rates import show_rate
 from hive.tasks.reaching import View
 from hive.words import counted
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
+from hive_contracts.limits import Limit
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
@@ -17,7 +20,7 @@ from hive_store.fleet_store import SeenWorker
 from hive_store.onlooker import MOST_AHEAD, Situation
 from hive_store.submitting import HELD_UNTIL
 
-__all__ = ["PATIENCE_SECONDS", "reason_to_wait", "why_it_waits"]
+__all__ = ["PATIENCE_SECONDS", "nobody_has", "reason_to_wait", "why_it_waits"]
 
 PATIENCE_SECONDS: Final = 2.0
 """How long nothing may happen before a person is told why: silence would look like a fault."""
@@ -46,13 +49,14 @@ def reason_to_wait(
     """Return what a task waits for; None if it runs, or has ended."""
     match record.state:
         case TaskState.BLOCKED:
-            return _for_its_key(record.key, situation)
+            return _for_others(record, situation)
         case TaskState.SCHEDULED:
-            return _until(record, situation.now)
+            also = f"; and for {_parents(situation)}" if record.is_gated else ""
+            return f"{_until(record, situation.now)}{also}"
         case TaskState.QUEUED:
-            return _in_line(record.queue, situation, workers)
+            return _after_pause(situation, _in_line(record, situation, workers))
         case TaskState.DISPATCHED if record.worker_id is None:
-            missing = _nobody(record.queue, _serving(record.queue, workers))
+            missing = _nobody(record, workers)
             return missing or "a queen has leased it; no worker has accepted the lease yet"
         case TaskState.DISPATCHED:
             return f"{_place(record)} has it; its start is not written"
@@ -63,6 +67,8 @@ def reason_to_wait(
 def _until(record: TaskRecord, now: datetime) -> str:
     if record.run_at == HELD_UNTIL:
         return f"it is held back until `hive map --reattach {record.group} --jobs N` lets it go"
+    if record.parked_reason is not None:
+        return _parked(record, record.parked_reason)
     left_seconds = (record.run_at - now).total_seconds()
     when = f"in {show_seconds(left_seconds)}" if left_seconds > 0 else "now"
     if record.history and record.history[-1].outcome == OutcomeName.RELEASED:
@@ -70,6 +76,28 @@ def _until(record: TaskRecord, now: datetime) -> str:
     failures = counted(record.failures, "failure")
     what = f"it is due again after {failures}" if record.failures else "it is due"
     return f"{what} {when}, at {show_moment(record.run_at)}"
+
+
+def _parked(record: TaskRecord, reason: str) -> str:
+    words = parked_in_words(reason, record.run_at)
+    free = f"`hive unpark {record.id}` lets it go on"
+    return f"{words}; {free}{'' if is_endless(record.run_at) else ' at once'}"
+
+
+def _for_others(record: TaskRecord, situation: Situation) -> str:
+    if situation.is_held_up:
+        return _after_pause(situation, _for_its_limit(situation.limit))
+    return _parents(situation) if record.is_gated else _for_its_key(record.key, situation)
+
+
+def _parents(situation: Situation) -> str:
+    if not situation.queens:
+        return "no queen lets go on what waits for other tasks; start one with `hive queen`"
+    if situation.parent_id is None:
+        return "what it comes after has ended, and it is about to go on"
+    others = situation.parents - 1
+    more = f" and {counted(others, 'other')}" if others else ""
+    return f"task {situation.parent_id} ({situation.parent_state}){more}, which it comes after"
 
 
 def _for_its_key(key: str | None, situation: Situation) -> str:
@@ -81,13 +109,33 @@ def _for_its_key(key: str | None, situation: Situation) -> str:
     return f"task {situation.turn_of} has the turn of its key {key!r}; {line}"
 
 
-def _in_line(queue: str, situation: Situation, workers: Sequence[SeenWorker]) -> str:
-    serving = _serving(queue, workers)
-    if missing := _nobody(queue, serving):
+def _in_line(record: TaskRecord, situation: Situation, workers: Sequence[SeenWorker]) -> str:
+    if missing := _nobody(record, workers):
         return missing
     if not situation.queens:
         return "no queen hands out work; start one with `hive queen`"
-    return f"{_before(situation.ahead or 0)}; {_room(queue, serving)}"
+    line = f"{_before(situation.ahead or 0)}; {_room(record, _serving(record, workers))}"
+    return line if situation.limit is None else f"{line}; {_allowed(situation.limit)}"
+
+
+def _after_pause(situation: Situation, reason: str) -> str:
+    paused = situation.paused
+    if paused is None:
+        return reason
+    return f"its queue {since(paused)}; {reason}"
+
+
+def _for_its_limit(limit: Limit | None) -> str:
+    if limit is None:
+        return "the limit that it waited for is lifted; it is about to be queued"
+    return f"no room is left for it: {_allowed(limit)}"
+
+
+def _allowed(limit: Limit) -> str:
+    allowed = [] if limit.max_running is None else [f"{limit.max_running:,} at once"]
+    if limit.rate is not None:
+        allowed.append(f"a start rate of {show_rate(limit.rate)}")
+    return f"limit {limit.name} allows {' and '.join(allowed)}"
 
 
 def _before(ahead: int) -> str:
@@ -98,23 +146,43 @@ def _before(ahead: int) -> str:
     return "it is next in line"
 
 
-def _room(queue: str, serving: Sequence[SeenWorker]) -> str:
+def _room(record: TaskRecord, serving: Sequence[SeenWorker]) -> str:
+    verb = "has" if len(serving) == 1 else "have"
+    labels = f" and {verb} {', '.join(record.needs)}" if record.needs else ""
+    what = f"queue {record.queue!r}{labels}"
     slots = counted(sum(w.slots for w in serving), "slot")
     held = counted(sum(w.held for w in serving), "task")
     workers = counted(len(serving), "worker")
     if len(serving) == 1:
-        return f"{workers} with {slots} serves queue {queue!r} and holds {held}"
-    return f"{workers} with {slots} serve queue {queue!r} and hold {held}"
+        return f"{workers} with {slots} serves {what} and holds {held}"
+    return f"{workers} with {slots} serve {what} and hold {held}"
 
 
-def _serving(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
+def _serving(record: TaskRecord, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
+    return [w for w in _of_queue(record.queue, workers) if set(record.needs) <= set(w.labels)]
+
+
+def _of_queue(queue: str, workers: Sequence[SeenWorker]) -> list[SeenWorker]:
     return [w for w in workers if queue in w.queues and not w.is_draining]
 
 
-def _nobody(queue: str, serving: Sequence[SeenWorker]) -> str | None:
-    if serving:
+def _nobody(record: TaskRecord, workers: Sequence[SeenWorker]) -> str | None:
+    if _serving(record, workers):
         return None
+    if record.needs:
+        return nobody_has(record.queue, record.needs)
+    queue = record.queue
     return f"no worker serves queue {queue!r}; start one with `hive worker {queue}`"
+
+
+def nobody_has(queue: str, needs: Sequence[str]) -> str:
+    """Say that no worker of a queue has what a task needs, and what to type to start one."""
+    labels = "".join(f" --label {label}" for label in needs)
+    has = "has it" if len(needs) == 1 else "has all of it"
+    return (
+        f"needs {', '.join(needs)}; no living worker that serves queue {queue!r} {has};"
+        f" start one with `hive worker {queue}{labels}`"
+    )
 
 
 def _place(record: TaskRecord) -> str:

@@ -35,10 +35,12 @@ class CapturedTask:
     key: str | None
     unique_key: str | None
     expires_at: datetime | None
+    needs: tuple[str, ...]
     priority: int
     max_attempts: int
     max_losses: int
     timeout: timedelta | None
+    silence_timeout: timedelta | None
     created_at: datetime
     run_at: datetime
     """When it is due: if its submitter does not say, then `created_at`."""
@@ -95,7 +97,7 @@ class Captured:
 def capture_submits() -> Generator[Captured]:
     """Give what this process submits within the body. It is submitted all the same."""
     captured = Captured()
-    before = TaskStore.hand_in
+    before, before_ids = TaskStore.hand_in, TaskStore.submit
 
     async def hand_in(
         self: TaskStore,
@@ -110,11 +112,22 @@ def capture_submits() -> Generator[Captured]:
                 captured.tasks.append(_captured(submitted.id, task))
         return handed_in
 
-    TaskStore.hand_in = hand_in
+    async def submit(
+        self: TaskStore,
+        tasks: Sequence[NewTask],
+        *,
+        connection: Connection | None = None,
+        on_called_off: Callable[[list[TaskId]], None] | None = None,
+    ) -> list[TaskId]:
+        ids = await before_ids(self, tasks, connection=connection, on_called_off=on_called_off)
+        captured.tasks += map(_captured, ids, tasks)
+        return ids
+
+    TaskStore.hand_in, TaskStore.submit = hand_in, submit
     try:
         yield captured
     finally:
-        TaskStore.hand_in = before
+        TaskStore.hand_in, TaskStore.submit = before, before_ids
 
 
 def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
@@ -128,10 +141,12 @@ def _captured(task_id: TaskId, task: NewTask) -> CapturedTask:
         key=task.key,
         unique_key=task.unique_key,
         expires_at=task.expires_at,
+        needs=tuple(task.needs),
         priority=task.priority,
         max_attempts=task.max_attempts or default_max_attempts(task.kind),
         max_losses=task.max_losses,
         timeout=task.timeout,
+        silence_timeout=task.silence_timeout,
         created_at=now,
         run_at=task.run_at or now,
     )

@@ -12,7 +12,8 @@ from hive.testing.losing import lose_worker
 from hive.testing.wanted import Wanted, Work
 from hive_bus.bus import Bus
 from hive_client import Hive, TaskOptions
-from hive_client.news import News
+from hive_client.lookout import Lookout
+from hive_client.subscriber import Names
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
@@ -29,8 +30,10 @@ LONGEST_TRAVEL: Final = timedelta(days=50 * 365)
 class HiveForTests(Hive):
     """A Hive of a test's own. The fixture `hive` is one; `connect` gives another."""
 
-    def __init__(self, tasks: TaskStore, bus: Bus | None, news: News) -> None:
-        super().__init__(tasks, bus, news)
+    def __init__(
+        self, tasks: TaskStore, bus: Bus | None, *, lookout: Lookout, names: Names
+    ) -> None:
+        super().__init__(tasks, bus, lookout=lookout, names=names)
         self.travelled = timedelta(0)
         """How much time was let pass, by `travel`, `travel_to` and `drain`."""
 

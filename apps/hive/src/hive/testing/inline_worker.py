@@ -25,14 +25,15 @@ from hive_contracts.spawning import Launch, Process
 from hive_contracts.states import TaskState
 from hive_process.spawner import GuardedSpawner
 from hive_store import Line, QueenStore, WorkerStore
-from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.claiming import Watermarks
+from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.metrics import Metrics
 from hive_worker.executors import Executors
 from hive_worker.settings import WorkerSettings
 from hive_worker.workbench import Surroundings, Workbench
 
-__all__ = ["LEASE", "InlineWorker", "claim_one"]
+__all__ = ["LEASE", "InlineWorker"]
 
 LEASE: Final = timedelta(days=1)
 """Nothing renews it, and a person may take their time at a breakpoint."""
@@ -99,8 +100,9 @@ class InlineWorker:
             queue: of this queue alone; None for any, in the order of their names.
         """
         await self._claims.sweep_due(batch_size=DUE_AT_ONCE)
-        for name in await self._queues() if queue is None else [queue]:
-            bundle = await claim_one(self._claims, name, watermarks=Watermarks())
+        await grant_all(self._claims, batch_size=DUE_AT_ONCE)
+        for name in await self._lines(queue):
+            bundle = await self._claims.claim_one(name, lease=LEASE, watermarks=Watermarks())
             if bundle is not None:
                 granted = await self._store.accept([bundle.lease_id], lease=LEASE)
                 [leased] = await self._store.tasks_of(granted)
@@ -108,9 +110,15 @@ class InlineWorker:
                 return leased.task.id
         return None
 
-    async def _queues(self) -> list[str]:
+    async def _lines(self, queue: str | None) -> list[str]:
+        """Return where tasks may be queued. This worker is taken to have whatever they need."""
+        needing = await self._store.lines(None if queue is None else [queue], None)
+        if queue is not None:
+            return [queue, *needing]
         counts = await self._claims.count_open()
-        return sorted(each.queue for each in counts if each.state is TaskState.QUEUED)
+        # A blocked task may wait for a limit, and is then claimed from that limit's line.
+        due = (TaskState.QUEUED, TaskState.BLOCKED)
+        return sorted({each.queue for each in counts if each.state in due}) + needing
 
     async def _run(self, leased: LeasedTask) -> None:
         self._bench.holdings.take(leased.task.lease_id, {leased.task.id})
@@ -137,13 +145,3 @@ def _bench(store: WorkerStore, executors: Executors, bus: Bus) -> Workbench:
     )
     bench.proof.move(clock.seconds())
     return bench
-
-
-async def claim_one(
-    claims: QueenStore, queue: str, *, watermarks: Watermarks
-) -> ClaimedBundle | None:
-    """Claim the next task of a queue behind the watermarks, alone in a lease of a day."""
-    bundles = await claims.claim(
-        queue, limit=1, lease=LEASE, bundle_size=1, worker_count=1, watermarks=watermarks
-    )
-    return next(iter(bundles), None)

@@ -3,9 +3,10 @@
 from typing import Final
 from uuid import uuid4
 
-from hive.testing.inline_worker import LEASE, claim_one
+from hive.testing.inline_worker import LEASE
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
+from hive_contracts.labels import joined, line_of
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store import QueenStore, TaskStore, WorkerStore
@@ -40,7 +41,8 @@ async def _begin(queen: QueenStore, tasks: TaskStore, record: TaskRecord) -> Non
     worker = WorkerStore(WorkerId(uuid4()), accepts=tasks.line, finishes=tasks.line)
     watermarks = Watermarks()
     ahead: list[LeaseId] = []
-    while bundle := await claim_one(queen, record.queue, watermarks=watermarks):
+    line = line_of(record.queue, joined(record.needs))
+    while bundle := await queen.claim_one(line, lease=LEASE, watermarks=watermarks):
         if bundle.last_id == record.id:
             await worker.accept([bundle.lease_id], lease=LEASE)
             await worker.start([(record.id, bundle.lease_id)])

@@ -33,7 +33,7 @@ select l.id as granted_id, l.queen_id, l.open,
        t.id, t.lease_id, t.kind, t.queue, t.payload, t.claims - t.given_back as attempt, t.failures,
        t.given_back, t.max_attempts, t.timeout, t.goes_alone or t.max_losses = 0 as writes_start,
        date_part('epoch', l.granted_at - greatest(t.run_at, t.created_at)) as enqueued_seconds,
-       t.cancel_requested_at is not null as is_cancelled
+       t.retry, t.silence_timeout, t.cancel_requested_at is not null as is_cancelled
 from taken l
   left join hive.task t
     on cardinality(l.task_ids) = 1 and t.id = l.task_ids[1] and t.lease_id = l.id 

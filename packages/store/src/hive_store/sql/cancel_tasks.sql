@@ -21,13 +21,18 @@ changed as (
   set state = case when t.lease_id is null then 'cancelled' else t.state end,
       finished_at = case when t.lease_id is null then clock_timestamp() end,
       outcome = case when t.lease_id is null then 'cancelled' else t.outcome end,
+      waits_for_limit = null,
       cancel_requested_at = coalesce(t.cancel_requested_at, clock_timestamp())
   from open o
   where t.id = o.id
-  returning t.id, t.state, t.key, t.has_turn, o.was_requested
+  returning t.id, t.state, t.key, t.has_turn, t.is_gated, o.was_requested
 ),
 freed as (
-  insert into hive.key_wake (key) select distinct key from changed where has_turn and state = 'cancelled'
+  insert into hive.key_wake (key) select distinct key from changed where (has_turn or (key is not null and is_gated)) and state = 'cancelled'
+),
+awaited as (
+  insert into hive.dependency_wake (parent_id)
+  select unnest(hive.awaited(array(select id from changed where state = 'cancelled')))
 ),
 told as (
   insert into hive.event (type, task_id)

@@ -1,4 +1,4 @@
--- Lease up to $3 queued tasks of one queue to a queen, most urgent first, in bundles.
+-- Lease up to $3 queued tasks of one line of a queue to a queen, most urgent first, in bundles.
 --
 -- Claim order is (priority, run_at, id). The caller gives it as intervals of that order that may
 -- still hold tasks: everything in the first claim, later only what lies behind the watermark of each
@@ -15,6 +15,10 @@
 -- Payloads are not returned: a queen that froze while it read them would hold the rows, without a
 -- lease that could lapse.
 --
+-- Nothing is claimed of a queue that is paused, nor of one that a limit holds for: that is for
+-- `claim_limited_tasks`. Both are asked here, so that no queen needs to have heard of it. (An empty
+-- table each, once a claim.)
+--
 -- The move's guard is `candidate`, which holds the rows locked. Repeating it where they are written
 -- would let the planner read the whole of `task_claimable` there, instead of the primary key.
 --
@@ -28,6 +32,7 @@
 -- $8 after_run_ats     timestamptz[]
 -- $9 after_ids         bigint[]
 -- $10 last_priorities  smallint[]        ... and ends with this priority
+-- $11 needs            text              what the tasks need of their worker; '' for those that need nothing
 --
 -- returns: one row per lease and priority, with the last task in it
 -- moves:   queued -> dispatched (claim)
@@ -39,13 +44,15 @@ with candidate as materialized (
   cross join lateral (
     select id, kind, priority, run_at, goes_alone
     from hive.task
-    where queue = $2::text and state = 'queued'
+    where queue = $2::text and needs = $11::text and state = 'queued'
       and (priority, run_at, id) > (i.priority, i.run_at, i.id)
       and priority <= i.last_priority
     order by priority, run_at, id
     limit $3::integer
     for update skip locked
   ) t
+  where not exists (select from hive.queue where name = $2::text and is_paused)
+    and not exists (select from hive.usage_limit where scope <> 'queue' or target = $2::text)
   limit $3::integer
 ),
 placed as materialized (
@@ -66,8 +73,8 @@ part as materialized (
   ) p
 ),
 granted as (
-  insert into hive.lease (id, queen_id, queue, task_ids, open, expires_at)
-  select lease_id, $1::uuid, $2::text, array_agg(m.id order by priority, m.place), count(*),
+  insert into hive.lease (id, queen_id, queue, needs, task_ids, open, expires_at)
+  select lease_id, $1::uuid, $2::text, $11::text, array_agg(m.id order by priority, m.place), count(*),
          clock_timestamp() + make_interval(secs => $4::double precision)
   from part cross join lateral unnest(task_ids) with ordinality m (id, place)
   group by lease_id

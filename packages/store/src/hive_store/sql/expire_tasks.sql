@@ -15,14 +15,18 @@ with expired as materialized (
 ),
 changed as (
   update hive.task t
-  set state = 'cancelled', finished_at = clock_timestamp(), outcome = 'cancelled',
+  set state = 'cancelled', waits_for_limit = null, finished_at = clock_timestamp(), outcome = 'cancelled',
       error = 'it had expired before it could start'
   from expired
   where t.id = expired.id
-  returning t.id, t.key, t.has_turn, t.error
+  returning t.id, t.key, t.has_turn, t.is_gated, t.error
 ),
 freed as (
-  insert into hive.key_wake (key) select distinct key from changed where has_turn
+  insert into hive.key_wake (key) select distinct key from changed where has_turn or (key is not null and is_gated)
+),
+awaited as (
+  insert into hive.dependency_wake (parent_id)
+  select unnest(hive.awaited(array(select id from changed)))
 ),
 told as (
   insert into hive.event (type, task_id, reason) select 'cancelled', id, error from changed

@@ -7,6 +7,7 @@
 -- $5 created_from    timestamptz  this moment or later
 -- $6 created_before  timestamptz
 -- $7 ids             bigint[]
+-- $8 key             text
 --
 -- returns: one row per task, oldest first
 select id as task_id, row_to_json(t)::text as row
@@ -18,4 +19,5 @@ where ($1::text[] is null or state = any($1::text[]::hive.task_state[]))
   and ($5::timestamptz is null or created_at >= $5::timestamptz)
   and ($6::timestamptz is null or created_at < $6::timestamptz)
   and ($7::bigint[] is null or id = any($7::bigint[]))
+  and ($8::text is null or key = $8::text)
 order by id

@@ -16,7 +16,8 @@
 -- A thousand tasks may be of a thousand leases: sets are united and not joined here, so that it is
 -- never their square, whatever the planner believed when it made the plan.
 --
--- The end of a task that had the turn of its key wakes the key; whose turn it is then is for a later statement.
+-- The end of a task that had the turn of its key wakes the key, and that of one that others come after wakes
+-- these: what may happen then is for later statements.
 --
 -- $1 task_ids        bigint[]            each task once
 -- $2 lease_ids       uuid[]              the lease of each, in the same order
@@ -89,7 +90,7 @@ ended as (
   returning t.id, t.ended_lease as lease_id, t.state, t.claims,
             g.is_given_back and t.state in ('queued', 'scheduled') as is_given_back,
             t.claims - t.given_back + (g.is_given_back and t.state in ('queued', 'scheduled'))::integer as attempt,
-            t.outcome, t.error, t.worker_id, t.started_at, t.key
+            t.outcome, t.error, t.worker_id, t.started_at, t.run_at, t.key
 ),
 counted as materialized (
   select lease_id, (array_agg(queen_id) filter (where queen_id is not null))[1] as queen_id, sum(open)::integer as open
@@ -108,14 +109,19 @@ shrunk as (
   update hive.lease l set open = c.open from counted c where l.id = c.lease_id and c.open > 0
 ),
 kept as (
-  insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at)
-  select id, claims, attempt, outcome, error, worker_id, lease_id, started_at
+  insert into hive.attempt (task_id, claim, attempt, outcome, error, worker_id, lease_id, started_at, again_at)
+  select id, claims, attempt, outcome, error, worker_id, lease_id, started_at,
+         case when state = 'scheduled' then run_at end
   from ended
   where state in ('scheduled', 'queued')
 ),
 freed as (
   insert into hive.key_wake (key)
   select distinct key from ended where key is not null and state in ('succeeded', 'failed', 'cancelled')
+),
+awaited as (
+  insert into hive.dependency_wake (parent_id)
+  select unnest(hive.awaited(array(select id from ended where state in ('succeeded', 'failed', 'cancelled'))))
 ),
 told as (
   insert into hive.event (type, task_id, attempt, reason)

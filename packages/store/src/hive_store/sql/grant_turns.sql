@@ -6,6 +6,9 @@
 -- wakes it again. Two queens that grant one key at once collide on the unique index: the second is
 -- refused as a whole, and tries again with fewer.
 --
+-- A head that waits for tasks that it comes after keeps its place, and the turn stays free until they have
+-- ended: that wakes the key again.
+--
 -- What is granted is due from now on: it comes behind the watermarks of the claims, which then need not
 -- look back for it.
 --
@@ -26,13 +29,13 @@ head as materialized (
   select n.id
   from (select distinct key from taken) k
     cross join lateral (
-      select t.id, t.key
+      select t.id, t.key, t.is_gated
       from hive.task t
       where t.key is not null and (t.key, t.id) > (k.key, 0) and t.state = 'blocked' and not t.has_turn
       order by t.key, t.id
       limit 1
     ) n
-  where n.key = k.key
+  where n.key = k.key and n.is_gated is not true
     and (select r.id from hive.task r where r.key = k.key and r.has_turn and r.finished_at is null limit 1) is null
 ),
 granted as (

@@ -7,7 +7,7 @@
 -- $2 living_seconds  double precision  whoever was not seen within this time is silent
 --
 -- returns: one row per lease
-select l.id, l.queue, l.open, l.accepted_at is null as is_unaccepted, cardinality(l.task_ids) as size,
+select l.id, l.queue, l.needs, l.open, l.accepted_at is null as is_unaccepted, cardinality(l.task_ids) as size,
        l.accepted_at is not null
          and coalesce(w.seen_at < statement_timestamp() - make_interval(secs => $2::double precision)
                       or cardinality(w.queues) = 0, true)

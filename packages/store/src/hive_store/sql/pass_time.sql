@@ -14,9 +14,12 @@ with moved_task as (
   set created_at = created_at - $1::interval,
       run_at = case when run_at >= $2::timestamptz then run_at else run_at - $1::interval end,
       expires_at = expires_at - $1::interval,
+      parked_at = parked_at - $1::interval,
+      parked_run_at = case when parked_run_at >= $2::timestamptz then parked_run_at else parked_run_at - $1::interval end,
       started_at = started_at - $1::interval,
       finished_at = finished_at - $1::interval,
-      cancel_requested_at = cancel_requested_at - $1::interval
+      cancel_requested_at = cancel_requested_at - $1::interval,
+      raised_at = raised_at - $1::interval
 ),
 moved_unique_key as (
   update hive.unique_key
@@ -31,7 +34,8 @@ moved_lease as (
 moved_attempt as (
   update hive.attempt
   set started_at = started_at - $1::interval,
-      ended_at = ended_at - $1::interval
+      ended_at = ended_at - $1::interval,
+      again_at = again_at - $1::interval
 ),
 moved_output as (
   update hive.output
@@ -40,7 +44,8 @@ moved_output as (
 moved_worker as (
   update hive.worker
   set started_at = started_at - $1::interval,
-      seen_at = seen_at - $1::interval
+      seen_at = seen_at - $1::interval,
+      stuck_since = stuck_since - $1::interval
 ),
 moved_queen as (
   update hive.queen
@@ -50,6 +55,31 @@ moved_queen as (
 moved_audit as (
   update hive.audit
   set at = at - $1::interval
+),
+moved_subscriber as (
+  update hive.subscriber
+  set held_until = held_until - $1::interval
+),
+moved_webhook as (
+  update hive.webhook
+  set created_at = created_at - $1::interval,
+      due_at = due_at - $1::interval,
+      failing_since = failing_since - $1::interval,
+      paused_at = paused_at - $1::interval,
+      held_until = held_until - $1::interval
+),
+moved_webhook_delivery as (
+  update hive.webhook_delivery
+  set created_at = created_at - $1::interval,
+      ended_at = ended_at - $1::interval
+),
+moved_pause as (
+  update hive.queue
+  set paused_at = paused_at - $1::interval
+),
+moved_limit as (
+  update hive.usage_limit
+  set refilled_at = refilled_at - $1::interval
 ),
 moved_term as (
   update hive.term

@@ -3,7 +3,9 @@
 -- Tasks are looked at in the order of their ids, from a place on. Ids rise with time, so no index on
 -- `finished_at` is needed, which would cost every finish (docs/decisions/0007): a walk is over at the
 -- first page on which no task was submitted long enough ago. A task that another transaction holds is
--- left for the next walk, and so is one that was revived in the meantime.
+-- left for the next walk, and so is one that was revived in the meantime. One that an unfinished task comes after
+-- stays for as long as that may want its result; it is asked once more when the tasks are locked, since a task
+-- may have been submitted to come after one of them.
 --
 -- The first rule that fits a task says how long it is kept; one that no rule fits is kept for ever.
 --
@@ -49,12 +51,19 @@ due as materialized (
     ) r
   where l.finished_at <= (select shortest from cutoff)  -- or no rule need be looked at
     and l.finished_at <= coalesce($8::timestamptz, statement_timestamp()) - make_interval(secs => r.keep_seconds)
-    -- Here belongs, one condition each, what keeps a task that something unfinished still needs.
+    -- What keeps a task that something unfinished still needs, one condition each.
+    and (
+      select d.child_id
+      from hive.dependency d cross join lateral (select finished_at from hive.task where id = d.child_id limit 1) c
+      where d.parent_id = l.id and c.finished_at is null
+      limit 1) is null
 ),
 sized as materialized (
   select due.*,
          1 + (select count(*) from hive.attempt a where a.task_id = due.id)
-           + (select count(*) from hive.output o where o.task_id = due.id) as rows
+           + (select count(*) from hive.output o where o.task_id = due.id)
+           + (select count(*) from hive.dependency d where d.child_id = due.id)
+           + (select count(*) from hive.dependency d where d.parent_id = due.id) as rows
   from due
 ),
 taken as materialized (
@@ -62,13 +71,19 @@ taken as materialized (
   from (select *, sum(rows) over (order by id) as rows_so_far from sized) s
   where rows_so_far <= $3::integer or rows_so_far = rows
 ),
-held as materialized (
+locked as materialized (
   select id
   from hive.task
   where not $9::boolean and id = any(array(select id from taken))
     and finished_at <= (select shortest from cutoff)
   order by id
   for update skip locked
+),
+needed as materialized (
+  select hive.needed(array(select id from locked)) as ids
+),
+held as materialized (
+  select id from locked where id <> all((select ids from needed)::bigint[])
 ),
 gone as (
   delete from hive.task where id = any(array(select id from held)) returning id
@@ -78,6 +93,12 @@ gone_attempts as (
 ),
 gone_output as (
   delete from hive.output where task_id = any(array(select id from held))
+),
+gone_edges_of_parents as (
+  delete from hive.dependency where parent_id = any(array(select id from held))
+),
+gone_edges_of_children as (
+  delete from hive.dependency where child_id = any(array(select id from held))
 ),
 went as materialized (
   select id, queue, state, due_at from taken where $9::boolean or id in (select id from gone)

@@ -1,6 +1,7 @@
 -- Queue up to $1 scheduled tasks whose time has come, the longest due first.
 --
--- A task with a key that has not had the turn takes its place in the line of its key: by its id.
+-- A task with a key that has not had the turn takes its place in the line of its key: by its id. One that
+-- comes after tasks that have not ended waits for them.
 --
 -- The guard is `due`, which holds the rows locked; repeated where they are written, it would let the
 -- planner read the whole of `task_due` there, instead of the primary key.
@@ -19,13 +20,14 @@ with due as materialized (
 ),
 changed as (
   update hive.task t
-  set state = (case when t.has_turn is false then 'blocked' else 'queued' end)::hive.task_state
+  set state = (case when t.has_turn is false or t.is_gated then 'blocked' else 'queued' end)::hive.task_state,
+      parked_at = null, parked_reason = null, parked_run_at = null
   from due
   where t.id = due.id
   returning t.id, t.key, t.state
 ),
 woken as (
-  insert into hive.key_wake (key) select distinct key from changed where state = 'blocked'
+  insert into hive.key_wake (key) select distinct key from changed where key is not null and state = 'blocked'
 )
 select (select count(*)::integer from changed) as count,
        (select extract(epoch from run_at - statement_timestamp())::double precision

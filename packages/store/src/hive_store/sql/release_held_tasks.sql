@@ -20,13 +20,13 @@ with held as materialized (
 ),
 changed as (
   update hive.task t
-  set state = (case when t.has_turn is false then 'blocked' else 'queued' end)::hive.task_state,
+  set state = (case when t.has_turn is false or t.is_gated then 'blocked' else 'queued' end)::hive.task_state,
       run_at = statement_timestamp()
   from held
   where t.id = held.id
   returning t.id, t.key, t.state
 ),
 woken as (
-  insert into hive.key_wake (key) select distinct key from changed where state = 'blocked'
+  insert into hive.key_wake (key) select distinct key from changed where key is not null and state = 'blocked'
 )
 select id, pg_notify('hive_queued', '') from changed order by id

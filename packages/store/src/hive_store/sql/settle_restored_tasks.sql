@@ -52,6 +52,10 @@ freed as (
   insert into hive.key_wake (key)
   select distinct key from changed where key is not null and state in ('succeeded', 'failed', 'cancelled')
 ),
+awaited as (
+  insert into hive.dependency_wake (parent_id)
+  select unnest(hive.awaited(array(select id from changed where state in ('succeeded', 'failed', 'cancelled'))))
+),
 told as (
   insert into hive.event (type, task_id, attempt, reason)
   select (case state when 'queued' then 'released' else state::text end)::hive.event_type, id, attempt, error

@@ -1,7 +1,8 @@
 -- Add tasks of which some have conditions: they wait for more than their time.
 --
 -- As `submit_tasks`, which the others take because it costs them less. Conditions come as one JSON
--- object a task, of the fields named below.
+-- object a task, of the fields named below. `after` holds ids of tasks that are there, `after_places` places
+-- (from 1) of tasks among those given.
 --
 -- $1 kinds           text[]
 -- $2 payloads        text[]         JSON; as many as there are tasks
@@ -34,7 +35,8 @@ with given as materialized (
     order by place
   ) g
     cross join lateral jsonb_to_record(coalesce(g.conditions, '{}')::jsonb) as c (
-      key text, expires_at timestamptz, unique_key text, unique_for text
+      key text, expires_at timestamptz, unique_key text, unique_for text, retry text, after bigint[],
+      after_places integer[], if_parent_fails hive.if_parent_fails, silence_timeout interval, needs text
     )
 ),
 named as (
@@ -67,20 +69,39 @@ chosen as materialized (
 ),
 added as (
   insert into hive.task (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name,
-                         key, has_turn, expires_at, unique_key,
+                         key, has_turn, expires_at, unique_key, retry, silence_timeout, is_gated, needs,
                          state)
   overriding system value
   select id, coalesce(kind, ($1::text[])[1]), payload::jsonb, coalesce(queue, ($3::text[])[1]),
          coalesce(priority, ($4::smallint[])[1]), coalesce(run_at, statement_timestamp()),
          coalesce(max_attempts, ($6::integer[])[1]), coalesce(max_losses, ($7::integer[])[1]), timeout, group_name,
-         key, case when key is not null then false end, expires_at, unique_key,
+         key, case when key is not null then false end, expires_at, unique_key, retry, silence_timeout,
+         case when after is not null or after_places is not null then true end,
+         coalesce(needs, ''),
          (case when run_at > statement_timestamp() then 'scheduled'
-               when key is not null then 'blocked'
+               when key is not null or after is not null or after_places is not null then 'blocked'
                else 'queued' end)::hive.task_state
   from chosen
   where is_new
   order by place
   returning id, key, state
+),
+numbered as materialized (
+  select array_agg(id order by place) as ids from chosen
+),
+edge as (
+  insert into hive.dependency (child_id, parent_id, if_parent_fails, is_open)
+  select c.id, p.parent_id, coalesce(c.if_parent_fails, 'cancel'), true
+  from chosen c
+    cross join numbered n
+    cross join lateral (
+      select unnest(c.after) union select n.ids[place] from unnest(c.after_places) as a (place)
+    ) as p (parent_id)
+  where c.is_new and (c.after is not null or c.after_places is not null)
+),
+looked_at as (
+  insert into hive.dependency_wake (child_id)
+  select id from chosen where is_new and (after is not null or after_places is not null)
 ),
 woken as (
   insert into hive.key_wake (key) select distinct key from added where key is not null and state = 'blocked'

@@ -1,0 +1,1 @@
+"""What people do to queues and limits from the command line."""

@@ -1,0 +1,67 @@
+"""What a function may ask of its own task, and have follow it."""
+
+from datetime import timedelta
+
+import pytest
+
+from hive_calls import fetch_parents, read_parents, submit_on_success
+from hive_contracts.errors import UsageError
+from hive_contracts.execution import Executor
+from hive_contracts.ids import TaskId
+from hive_contracts.outcomes import Failed, Succeeded
+from hive_contracts.states import TaskState
+from hive_contracts.tasks import NewTask, ParentResult
+from hive_testkit.attempts import RecordingAttempt
+
+
+def attempt_at(function: str, *args: int) -> RecordingAttempt:
+    path = f"sample_functions:{function}"
+    return RecordingAttempt.of("call", {"function": path, "args": args})
+
+
+def parent(number: int, result: int) -> ParentResult:
+    return ParentResult(
+        id=TaskId(number),
+        state=TaskState.SUCCEEDED,
+        result=result,
+        is_left_out=False,
+        error=None,
+    )
+
+
+@pytest.mark.parametrize("function", ["total", "async_total"])
+async def test_a_function_learns_what_its_parents_returned(
+    executor: Executor, function: str
+) -> None:
+    attempt = attempt_at(function)
+    attempt.parent_results = [parent(1, 20), parent(2, 22)]
+    assert await executor.run(attempt) == Succeeded(42)
+    # The child that is used again speaks of its next task.
+    assert await executor.run(attempt_at(function)) == Succeeded(0)
+
+
+async def test_tasks_that_shall_follow_come_with_the_result(executor: Executor) -> None:
+    attempt = attempt_at("split", 2)
+    assert await executor.run(attempt) == Succeeded(2)
+    first, second, last = attempt.then
+    assert [task.payload for task in (first, second)] == [{"part": 0}, {"part": 1}]
+    assert list(last.after) == [first.name, second.name]
+
+    in_loop = attempt_at("async_split")
+    assert await executor.run(in_loop) == Succeeded(None)
+    assert in_loop.then == [NewTask(kind="command", timeout=timedelta(minutes=1))]
+
+
+async def test_who_asks_in_the_wrong_way_is_told_the_right_one(executor: Executor) -> None:
+    outcome = await executor.run(attempt_at("ask_in_the_wrong_way"))
+    assert isinstance(outcome, Failed)
+    assert "await fetch_parents()" in outcome.error
+
+
+async def test_outside_of_a_task_there_is_nobody_to_ask() -> None:
+    with pytest.raises(UsageError, match="no task runs here"):
+        read_parents()
+    with pytest.raises(UsageError, match="no task runs here"):
+        await fetch_parents()
+    with pytest.raises(UsageError, match="no task runs here"):
+        submit_on_success(NewTask(kind="call"))

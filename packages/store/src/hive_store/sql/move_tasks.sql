@@ -1,0 +1,11 @@
+-- Move tasks that nobody has to another queue; where they wait, they keep their priority and their time.
+--
+-- A task that another transaction holds is skipped; the caller asks again.
+--
+-- $1 task_ids  bigint[]
+-- $2 queue     text
+-- $3 actor     text  who; null for the database's user
+-- $4 host      text  where; null for the connection's address
+--
+-- returns: the tasks that are in that queue now
+select id from hive.move_tasks($1::bigint[], $2::text, $3::text, $4::text) as m (id)

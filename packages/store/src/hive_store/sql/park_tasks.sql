@@ -1,0 +1,14 @@
+-- Set waiting tasks aside, until a moment or until somebody lets them go on, and write down who did it.
+--
+-- A task that another transaction holds is skipped; the caller asks again.
+--
+-- $1 task_ids  bigint[]
+-- $2 until     timestamptz  null for as long as nobody unparks them
+-- $3 reason    text         null for none
+-- $4 actor     text
+-- $5 host      text
+--
+-- returns: the tasks that are parked now
+-- moves:   blocked -> scheduled (park), scheduled -> scheduled (park), queued -> scheduled (park)
+-- events:  parked
+select task_id as id from hive.park($1::bigint[], $2::timestamptz, $3::text, $4::text, $5::text)

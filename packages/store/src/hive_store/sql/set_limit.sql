@@ -1,0 +1,12 @@
+-- Limit how many tasks run at once, or how fast they start, from now on; a limit that is there is changed.
+--
+-- $1 scope        text              queue, kind or key
+-- $2 target       text              the name of a queue or a kind, or what keys begin with
+-- $3 max_running  integer           null for any number
+-- $4 rate         double precision  starts a second; null for any
+-- $5 burst        integer           starts at once; null for a second's worth
+-- $6 actor        text              who; null for the database's user
+-- $7 host         text              where; null for the connection's address
+--
+-- returns: nothing
+select hive.set_limit($1::text, $2::text, $3::integer, $4::double precision, $5::integer, $6::text, $7::text)

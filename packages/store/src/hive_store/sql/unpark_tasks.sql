@@ -1,0 +1,12 @@
+-- Let parked tasks go on, now or when they were scheduled for before, and write down who did it.
+--
+-- A task that another transaction holds is skipped; the caller asks again.
+--
+-- $1 task_ids  bigint[]
+-- $2 actor     text
+-- $3 host      text
+--
+-- returns: the tasks that were parked, and the state each is in now
+-- moves:   scheduled -> queued (fall_due), scheduled -> blocked (line_up)
+-- events:  unparked
+select task_id as id, new_state as state from hive.unpark($1::bigint[], $2::text, $3::text)
