@@ -9,6 +9,8 @@ from folders import bert_folder, plain_folder
 from hive.completing import models
 from hive_testkit.console import Console
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from hive_contracts.errors import ConfigurationError
-from hive_contracts.execution import Tools
 from hive_generation.models import Models
 from hive_generation.settings import InferenceSettings
 from hive_inference.errors import LostError, UnknownModelError, WeightsError
 from hive_inference.messages import Embed, Ended, Generate, Sampling
 from hive_telemetry.metrics import Metrics
-from hive_testkit.trial import NoSpawner
 from hive_testkit.waiting import until
 
 OpenModels = Callable[..., AbstractAsyncContextManager[Models]]
 ENDLESS = 10**9
+PATIENCE_SECONDS = 60
 
 
 def ask(seed: int = 0, *, model: str = "gpt", max_tokens: int = 30) -> Generate:
@@ -67,7 +66,9 @@ async def test_what_is_done_is_counted_by_model(open_models: OpenModels, metrics
             await anext(running)
             async with asyncio.TaskGroup() as group:
                 group.create_task(told(models, ask()))
-                await until(lambda: models.states()["gpt"].waiting == 1)
+                await until(
+                    lambda: models.states()["gpt"].waiting == 1, within_seconds=PATIENCE_SECONDS
+                )
                 value = metrics.value
                 assert value("hive_model_requests", model="gpt", state="running") == 1
                 assert value("hive_model_requests", model="gpt", state="waiting") == 1
@@ -92,7 +93,7 @@ async def test_a_model_that_nobody_asks_for_is_let_go_and_comes_back(open_models
                 await anext(running)
             assert len(children() - before) == 1
         first, _ = await told(models, ask())
-        await until(lambda: children() == before)
+        await until(lambda: children() == before, within_seconds=PATIENCE_SECONDS)
         assert models.states() == {}
         assert (await told(models, ask()))[0] == first
 
@@ -107,7 +108,9 @@ async def test_a_dead_process_costs_its_running_requests_alone(
             async with aclosing(models.generate(ask(max_tokens=ENDLESS))) as running:
                 await anext(running)
                 waiting = group.create_task(told(models, ask()))
-                await until(lambda: models.states()["gpt"].waiting == 1)
+                await until(
+                    lambda: models.states()["gpt"].waiting == 1, within_seconds=PATIENCE_SECONDS
+                )
                 (child,) = children() - before
                 os.kill(child, signal.SIGKILL)
                 with pytest.raises(LostError, match="gone"):
@@ -129,6 +132,15 @@ async def test_who_gives_up_waiting_for_a_model_does_not_take_it_from_others(
         text, _ = await patient
         assert impatient.cancelled()
         assert text
+
+
+async def test_without_processes_a_thread_of_the_worker_does_it(open_models: OpenModels):
+    before = children()
+    async with open_models(processes=0) as models:
+        text, ended = await told(models, ask())
+        assert (len(text), ended.tokens_out) == (30, 30)
+        assert children() == before
+        assert models.states()["gpt"].room == 32
 
 
 async def test_an_unknown_model_is_named_with_those_there_are(open_models: OpenModels):
@@ -157,11 +169,6 @@ async def test_what_fails_inside_comes_out_as_it_is(open_models: OpenModels):
 
     with pytest.raises(ConfigurationError, match="mine"):
         await serve()
-
-
-def test_who_has_no_models_to_share_says_so():
-    with pytest.raises(ConfigurationError, match="has no Models to share"):
-        Tools(spawner=NoSpawner()).shared_of(Models)
 
 
 UNUSED = """
