@@ -1,0 +1,1 @@
+"""Text generation and sentence embeddings in pure numpy; knows nothing of tasks."""

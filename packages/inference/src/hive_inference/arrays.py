@@ -1,0 +1,44 @@
+"""What arrays are called here.
+
+Axis names, used in every signature of this package:
+
+    R  rows: positions or sequences that go through a layer together
+    B  sequences in a batch             S  slots: sequences that a cache has room for
+    T  positions in the new input       C  positions that a cache has room for (the context)
+    H  heads of queries                 G  heads of keys and values, H a multiple of G
+    D  width of one head                E  width of the model
+    F  width of the feed-forward layer  V  size of the vocabulary
+    L  layers                           K, N  inputs and outputs of a linear layer
+"""
+
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ALIGNMENT_BYTES", "F32", "F64", "I64", "Bool", "aligned_empty", "aligned_zeros"]
+
+F32: TypeAlias = npt.NDArray[np.float32]
+F64: TypeAlias = npt.NDArray[np.float64]
+I64: TypeAlias = npt.NDArray[np.int64]
+Bool: TypeAlias = npt.NDArray[np.bool_]
+
+ALIGNMENT_BYTES: Final = 64
+"""A cache line, and the widest vector register (AVX-512)."""
+
+
+def aligned_empty(*shape: int) -> F32:
+    """Return an array that begins on a cache line, its values undefined."""
+    count = 1
+    for length in shape:
+        count *= length
+    raw = np.empty(count * 4 + ALIGNMENT_BYTES, dtype=np.uint8)
+    skipped = -raw.ctypes.data % ALIGNMENT_BYTES
+    return raw[skipped : skipped + count * 4].view(np.float32).reshape(shape)
+
+
+def aligned_zeros(*shape: int) -> F32:
+    """Return an array of zeros that begins on a cache line."""
+    array = aligned_empty(*shape)
+    array.fill(0.0)
+    return array

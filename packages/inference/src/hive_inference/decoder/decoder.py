@@ -1,0 +1,265 @@
+"""The decoder: every sequence a token further, or one sequence by a piece of its prompt.
+
+A token's logits are the same to the last bit whatever slot its sequence has and whatever others
+are in the batch, with one BLAS thread:
+
+- linear layers go ways that give a row the same bits for every number of rows (`kernels.linear`);
+- attention is a product of one row for each sequence and head, over columns that are hidden beyond
+  the sequence's end: their weights are exactly 0, and adding 0 changes no bit (`kernels.softmax`);
+- a prompt goes through alone, in pieces of `piece` tokens that begin where it begins.
+
+Everything that a step writes lies in buffers that are made once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hive_inference.arrays import F32, I64, aligned_empty, aligned_zeros
+from hive_inference.decoder.cache import Cache
+from hive_inference.decoder.rotary import Rotation
+from hive_inference.decoder.shape import Activation, DecoderShape, Positions
+from hive_inference.kernels.gated import gate_with_silu
+from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
+from hive_inference.kernels.linear import Linear, Plan, row_steps
+from hive_inference.kernels.norms import normalise
+from hive_inference.kernels.softmax import exponentiate
+from hive_inference.weights import Weights
+
+__all__ = ["PIECE", "Decoder", "layer_sizes"]
+
+PIECE = 32
+"""Tokens of a prompt that go through together: the others wait for no more than these."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    qkv: Linear
+    out: Linear
+    up: Linear
+    down: Linear
+
+
+def layer_sizes(shape: DecoderShape) -> set[tuple[int, int]]:
+    """Return (inputs, outputs) of every linear layer, for which plans are needed."""
+    return {
+        (shape.width, shape.fused_width),
+        (shape.query_width, shape.width),
+        (shape.width, shape.up_width),
+        (shape.feed_forward, shape.width),
+        (shape.width, shape.vocabulary),
+    }
+
+
+class Decoder:
+    """A decoder with its slots. Not for several threads at once."""
+
+    def __init__(
+        self,
+        folded: Weights,
+        shape: DecoderShape,
+        *,
+        slots: int,
+        plans: Mapping[tuple[int, int], Plan],
+    ) -> None:
+        """Take weights as `folding` makes them.
+
+        Args:
+            folded: the weights.
+            shape: their sizes.
+            slots: sequences that there is room for.
+            plans: for each of `layer_sizes`, a plan for max(slots, PIECE) rows.
+
+        Raises:
+            WeightsError: a tensor is missing or has another shape.
+        """
+        self.shape = shape
+        self.cache = Cache(shape, slots)
+        self._plans = plans
+        self._embedding = folded.take("embedding", shape.vocabulary, shape.width)
+        self._positions: F32 | None = None
+        if shape.positions is Positions.LEARNED:
+            self._positions = folded.take("positions", shape.context, shape.width)
+        self._rotation: Rotation | None = None
+        if shape.positions is Positions.ROTARY:
+            self._rotation = Rotation(
+                context=shape.context, head_width=shape.head_width, base=shape.rotary_base
+            )
+        self._layers = [self._layer(folded, f"layers.{i}") for i in range(shape.layers)]
+        self._head = self._linear(folded, "head", shape.width, shape.vocabulary)
+        self._make_buffers(row_steps(max(slots, PIECE))[-1])
+
+    def decode(self, tokens: I64) -> F32:
+        """Append a token to each of the first sequences; return what may come next.
+
+        Shapes:
+            tokens: (R,), for slots 0 to R - 1
+            returns: (R, V), overwritten by the next call
+
+        Raises:
+            ValueError: the context of one of the sequences is full.
+        """
+        rows = len(tokens)
+        positions = self.cache.extend_first(rows)
+        horizon = self.cache.horizon(rows)
+        x = self._enter(tokens, positions)
+        turns = self._rotation.at(positions) if self._rotation else None
+        places = np.arange(rows)
+        for number, layer in enumerate(self._layers):
+            heads = self._project(layer, rows, turns)
+            keys, values = self.cache.keys[number], self.cache.values[number]
+            keys[places, :, positions] = heads[:, self.shape.heads : -self.shape.kv_heads]
+            values[places, :, positions] = heads[:, -self.shape.kv_heads :]
+            self._attend_each(heads, keys[:rows, :, :horizon], values[:rows, :, :horizon])
+            self._finish(layer, rows, x)
+        return self._logits(rows)
+
+    def prefill(self, slot: int, tokens: I64) -> F32:
+        """Append a piece of a prompt to one sequence; return what may come after its last token.
+
+        Shapes:
+            tokens: (T,), 1 to PIECE of them
+            returns: (V,), overwritten by the next call
+
+        Raises:
+            ValueError: the context would overflow.
+        """
+        count = len(tokens)
+        start = int(self.cache.lengths[slot])
+        self.cache.extend(slot, count)
+        positions = np.arange(start, start + count)
+        x = self._enter(tokens, positions)
+        turns = self._rotation.at(positions) if self._rotation else None
+        for number, layer in enumerate(self._layers):
+            heads = self._project(layer, count, turns)
+            keys, values = self.cache.keys[number, slot], self.cache.values[number, slot]
+            new = heads.swapaxes(0, 1)
+            keys[:, start : start + count] = new[self.shape.heads : -self.shape.kv_heads]
+            values[:, start : start + count] = new[-self.shape.kv_heads :]
+            self._attend_causally(heads, keys[:, : start + count], values[:, : start + count])
+            self._finish(layer, count, x)
+        x[0] = x[count - 1]
+        return self._logits(1)[0]
+
+    def _layer(self, folded: Weights, name: str) -> _Layer:
+        shape = self.shape
+        return _Layer(
+            qkv=self._linear(folded, f"{name}.qkv", shape.width, shape.fused_width),
+            out=self._linear(folded, f"{name}.out", shape.query_width, shape.width),
+            up=self._linear(folded, f"{name}.up", shape.width, shape.up_width),
+            down=self._linear(folded, f"{name}.down", shape.feed_forward, shape.width),
+        )
+
+    def _linear(self, folded: Weights, name: str, inputs: int, outputs: int) -> Linear:
+        bias = folded.take(f"{name}.bias", outputs) if f"{name}.bias" in folded else None
+        weight = folded.take(f"{name}.weight", inputs, outputs)
+        return Linear(weight, bias, self._plans[inputs, outputs])
+
+    def _make_buffers(self, rows: int) -> None:
+        # Zeros: rows that only fill up a product must hold numbers.
+        shape = self.shape
+        self._x = aligned_zeros(rows, shape.width)
+        self._normal = aligned_zeros(rows, shape.width)
+        self._fused = aligned_zeros(rows, shape.fused_width)
+        self._attended = aligned_zeros(rows, shape.query_width)
+        self._up = aligned_zeros(rows, shape.up_width)
+        self._gated = aligned_zeros(rows, shape.feed_forward)
+        self._added = aligned_zeros(rows, shape.width)
+        self._output = aligned_zeros(rows, shape.vocabulary)
+        self._lengths = aligned_zeros(rows)
+        self._scratch = aligned_empty(128, shape.feed_forward)
+        columns = self.cache.hidden.shape[1]
+        self._scores = aligned_empty(rows * shape.heads * columns)
+        self._sums = aligned_empty(rows * shape.heads, 1)
+
+    def _enter(self, tokens: I64, positions: I64) -> F32:
+        x = self._x[: len(tokens)]
+        np.take(self._embedding, tokens, axis=0, out=x, mode="clip")
+        if self._positions is not None:
+            x += self._positions[positions]
+        return x
+
+    def _project(self, layer: _Layer, rows: int, turns: tuple[F32, F32] | None) -> F32:
+        """Return queries, keys and values of the new positions, (R, H + 2 G, D)."""
+        shape = self.shape
+        self._normalise(rows)
+        layer.qkv(self._normal, self._fused, rows)
+        heads = self._fused[:rows].reshape(rows, -1, shape.head_width)
+        if turns is not None and self._rotation is not None:
+            self._rotation.turn(heads[:, : shape.heads + shape.kv_heads], turns)
+        return heads
+
+    def _attend_each(self, heads: F32, keys: F32, values: F32) -> None:
+        """Attend with one new position of each sequence.
+
+        Shapes:
+            heads: (R, H + 2 G, D), the queries first
+            keys, values: (R, G, T, D), T a horizon
+        """
+        rows, groups, horizon, width = keys.shape
+        shared = self.shape.heads // groups
+        queries = heads[:, : self.shape.heads].reshape(rows, groups, shared, 1, width)
+        scores = self._scores[: rows * self.shape.heads * horizon]
+        # A product of one row for each head, also where heads share keys: its bits do not depend on
+        # how many columns there are, which is not so of products of several rows.
+        np.matmul(
+            queries,
+            keys[:, :, None].swapaxes(-1, -2),
+            out=scores.reshape(rows, groups, shared, 1, horizon),
+        )
+        by_row = scores.reshape(rows, self.shape.heads, horizon)
+        by_row += self.cache.hidden[:rows, None, :horizon]
+        sums = self._sums[: rows * self.shape.heads]
+        exponentiate(scores.reshape(-1, horizon), sums)
+        attended = self._attended[:rows].reshape(rows, groups, shared, 1, width)
+        np.matmul(
+            scores.reshape(rows, groups, shared, 1, horizon), values[:, :, None], out=attended
+        )
+        attended /= sums.reshape(rows, groups, shared, 1, 1)
+
+    def _attend_causally(self, heads: F32, keys: F32, values: F32) -> None:
+        """Attend with several new positions of one sequence, each seeing those up to itself.
+
+        Shapes:
+            heads: (T, H + 2 G, D), the queries first
+            keys, values: (G, C, D), the cache first, then the new positions
+        """
+        count, (groups, total, width) = len(heads), keys.shape
+        shared = self.shape.heads // groups
+        queries = heads[:, : self.shape.heads].reshape(count, groups, shared, width)
+        scores: F32 = queries.transpose(1, 2, 0, 3) @ keys[:, None].swapaxes(-1, -2)
+        scores[..., ~np.tri(count, total, total - count, dtype=np.bool_)] = -np.inf
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=-1, keepdims=True)
+        attended = scores @ values[:, None]  # (G, H / G, T, D)
+        self._attended[:count] = attended.transpose(2, 0, 1, 3).reshape(count, -1)
+
+    def _finish(self, layer: _Layer, rows: int, x: F32) -> None:
+        """Take the rest of a layer, from what attention has found to the residual stream."""
+        layer.out(self._attended, self._added, rows)
+        x += self._added[:rows]
+        self._normalise(rows)
+        layer.up(self._normal, self._up, rows)
+        layer.down(self._activate(rows), self._added, rows)
+        x += self._added[:rows]
+
+    def _activate(self, rows: int) -> F32:
+        match self.shape.activation:
+            case Activation.GELU_TANH:
+                twice_gelu_tanh(self._up[:rows], self._scratch)
+            case Activation.GELU_ERF:
+                twice_gelu_erf(self._up[:rows], self._scratch)
+            case Activation.GATED_SILU:
+                gate_with_silu(self._up[:rows], self._gated[:rows])
+                return self._gated
+        return self._up
+
+    def _logits(self, rows: int) -> F32:
+        self._normalise(rows)
+        self._head(self._normal, self._output, rows)
+        return self._output[:rows]
+
+    def _normalise(self, rows: int) -> None:
+        normalise(self._x[:rows], self._normal[:rows], self._lengths[:rows], self.shape.epsilon)

@@ -1,0 +1,1 @@
+"""Encoders (BERT): texts of any length, side by side without padding, a vector for each."""

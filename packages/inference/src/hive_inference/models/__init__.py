@@ -1,0 +1,1 @@
+"""Models as others publish them: found by name, renamed, folded, and ready to run."""

@@ -1,0 +1,113 @@
+"""The next token of each sequence, drawn from its logits by its own stream of random numbers.
+
+A sequence has a Philox stream that its seed keys, and of it a number for each token; the token is
+where the number falls among the cumulated probabilities. So a seed gives the
+same text whatever else is in the batch. Every operation works row by row.
+
+Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox); Keskar et al.,
+CTRL, 2019, section 4.1 (repetition penalty); Holtzman et al., The Curious Case of Neural Text
+Degeneration, 2019, section 3.1 (top-p).
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from hive_inference.arrays import F32, F64, I64, Bool
+from hive_inference.messages import Sampling
+
+__all__ = ["Sampler", "choose"]
+
+_DRAWN_AT_ONCE: Final = 64
+"""Numbers: one by one, each would cost as much as all of these."""
+
+_BELOW_ONE: Final = 1.0 - 2.0**-40
+"""Keeps rounding from letting a number fall behind the last probability."""
+
+
+class Sampler:
+    """How one sequence goes on."""
+
+    def __init__(self, sampling: Sampling, *, vocabulary: int, prompt: Iterable[int]) -> None:
+        """Begin after `prompt`."""
+        self.sampling = sampling
+        self._stream = np.random.Generator(np.random.Philox(key=sampling.seed))
+        self._drawn: deque[float] = deque()
+        self._seen: Bool | None = None
+        if sampling.repetition_penalty != 1.0:
+            self._seen = np.zeros(vocabulary, np.bool_)
+            self._seen[list(prompt)] = True
+
+    def next_uniform(self) -> float:
+        """Return the next number, from 0 to just below 1."""
+        if not self._drawn:
+            self._drawn.extend((self._stream.random(_DRAWN_AT_ONCE) * _BELOW_ONE).tolist())
+        return self._drawn.popleft()
+
+    def filter(self, logits: F32) -> None:
+        """Take the temperature into account, and make impossible what must not be drawn.
+
+        Shapes:
+            logits: (V,), changed in place; of a temperature of 0 only the greatest counts
+        """
+        sampling = self.sampling
+        if self._seen is not None:
+            penalty = np.float32(sampling.repetition_penalty)
+            seen = logits[self._seen]
+            logits[self._seen] = np.where(seen > 0, seen / penalty, seen * penalty)
+        if sampling.temperature not in {0.0, 1.0}:
+            logits /= np.float32(sampling.temperature)
+        if sampling.top_k is not None and sampling.top_k < len(logits):
+            _keep_top_k(logits, sampling.top_k)
+        if sampling.top_p < 1.0:
+            _keep_top_p(logits, sampling.top_p)
+
+    def note(self, token: int) -> None:
+        """Remember that the sequence has `token` now."""
+        if self._seen is not None:
+            self._seen[token] = True
+
+
+def choose(samplers: Sequence[Sampler], logits: F32) -> list[int]:
+    """Return the next token of each sequence.
+
+    Shapes:
+        logits: (R, V), a row for each sampler; changed
+    """
+    for sampler, row in zip(samplers, logits, strict=True):
+        sampler.filter(row)
+    likeliest = logits.argmax(axis=1)
+    logits -= np.take_along_axis(logits, likeliest[:, None], axis=1)
+    np.exp(logits, out=logits)
+    cumulated: F64 = np.cumsum(logits, axis=1, dtype=np.float64)
+    uniforms = np.array([sampler.next_uniform() for sampler in samplers])
+    drawn: I64 = np.sum(cumulated <= (uniforms * cumulated[:, -1])[:, None], axis=1)
+    tokens = [
+        greedy if sampler.sampling.temperature == 0.0 else random
+        for sampler, greedy, random in zip(
+            samplers, likeliest.tolist(), drawn.tolist(), strict=True
+        )
+    ]
+    for sampler, token in zip(samplers, tokens, strict=True):
+        sampler.note(token)
+    return tokens
+
+
+def _keep_top_k(logits: F32, count: int) -> None:
+    """Keep the `count` greatest; of equal ones at the border, those of lower numbers."""
+    border = np.partition(logits, -count)[-count]
+    above = logits > border
+    level = np.flatnonzero(logits == border)[: count - int(above.sum())]
+    above[level] = True
+    logits[~above] = -np.inf
+
+
+def _keep_top_p(logits: F32, share: float) -> None:
+    """Keep the fewest of the likeliest that together have at least `share` of the probability."""
+    order = np.argsort(-logits, kind="stable")
+    weights: F32 = np.exp(logits[order] - logits[order[0]])
+    cumulated: F64 = np.cumsum(weights, dtype=np.float64)
+    kept = int(np.count_nonzero(cumulated < share * cumulated[-1])) + 1
+    logits[order[kept:]] = -np.inf
