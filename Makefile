@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage chaos bench docs lock licences audit ci clean
+.PHONY: help setup demo format check types layers test coverage chaos bench bench-inference docs lock licences audit ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -50,6 +50,9 @@ chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), or until TASK
 
 bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench $(ROWS)
+
+bench-inference: setup ## Measure the inference beside torch and the machine's limits; ROWS="lag memory" for some rows
+	@PYTHONPATH=tests/bench exec $(BIN)/python -m inference_bench $(ROWS)
 
 docs: setup ## Redraw what docs/ derives from code
 	$(BIN)/python tools/draw_lifecycle.py

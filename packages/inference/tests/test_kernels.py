@@ -1,15 +1,14 @@
 """Each kernel is what its plain form says, on arrays of any shape."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hive_inference.arrays import F32, aligned_empty
+from hive_inference.arrays import F32, aligned_empty, with_ones
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
-from hive_inference.kernels.linear import Linear, Plan, Way, multiply, row_steps, tune
+from hive_inference.kernels.linear import Linear, Plan, lay_out, multiply, tune
 from hive_inference.kernels.norms import layer_norm, normalise
-from hive_inference.kernels.softmax import exponentiate, softmax
+from hive_inference.kernels.softmax import LEAST_SUM, exponentiate, exponentiate_from
 from hive_inference.reference import kernels as plain
 
 shapes = st.tuples(st.integers(1, 150), st.integers(1, 96))
@@ -68,11 +67,17 @@ def test_layer_norm_is_the_formula(shape: tuple[int, int], seed: int):
 
 
 @given(shapes, seeds)
-def test_softmax_is_the_formula(shape: tuple[int, int], seed: int):
+def test_weights_over_their_sum_are_a_softmax(shape: tuple[int, int], seed: int):
     x = drawn(seed, *shape)
     expected = plain.softmax(x.astype(np.float64))
-    softmax(x)
-    np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-7)
+    sums = exponentiate_from(x, x.max(keepdims=True))
+    np.testing.assert_allclose(x / sums, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_row_far_below_another_shows_by_its_sum_that_it_wants_its_own_greatest():
+    far = np.array([[0.0, -1.0], [-90.0, -91.0]], np.float32)
+    assert exponentiate_from(far.copy(), far.max(keepdims=True)).min() < LEAST_SUM
+    assert exponentiate_from(far, far.max(axis=-1, keepdims=True)).min() > 1
 
 
 @given(st.integers(1, 9), st.integers(1, 200), st.integers(0, 9), seeds)
@@ -92,41 +97,57 @@ def test_columns_that_are_not_seen_change_no_bit_of_a_softmax(
     np.testing.assert_allclose(scores / sums, expected, rtol=1e-4, atol=1e-7)
 
 
-@given(st.integers(1, 70), st.integers(1, 6), st.integers(1, 16), seeds)
-def test_every_way_multiplies(inputs: int, blocks: int, width: int, seed: int):
-    x, weight = drawn(seed, 8, inputs), drawn(seed + 1, inputs, blocks * width)
-    expected = x.astype(np.float64) @ weight.astype(np.float64)
-    for way in (Way(), Way(block=width), Way(tile=2), Way(tile=4)):
-        out = np.full((8, blocks * width), np.nan, np.float32)
-        multiply(x, weight, out, way)
-        np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-3)
+plans = st.sampled_from([(1, 2), (1, 8), (2, 4), (3, 2), (3, 8)])
+
+
+@given(st.integers(1, 70), st.integers(1, 16), plans, st.booleans(), seeds)
+def test_every_plan_multiplies(
+    inputs: int, width: int, cut: tuple[int, int], has_bias: bool, seed: int
+):
+    panels, tile = cut
+    plan = Plan(panel=width, tile=tile)
+    weight, bias = drawn(seed, inputs, panels * width), drawn(seed + 1, panels * width)
+    folded = {"a.weight": weight, "a.bias": bias} if has_bias else {"a.weight": weight}
+    laid = lay_out({**folded, "b": bias}, {weight.shape: plan})
+    assert sorted(laid) == ["a.weight", "b"]
+    x = with_ones(8, inputs)
+    x[:, :-1] = drawn(seed + 2, 8, inputs)
+    expected = x[:, :-1].astype(np.float64) @ weight + (bias if has_bias else 0.0)
+    out = np.full((8, panels * width), np.nan, np.float32)
+    multiply(x, laid["a.weight"], out, plan)
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-3)
+    layer = Linear(laid["a.weight"], plan, x, out)
+    for rows in (1, 3, 8):
+        out.fill(np.nan)
+        layer(rows)
+        np.testing.assert_allclose(out[:rows], expected[:rows], rtol=1e-4, atol=1e-3)
 
 
 @settings(max_examples=10)
 @given(st.integers(1, 600), st.integers(1, 96), seeds)
 def test_a_row_has_the_same_bits_whatever_rows_it_is_with(inputs: int, outputs: int, seed: int):
-    plan = tune(inputs, outputs, row_steps(16))
+    plan = tune(inputs, outputs)
     assert plan.is_exact
-    layer = Linear(drawn(seed, inputs, outputs), drawn(seed + 1, outputs), plan)
+    folded = {"a.weight": drawn(seed, inputs, outputs), "a.bias": drawn(seed + 1, outputs)}
+    weight = lay_out(folded, {(inputs, outputs): plan})["a.weight"]
+    x, out = with_ones(64, inputs), aligned_empty(64, outputs)
+    layer = Linear(weight, plan, x, out)
     row = drawn(seed + 2, inputs)
     bits: set[bytes] = set()
-    for rows in (1, 2, 3, 5, 8, 13, 16):
-        x = drawn(rows, 16, inputs)
-        x[rows - 1] = row
-        out = aligned_empty(16, outputs)
-        layer(x, out, rows)
+    for rows in (1, 2, 3, 5, 8, 13, 32, 33, 64):
+        x[:, :-1] = drawn(rows, 64, inputs)
+        x[rows - 1, :-1] = row
+        layer(rows)
         bits.add(out[rows - 1].tobytes())
     assert len(bits) == 1
 
 
-def test_a_plan_takes_the_fastest_of_the_ways_that_agree():
-    clock = iter(float(tick) for tick in range(100_000))
-    plan = tune(64, 64, (2, 4), clock=lambda: next(clock))
-    assert [rows for rows, _ in plan.steps] == [2, 4]
-    # By this clock all ways are equally fast, so the first in order wins.
-    assert plan.step(3) == (4, Way())
+def test_of_plans_that_are_equally_fast_the_first_is_taken():
+    ticks = iter(range(1_000_000))
+    plan = tune(64, 64, clock=lambda: float(next(ticks)))
+    assert plan == Plan(panel=64, tile=2)
 
 
-def test_more_rows_than_a_plan_is_for_are_refused():
-    with pytest.raises(ValueError, match="for 4 rows, not 5"):
-        Plan(((4, Way()),), is_exact=True).step(5)
+def test_more_rows_than_a_tile_are_whole_tiles():
+    plan = Plan(panel=64, tile=8)
+    assert [plan.padded(rows) for rows in (1, 2, 3, 5, 8, 9, 17)] == [2, 2, 4, 8, 8, 16, 24]

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import pytest
 from decoders import GPT, LLAMA, make_decoder, random_weights
+from encoders import make_encoder
 
 from hive_inference.arrays import F32
 from hive_inference.decoder.shape import Activation, DecoderShape, Positions
-from hive_inference.encoder.encoder import Encoder
-from hive_inference.encoder.folding import fold, trained_shapes
+from hive_inference.encoder.folding import trained_shapes
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.models import bert
 from hive_inference.models.configuration import Configuration
@@ -122,8 +122,7 @@ def random_minilm() -> Mapping[str, F32]:
 
 
 def assert_vectors_agree(trained: Mapping[str, F32], shape: EncoderShape) -> None:
-    folded = fold(Weights(trained, described="MiniLM"), shape)
-    encoder = Encoder(Weights(folded, described="folded"), shape, max_tokens=512)
+    encoder = make_encoder(shape, trained)
     draw = np.random.default_rng(1)
     texts = [draw.integers(0, shape.vocabulary, n).tolist() for n in (128, 64, 64, 16, 5, 1)]
     for found, tokens in zip(encoder.encode(texts), texts, strict=True):

@@ -16,7 +16,16 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ALIGNMENT_BYTES", "F32", "F64", "I64", "Bool", "aligned_empty", "aligned_zeros"]
+__all__ = [
+    "ALIGNMENT_BYTES",
+    "F32",
+    "F64",
+    "I64",
+    "Bool",
+    "aligned_empty",
+    "aligned_zeros",
+    "with_ones",
+]
 
 F32: TypeAlias = npt.NDArray[np.float32]
 F64: TypeAlias = npt.NDArray[np.float64]
@@ -41,4 +50,16 @@ def aligned_zeros(*shape: int) -> F32:
     """Return an array of zeros that begins on a cache line."""
     array = aligned_empty(*shape)
     array.fill(0.0)
+    return array
+
+
+def with_ones(rows: int, width: int) -> F32:
+    """Return an array of zeros with a column of ones behind: what a layer with a bias takes.
+
+    Shapes:
+        returns: (rows, width + 1), each row beginning on a cache line
+    """
+    line = ALIGNMENT_BYTES // 4
+    array = aligned_zeros(rows, (width // line + 1) * line)[:, : width + 1]
+    array[:, width] = 1.0
     return array

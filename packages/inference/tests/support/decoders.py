@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hive_inference.arrays import F32
-from hive_inference.decoder.decoder import PIECE, Decoder, layer_sizes
+from hive_inference.decoder.decoder import Decoder, layer_sizes
 from hive_inference.decoder.folding import fold, trained_shapes
 from hive_inference.decoder.shape import Activation, DecoderShape, Norm, Positions
-from hive_inference.kernels.linear import Plan, row_steps, tune
+from hive_inference.kernels.linear import Plan, lay_out, tune
 from hive_inference.weights import Weights
 
 GPT = DecoderShape(
@@ -22,7 +22,7 @@ LLAMA = DecoderShape(
     norm=Norm.ROOT_MEAN_SQUARE, epsilon=1e-6,
 )  # fmt: skip
 
-_plans: dict[tuple[int, int, int], Plan] = {}
+_plans: dict[tuple[int, int], Plan] = {}
 
 
 def random_weights(shape: DecoderShape, seed: int = 0) -> Mapping[str, F32]:
@@ -45,13 +45,11 @@ def make_decoder(
     shape: DecoderShape, trained: Mapping[str, F32] | None = None, *, slots: int = 4
 ) -> Decoder:
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
-    rows = row_steps(max(slots, PIECE))
-    for inputs, outputs in layer_sizes(shape):
-        key = (inputs, outputs, rows[-1])
-        if key not in _plans:
-            _plans[key] = tune(inputs, outputs, rows)
-    plans = {size: _plans[*size, rows[-1]] for size in layer_sizes(shape)}
-    return Decoder(Weights(folded, described="folded"), shape, slots=slots, plans=plans)
+    for size in layer_sizes(shape) - _plans.keys():
+        _plans[size] = tune(*size)
+    plans = {size: _plans[size] for size in layer_sizes(shape)}
+    laid = Weights(lay_out(folded, plans), described="folded")
+    return Decoder(laid, shape, slots=slots, plans=plans)
 
 
 @st.composite

@@ -6,12 +6,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hive_inference.arrays import F32
-from hive_inference.encoder.encoder import Encoder
+from hive_inference.encoder.encoder import Encoder, layer_sizes
 from hive_inference.encoder.folding import fold, trained_shapes
 from hive_inference.encoder.shape import EncoderShape
+from hive_inference.kernels.linear import Plan, lay_out, tune
 from hive_inference.weights import Weights
 
 BERT = EncoderShape(vocabulary=70, width=24, layers=2, heads=3, feed_forward=96, context=40)
+
+_plans: dict[tuple[int, int], Plan] = {}
 
 
 def random_weights(shape: EncoderShape, seed: int = 0) -> Mapping[str, F32]:
@@ -30,7 +33,11 @@ def make_encoder(
     shape: EncoderShape, trained: Mapping[str, F32] | None = None, *, max_tokens: int = 512
 ) -> Encoder:
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
-    return Encoder(Weights(folded, described="folded"), shape, max_tokens=max_tokens)
+    for size in layer_sizes(shape) - _plans.keys():
+        _plans[size] = tune(*size)
+    plans = {size: _plans[size] for size in layer_sizes(shape)}
+    laid = Weights(lay_out(folded, plans), described="folded")
+    return Encoder(laid, shape, max_tokens=max_tokens, plans=plans)
 
 
 @st.composite

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hive_inference.arrays import F32, I64, aligned_empty, aligned_zeros
+from hive_inference.arrays import F32, I64, aligned_empty, aligned_zeros, with_ones
 from hive_inference.decoder.cache import Cache
 from hive_inference.decoder.rotary import Rotation
 from hive_inference.decoder.shape import Activation, DecoderShape, Positions
 from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
-from hive_inference.kernels.linear import Linear, Plan, row_steps
+from hive_inference.kernels.linear import MOST_TILE, Linear, Plan
 from hive_inference.kernels.norms import normalise
 from hive_inference.kernels.softmax import exponentiate
 from hive_inference.weights import Weights
@@ -48,7 +48,7 @@ def layer_sizes(shape: DecoderShape) -> set[tuple[int, int]]:
         (shape.query_width, shape.width),
         (shape.width, shape.up_width),
         (shape.feed_forward, shape.width),
-        (shape.width, shape.vocabulary),
+        (shape.width, shape.head_outputs),
     }
 
 
@@ -66,17 +66,16 @@ class Decoder:
         """Take weights as `folding` makes them.
 
         Args:
-            folded: the weights.
+            folded: the weights, laid out by the plans.
             shape: their sizes.
             slots: sequences that there is room for.
-            plans: for each of `layer_sizes`, a plan for max(slots, PIECE) rows.
+            plans: for each of `layer_sizes`.
 
         Raises:
             WeightsError: a tensor is missing or has another shape.
         """
         self.shape = shape
         self.cache = Cache(shape, slots)
-        self._plans = plans
         self._embedding = folded.take("embedding", shape.vocabulary, shape.width)
         self._positions: F32 | None = None
         if shape.positions is Positions.LEARNED:
@@ -86,9 +85,10 @@ class Decoder:
             self._rotation = Rotation(
                 context=shape.context, head_width=shape.head_width, base=shape.rotary_base
             )
-        self._layers = [self._layer(folded, f"layers.{i}") for i in range(shape.layers)]
-        self._head = self._linear(folded, "head", shape.width, shape.vocabulary)
-        self._make_buffers(row_steps(max(slots, PIECE))[-1])
+        self._make_buffers(-(-max(slots, PIECE) // MOST_TILE) * MOST_TILE)
+        self._layers = [self._layer(folded, f"layers.{i}", plans) for i in range(shape.layers)]
+        head = (shape.width, shape.head_outputs)
+        self._head = _linear(folded, "head", plans[head], self._normal, self._output)
 
     def decode(self, tokens: I64) -> F32:
         """Append a token to each of the first sequences; return what may come next.
@@ -142,31 +142,31 @@ class Decoder:
         x[0] = x[count - 1]
         return self._logits(1)[0]
 
-    def _layer(self, folded: Weights, name: str) -> _Layer:
-        shape = self.shape
-        return _Layer(
-            qkv=self._linear(folded, f"{name}.qkv", shape.width, shape.fused_width),
-            out=self._linear(folded, f"{name}.out", shape.query_width, shape.width),
-            up=self._linear(folded, f"{name}.up", shape.width, shape.up_width),
-            down=self._linear(folded, f"{name}.down", shape.feed_forward, shape.width),
-        )
+    def _layer(self, folded: Weights, name: str, plans: Mapping[tuple[int, int], Plan]) -> _Layer:
+        def linear(part: str, x: F32, out: F32) -> Linear:
+            size = (x.shape[1] - 1, out.shape[1])
+            return _linear(folded, f"{name}.{part}", plans[size], x, out)
 
-    def _linear(self, folded: Weights, name: str, inputs: int, outputs: int) -> Linear:
-        bias = folded.take(f"{name}.bias", outputs) if f"{name}.bias" in folded else None
-        weight = folded.take(f"{name}.weight", inputs, outputs)
-        return Linear(weight, bias, self._plans[inputs, outputs])
+        return _Layer(
+            qkv=linear("qkv", self._normal, self._fused),
+            out=linear("out", self._attended, self._added),
+            up=linear("up", self._normal, self._up),
+            down=linear("down", self._activated, self._added),
+        )
 
     def _make_buffers(self, rows: int) -> None:
         # Zeros: rows that only fill up a product must hold numbers.
         shape = self.shape
         self._x = aligned_zeros(rows, shape.width)
-        self._normal = aligned_zeros(rows, shape.width)
+        self._normal = with_ones(rows, shape.width)
         self._fused = aligned_zeros(rows, shape.fused_width)
-        self._attended = aligned_zeros(rows, shape.query_width)
-        self._up = aligned_zeros(rows, shape.up_width)
-        self._gated = aligned_zeros(rows, shape.feed_forward)
+        self._attended = with_ones(rows, shape.query_width)
+        self._activated = with_ones(rows, shape.feed_forward)
+        self._up = self._activated[:, :-1]
+        if shape.activation is Activation.GATED_SILU:
+            self._up = aligned_zeros(rows, shape.up_width)
         self._added = aligned_zeros(rows, shape.width)
-        self._output = aligned_zeros(rows, shape.vocabulary)
+        self._output = aligned_zeros(rows, shape.head_outputs)
         self._lengths = aligned_zeros(rows)
         self._scratch = aligned_empty(128, shape.feed_forward)
         columns = self.cache.hidden.shape[1]
@@ -184,7 +184,7 @@ class Decoder:
         """Return queries, keys and values of the new positions, (R, H + 2 G, D)."""
         shape = self.shape
         self._normalise(rows)
-        layer.qkv(self._normal, self._fused, rows)
+        layer.qkv(rows)
         heads = self._fused[:rows].reshape(rows, -1, shape.head_width)
         if turns is not None and self._rotation is not None:
             self._rotation.turn(heads[:, : shape.heads + shape.kv_heads], turns)
@@ -212,7 +212,7 @@ class Decoder:
         by_row += self.cache.hidden[:rows, None, :horizon]
         sums = self._sums[: rows * self.shape.heads]
         exponentiate(scores.reshape(-1, horizon), sums)
-        attended = self._attended[:rows].reshape(rows, groups, shared, 1, width)
+        attended = self._attended[:rows, :-1].reshape(rows, groups, shared, 1, width)
         np.matmul(
             scores.reshape(rows, groups, shared, 1, horizon), values[:, :, None], out=attended
         )
@@ -234,32 +234,42 @@ class Decoder:
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=-1, keepdims=True)
         attended = scores @ values[:, None]  # (G, H / G, T, D)
-        self._attended[:count] = attended.transpose(2, 0, 1, 3).reshape(count, -1)
+        self._attended[:count, :-1] = attended.transpose(2, 0, 1, 3).reshape(count, -1)
 
     def _finish(self, layer: _Layer, rows: int, x: F32) -> None:
         """Take the rest of a layer, from what attention has found to the residual stream."""
-        layer.out(self._attended, self._added, rows)
+        layer.out(rows)
         x += self._added[:rows]
         self._normalise(rows)
-        layer.up(self._normal, self._up, rows)
-        layer.down(self._activate(rows), self._added, rows)
+        layer.up(rows)
+        self._activate(rows)
+        layer.down(rows)
         x += self._added[:rows]
 
-    def _activate(self, rows: int) -> F32:
+    def _activate(self, rows: int) -> None:
         match self.shape.activation:
             case Activation.GELU_TANH:
                 twice_gelu_tanh(self._up[:rows], self._scratch)
             case Activation.GELU_ERF:
                 twice_gelu_erf(self._up[:rows], self._scratch)
             case Activation.GATED_SILU:
-                gate_with_silu(self._up[:rows], self._gated[:rows])
-                return self._gated
-        return self._up
+                gate_with_silu(self._up[:rows], self._activated[:rows, :-1])
 
     def _logits(self, rows: int) -> F32:
         self._normalise(rows)
-        self._head(self._normal, self._output, rows)
-        return self._output[:rows]
+        self._head(rows)
+        return self._output[:rows, : self.shape.vocabulary]
 
     def _normalise(self, rows: int) -> None:
-        normalise(self._x[:rows], self._normal[:rows], self._lengths[:rows], self.shape.epsilon)
+        normal = self._normal[:rows, :-1]
+        normalise(self._x[:rows], normal, self._lengths[:rows], self.shape.epsilon)
+
+
+def _linear(folded: Weights, name: str, plan: Plan, x: F32, out: F32) -> Linear:
+    """Take a layer's weights, which have a bias or not."""
+    inputs, outputs = x.shape[1] - 1, out.shape[1]
+    taken = folded.shape(f"{name}.weight")[1:2]
+    if taken != (inputs + 1,):
+        taken = (inputs,)
+    weight = folded.take(f"{name}.weight", outputs // plan.panel, *taken, plan.panel)
+    return Linear(weight, plan, x, out)

@@ -12,7 +12,7 @@ first (`hive_inference.models`).
     layers.I.up.weight (E, F), .bias               with a gate (E, 2F): gate over 2, then up
     layers.I.down.weight (F, E), .bias             centred; after GELU over 2
     final.gamma, .beta (E,)                        gone into head
-    head.weight (E, V), .bias                      the same
+    head.weight (E, V), .bias                      zeros behind, up to `head_outputs`
 
 Biases, betas and positions may be missing. *Centred*: each row's mean over E is taken off. All
 that is ever added to the residual stream is centred, so its mean stays 0, and a layer norm needs no
@@ -68,6 +68,9 @@ def fold(trained: Weights, shape: DecoderShape) -> Mapping[str, F32]:
         is_gated = shape.activation is Activation.GATED_SILU
         folded |= folder.into_stream(f"{name}.down", 1.0 if is_gated else 0.5)
     folded |= folder.behind_norm("final", "head", np.ones(shape.vocabulary))
+    for name in {"head.weight", "head.bias"} & folded.keys():
+        more = [(0, 0)] * (folded[name].ndim - 1) + [(0, shape.head_outputs - shape.vocabulary)]
+        folded[name] = np.pad(folded[name], more)
     return {name: tensor.astype(np.float32) for name, tensor in folded.items()}
 
 

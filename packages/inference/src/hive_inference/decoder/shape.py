@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 from hive_inference.errors import WeightsError
 
 __all__ = ["Activation", "DecoderShape", "Norm", "Positions"]
+
+HEAD_PANEL: Final = 64
+"""A vocabulary may have any size; a layer's outputs are laid out in panels of equal width."""
 
 
 @unique
@@ -111,3 +115,8 @@ class DecoderShape:
         """Return the outputs of the first feed-forward layer: F, or 2 F with a gate."""
         is_gated = self.activation is Activation.GATED_SILU
         return self.feed_forward * (2 if is_gated else 1)
+
+    @property
+    def head_outputs(self) -> int:
+        """Return V rounded up: the head's last outputs are of no token, and always 0."""
+        return -(-self.vocabulary // HEAD_PANEL) * HEAD_PANEL

@@ -1,36 +1,42 @@
 """The encoder: several texts in one pass, token after token, without padding.
 
 Layers work on all tokens at once, (R, E) with R the tokens of all texts; attention alone knows the
-borders, and takes neighbours of equal length in one product.
+borders, and takes neighbours of equal length in one product. What follows attention goes through
+the rest of its layer in blocks of rows, so that a block stays in the cache from its first product
+to its last norm.
 
 A text's vector differs in its last bits by the texts beside it (some 1e-7): keep caches by text,
 not by vector.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, aligned_empty
+from hive_inference.arrays import F32, aligned_empty, aligned_zeros, with_ones
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.gelu import twice_gelu_erf
+from hive_inference.kernels.linear import MOST_TILE, Plan, multiply
 from hive_inference.kernels.norms import layer_norm
+from hive_inference.kernels.softmax import LEAST_SUM, exponentiate_from
 from hive_inference.weights import Weights
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "layer_sizes"]
+
+_BLOCK_ROWS: Final = 4 * MOST_TILE
+"""Of MiniLM's inner layer so many rows take 0.8 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Linear:
     weight: F32
-    bias: F32
+    plan: Plan
 
-    def __call__(self, x: F32, out: F32) -> F32:
-        np.matmul(x, self.weight, out=out)
-        out += self.bias
-        return out
+    def __call__(self, x: F32, out: F32) -> None:
+        multiply(x, self.weight, out, self.plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +55,54 @@ class _Layer:
     norm2: _Norm
 
 
+def layer_sizes(shape: EncoderShape) -> set[tuple[int, int]]:
+    """Return (inputs, outputs) of every linear layer, for which plans are needed."""
+    return {
+        (shape.width, 3 * shape.width),
+        (shape.width, shape.width),
+        (shape.width, shape.feed_forward),
+        (shape.feed_forward, shape.width),
+    }
+
+
 class Encoder:
     """An encoder with its buffers. Not for several threads at once."""
 
-    def __init__(self, folded: Weights, shape: EncoderShape, *, max_tokens: int) -> None:
+    def __init__(
+        self,
+        folded: Weights,
+        shape: EncoderShape,
+        *,
+        max_tokens: int,
+        plans: Mapping[tuple[int, int], Plan],
+    ) -> None:
         """Take weights as `folding` makes them, and make room for `max_tokens` in a pass.
+
+        Args:
+            folded: the weights, laid out by the plans.
+            shape: their sizes.
+            max_tokens: most tokens of a pass.
+            plans: for each of `layer_sizes`.
 
         Raises:
             WeightsError: a tensor is missing or has another shape.
         """
         self.shape = shape
         self.max_tokens = max_tokens
-        width = shape.width
+        width, inner = shape.width, shape.feed_forward
         self._embedding = folded.take("embedding", shape.vocabulary, width)
         self._positions = folded.take("positions", shape.context, width)
         self._entry = _norm(folded, "entry", width)
-        self._layers = [_layer(folded, f"layers.{i}", shape) for i in range(shape.layers)]
+        self._layers = [_layer(folded, f"layers.{i}", shape, plans) for i in range(shape.layers)]
         self._means = np.full(width, 1.0 / width, np.float32)
-        self._x = aligned_empty(max_tokens, width)
-        self._fused = aligned_empty(max_tokens, 3 * width)
-        self._attended = aligned_empty(max_tokens, width)
-        self._added = aligned_empty(max_tokens, width)
-        self._up = aligned_empty(max_tokens, shape.feed_forward)
-        self._scratch = aligned_empty(128, shape.feed_forward)
+        # Zeros: rows that only fill up a product must hold numbers.
+        rows = _padded(max_tokens)
+        self._x = with_ones(rows, width)
+        self._fused = aligned_zeros(rows, 3 * width)
+        self._attended = with_ones(rows, width)
+        self._added = aligned_zeros(_BLOCK_ROWS, width)
+        self._up = with_ones(_BLOCK_ROWS, inner)
+        self._scratch = aligned_empty(128, inner)
         self._lengths = aligned_empty(max_tokens)
 
     def encode(self, texts: Sequence[Sequence[int]]) -> F32:
@@ -91,26 +122,24 @@ class Encoder:
             raise ValueError(f"a text has 1 to {self.shape.context} tokens, not {lengths}")
         if sum(lengths) > self.max_tokens:
             raise ValueError(f"{sum(lengths)} tokens do not fit into {self.max_tokens}")
-        x = self._enter(texts)
+        count = sum(lengths)
+        self._enter(texts)
         for layer in self._layers:
-            layer.qkv(x, self._fused[: len(x)])
-            for rows, count, length in _runs(lengths):
-                self._attend(rows, count, length)
-            x += layer.out(self._attended[: len(x)], self._added[: len(x)])
-            self._normalise(x, layer.norm1)
-            inner = layer.up(x, self._up[: len(x)])
-            twice_gelu_erf(inner, self._scratch)
-            x += layer.down(inner, self._added[: len(x)])
-            self._normalise(x, layer.norm2)
-        return _pooled(x, lengths)
+            for start in range(0, _padded(count), _BLOCK_ROWS):
+                rows = slice(start, min(start + _BLOCK_ROWS, _padded(count)))
+                layer.qkv(self._x[rows], self._fused[rows])
+            for rows, texts_alike, length in _runs(lengths):
+                self._attend(rows, texts_alike, length)
+            for start in range(0, count, _BLOCK_ROWS):
+                self._finish(layer, start, min(_BLOCK_ROWS, count - start))
+        return _pooled(self._x[:count, :-1], lengths)
 
-    def _enter(self, texts: Sequence[Sequence[int]]) -> F32:
+    def _enter(self, texts: Sequence[Sequence[int]]) -> None:
         tokens = np.concatenate([np.asarray(text) for text in texts])
-        x = self._x[: len(tokens)]
+        x = self._x[: len(tokens), :-1]
         np.take(self._embedding, tokens, axis=0, out=x, mode="clip")
         x += self._positions[np.concatenate([np.arange(len(text)) for text in texts])]
         self._normalise(x, self._entry)
-        return x
 
     def _attend(self, rows: slice, count: int, length: int) -> None:
         """Attend within `count` texts of equal length.
@@ -121,11 +150,28 @@ class Encoder:
         fused = self._fused[rows].reshape(count, length, 3, heads, width)
         queries, keys, values = fused.transpose(2, 0, 3, 1, 4)  # (B, H, T, D) each
         scores: F32 = queries @ keys.swapaxes(-1, -2)
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        attended = self._attended[rows].reshape(count, length, heads, width).transpose(0, 2, 1, 3)
+        sums = exponentiate_from(scores, scores.max(keepdims=True))
+        if sums.min() < LEAST_SUM:
+            scores = queries @ keys.swapaxes(-1, -2)
+            sums = exponentiate_from(scores, scores.max(axis=-1, keepdims=True))
+        attended = self._attended[rows, :-1].reshape(count, length, heads, width)
+        attended = attended.transpose(0, 2, 1, 3)
         np.matmul(scores, values, out=attended)
-        attended /= scores.sum(axis=-1, keepdims=True)
+        attended /= sums
+
+    def _finish(self, layer: _Layer, start: int, count: int) -> None:
+        """Take a block of rows through the rest of a layer, from what attention has found."""
+        rows = slice(start, start + _padded(count))
+        x = self._x[start : start + count, :-1]
+        added, up = self._added[: _padded(count)], self._up[: _padded(count)]
+        layer.out(self._attended[rows], added)
+        x += added[:count]
+        self._normalise(x, layer.norm1)
+        layer.up(self._x[rows], up[:, :-1])
+        twice_gelu_erf(up[:, :-1], self._scratch)
+        layer.down(up, added)
+        x += added[:count]
+        self._normalise(x, layer.norm2)
 
     def _normalise(self, x: F32, norm: _Norm) -> None:
         layer_norm(
@@ -138,26 +184,32 @@ class Encoder:
         )
 
 
-def _layer(folded: Weights, name: str, shape: EncoderShape) -> _Layer:
-    width = shape.width
+def _layer(
+    folded: Weights, name: str, shape: EncoderShape, plans: Mapping[tuple[int, int], Plan]
+) -> _Layer:
+    def linear(part: str, inputs: int, outputs: int) -> _Linear:
+        plan = plans[inputs, outputs]
+        panels = (outputs // plan.panel, inputs + 1, plan.panel)
+        return _Linear(folded.take(f"{name}.{part}.weight", *panels), plan)
+
+    width, inner = shape.width, shape.feed_forward
     return _Layer(
-        qkv=_linear(folded, f"{name}.qkv", width, 3 * width),
-        out=_linear(folded, f"{name}.out", width, width),
+        qkv=linear("qkv", width, 3 * width),
+        out=linear("out", width, width),
         norm1=_norm(folded, f"{name}.norm1", width),
-        up=_linear(folded, f"{name}.up", width, shape.feed_forward),
-        down=_linear(folded, f"{name}.down", shape.feed_forward, width),
+        up=linear("up", width, inner),
+        down=linear("down", inner, width),
         norm2=_norm(folded, f"{name}.norm2", width),
-    )
-
-
-def _linear(folded: Weights, name: str, inputs: int, outputs: int) -> _Linear:
-    return _Linear(
-        folded.take(f"{name}.weight", inputs, outputs), folded.take(f"{name}.bias", outputs)
     )
 
 
 def _norm(folded: Weights, name: str, width: int) -> _Norm:
     return _Norm(folded.take(f"{name}.gamma", width), folded.take(f"{name}.beta", width))
+
+
+def _padded(rows: int) -> int:
+    """Return how many rows go through where `rows` are wanted: whole tiles of every plan."""
+    return -(-rows // MOST_TILE) * MOST_TILE
 
 
 def _runs(lengths: Sequence[int]) -> Iterator[tuple[slice, int, int]]:

@@ -10,15 +10,16 @@ was running there. Those requests end with `LostError`; a new child takes its pl
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from hive_inference.errors import InferenceError, LostError, RequestError
+from hive_inference.errors import InferenceError, LostError
+from hive_inference.host.requests import Place, Request, good
 from hive_inference.host.seats import ChildSeat, Seat, ThreadSeat
+from hive_inference.host.sharing import Share, merge, share_out
 from hive_inference.host.wire import Cancel, Submit
 from hive_inference.messages import Ask, Embed, Embedded, End, Ended, Generate, News, Piece, Refused
 from hive_inference.settings import HostSettings
@@ -51,26 +52,6 @@ class MakeSeat(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Request:
-    """What is known of a request until its end has been told."""
-
-    news: deque[News | InferenceError] = field(default_factory=deque["News | InferenceError"])
-    has_news: asyncio.Event = field(default_factory=asyncio.Event)
-    place: "_Place | None" = None
-    waited_seconds: float = 0.0
-
-    def tell(self, item: News | InferenceError) -> None:
-        self.news.append(item)
-        self.has_news.set()
-
-
-@dataclass(slots=True, eq=False)
-class _Place:
-    seat: Seat
-    running: set[int] = field(default_factory=set[int])
-
-
 class Host:
     """Models in the hands of some engines."""
 
@@ -78,8 +59,8 @@ class Host:
         self._settings = settings
         self._make_seat = make_seat
         self._waiting = WaitingRoom[Ask](settings.engine.queue_capacity)
-        self._requests: dict[int, _Request] = {}
-        self._places: list[_Place] = []
+        self._requests: dict[int, Request] = {}
+        self._places: list[Place] = []
         self._numbers = 0
         self._lost = 0
         self._load_seconds = 0.0
@@ -148,7 +129,7 @@ class Host:
     async def embed(self, ask: Embed) -> tuple[Sequence[bytes], Ended]:
         """Return a vector for each text, float32, and how it ended: late, some are empty.
 
-        Cancelling the call calls it off.
+        Many texts are shared out among the engines. Cancelling the call calls it off.
 
         Raises:
             FullError: too many requests wait already.
@@ -156,17 +137,29 @@ class Host:
             RequestError: it cannot be served as it stands.
         """
         vectors = [b""] * len(ask.texts)
-        async with aclosing(self._ask(ask)) as news:
+        shares = share_out(ask, len(self._places))
+        if len(shares) == 1:
+            return vectors, await self._embed(shares[0], vectors)
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [group.create_task(self._embed(share, vectors)) for share in shares]
+        except ExceptionGroup as failed:
+            # Which of the shares failed is no matter to whoever asked for the whole.
+            raise failed.exceptions[0] from None
+        return vectors, merge([part.result() for part in parts])
+
+    async def _embed(self, share: Share, vectors: list[bytes]) -> Ended:
+        async with aclosing(self._ask(share.ask)) as news:
             async for item in news:
                 if isinstance(item, Embedded):
-                    vectors[item.place] = item.vector
+                    vectors[share.places[item.place]] = item.vector
                 elif isinstance(item, Ended):
-                    return vectors, item
+                    return item
         raise AssertionError("a request's last news is its end")
 
     async def _ask(self, ask: Ask) -> AsyncGenerator[News]:
         number = self._numbers = self._numbers + 1
-        request = self._requests[number] = _Request()
+        request = self._requests[number] = Request()
         loop = asyncio.get_running_loop()
         late = None
         try:
@@ -178,7 +171,7 @@ class Host:
                 request.has_news.clear()
                 while request.news:
                     item = request.news.popleft()
-                    yield _good(item)
+                    yield good(item)
                     if isinstance(item, Ended):
                         return
         finally:
@@ -213,7 +206,7 @@ class Host:
             ask = replace(ask, within_seconds=max(waiting.until - now, 1e-3))
         place.seat.send([Submit(waiting.number, ask)])
 
-    def _free_place(self) -> _Place | None:
+    def _free_place(self) -> Place | None:
         place = min(self._places, key=lambda place: len(place.running), default=None)
         if place is None or len(place.running) >= self._settings.engine.slots:
             return None
@@ -274,7 +267,7 @@ class Host:
             await asyncio.sleep(self._settings.restart_seconds)
 
     async def _sit(self, seat: Seat) -> None:
-        place = _Place(seat)
+        place = Place(seat)
         self._places.append(place)
         try:
             self._hand_out()
@@ -287,11 +280,3 @@ class Host:
                     request.place = None
                     request.tell(LostError("the process that was at this request is gone"))
             await seat.close()
-
-
-def _good(item: News | InferenceError) -> News:
-    if isinstance(item, InferenceError):
-        raise item
-    if isinstance(item, Refused):
-        raise RequestError(item.error)
-    return item

@@ -9,62 +9,54 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from hive_inference.kernels.linear import Plan, Way, row_steps, tune
+from hive_inference.kernels.linear import Plan, tune
 
 __all__ = ["find_plans"]
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 
 
-def find_plans(
-    sizes: Iterable[tuple[int, int]], *, rows: int, folder: Path
-) -> Mapping[tuple[int, int], Plan]:
+def find_plans(sizes: Iterable[tuple[int, int]], *, folder: Path) -> Mapping[tuple[int, int], Plan]:
     """Return a plan for each size of layer, from `folder` if it has been made on this machine.
 
     Args:
         sizes: (inputs, outputs) of each.
-        rows: most rows.
         folder: where plans are kept; made if it is not there.
     """
     wanted = sorted(set(sizes))
-    steps = row_steps(rows)
-    path = folder / f"plans-{_digest(wanted, steps)}.json"
+    path = folder / f"plans-{_digest(wanted)}.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _keep({size: tune(*size, steps) for size in wanted}, path)
+        _keep({size: tune(*size) for size in wanted}, path)
     return _read(path)
 
 
 def _keep(plans: Mapping[tuple[int, int], Plan], path: Path) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    temporary.write_text(json.dumps([_described(*plan) for plan in plans.items()]), "utf-8")
+    said = [{"size": size, **asdict(plan)} for size, plan in plans.items()]
+    temporary.write_text(json.dumps(said), "utf-8")
     # A link, not a renaming: who comes second must not replace what others have read.
     with suppress(FileExistsError):
         path.hardlink_to(temporary)
     temporary.unlink()
 
 
-def _described(size: tuple[int, int], plan: Plan) -> dict[str, Any]:
-    steps = [[rows, way.tile, way.block] for rows, way in plan.steps]
-    return {"size": size, "steps": steps, "is_exact": plan.is_exact}
-
-
 def _read(path: Path) -> Mapping[tuple[int, int], Plan]:
     plans: dict[tuple[int, int], Plan] = {}
     for said in json.loads(path.read_text("utf-8")):
-        inputs, outputs = said["size"]
-        steps = tuple((rows, Way(tile, block)) for rows, tile, block in said["steps"])
-        plans[inputs, outputs] = Plan(steps, is_exact=said["is_exact"])
+        inputs, outputs = said.pop("size")
+        plans[inputs, outputs] = Plan(**said)
     return plans
 
 
-def _digest(sizes: list[tuple[int, int]], steps: tuple[int, ...]) -> str:
+def _digest(sizes: list[tuple[int, int]]) -> str:
     machine = [
         np.__version__,
         np.show_config(mode="dicts"),
@@ -73,7 +65,7 @@ def _digest(sizes: list[tuple[int, int]], steps: tuple[int, ...]) -> str:
         os.environ.get("OPENBLAS_NUM_THREADS"),
         os.environ.get("OPENBLAS_CORETYPE"),
     ]
-    return sha256(json.dumps([_FORMAT, sizes, steps, machine]).encode()).hexdigest()[:32]
+    return sha256(json.dumps([_FORMAT, sizes, machine]).encode()).hexdigest()[:32]
 
 
 def _processor() -> str:

@@ -7,12 +7,15 @@ from typing import Final
 
 from hive_inference.arrays import F32
 from hive_inference.decoder import folding as decoder_folding
-from hive_inference.decoder.decoder import PIECE, Decoder, layer_sizes
+from hive_inference.decoder.decoder import Decoder
+from hive_inference.decoder.decoder import layer_sizes as decoder_layer_sizes
 from hive_inference.decoder.shape import DecoderShape
 from hive_inference.encoder import folding as encoder_folding
 from hive_inference.encoder.encoder import Encoder
+from hive_inference.encoder.encoder import layer_sizes as encoder_layer_sizes
 from hive_inference.encoder.packing import BUDGET_TOKENS
 from hive_inference.errors import WeightsError
+from hive_inference.kernels.linear import lay_out
 from hive_inference.kernels.plans import find_plans
 from hive_inference.models import bert, gpt2, llama, plain
 from hive_inference.models.configuration import Configuration
@@ -86,12 +89,13 @@ def load_model(
 def _load_decoder(
     weights: TensorFile, shape: DecoderShape, family: _Family, *, cache: Path, slots: int
 ) -> Decoder:
+    plans = find_plans(decoder_layer_sizes(shape), folder=cache)
+
     def fold(theirs: Weights) -> Mapping[str, F32]:
         renamed = Weights(family.rename(theirs, shape), described=str(weights.path))
-        return decoder_folding.fold(renamed, shape)
+        return lay_out(decoder_folding.fold(renamed, shape), plans)
 
-    folded = fold_once(weights, fold, recipe=repr(shape), folder=cache)
-    plans = find_plans(layer_sizes(shape), rows=max(slots, PIECE), folder=cache)
+    folded = fold_once(weights, fold, recipe=f"{shape} {plans}", folder=cache)
     return Decoder(folded, shape, slots=slots, plans=plans)
 
 
@@ -100,12 +104,14 @@ def _load_encoder(
 ) -> Encoder:
     shape = bert.shape_of(said, max_context=max_context)
 
+    plans = find_plans(encoder_layer_sizes(shape), folder=cache)
+
     def fold(theirs: Weights) -> Mapping[str, F32]:
         renamed = Weights(bert.rename(theirs, shape), described=str(weights.path))
-        return encoder_folding.fold(renamed, shape)
+        return lay_out(encoder_folding.fold(renamed, shape), plans)
 
-    folded = fold_once(weights, fold, recipe=repr(shape), folder=cache)
-    return Encoder(folded, shape, max_tokens=max(BUDGET_TOKENS, shape.context))
+    folded = fold_once(weights, fold, recipe=f"{shape} {plans}", folder=cache)
+    return Encoder(folded, shape, max_tokens=max(BUDGET_TOKENS, shape.context), plans=plans)
 
 
 def _tokenizer(folder: Path, said: Configuration, vocabulary: int) -> Tokenizer:

@@ -1,0 +1,1 @@
+"""How fast the inference is, beside torch, plain numpy and the limits of the machine."""

@@ -1,0 +1,95 @@
+"""Decoders: beside a thread for each request, beside torch, beside the memory's bandwidth."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from inference_bench.processes import numpy_process, torch_process
+from inference_bench.rows.row import Measured
+from inference_bench.serving import serving
+from inference_bench.shapes import D128, D256, GPT2, READ_BYTES, Shape
+from inference_bench.workbench import Workbench, asked
+
+__all__ = ["measure_bandwidth", "measure_concurrency", "measure_torch_decode"]
+
+CHILDREN: Final = 2
+MOST: Final = 32
+THREADS: Final = 8
+LONG_CONTEXT: Final = 300
+FLOAT_BYTES: Final = 4
+
+
+async def measure_concurrency(bench: Workbench) -> Measured:
+    """32 texts at once on two children, over 8 at once in a thread and an engine each."""
+    folder, tokens = bench.model(D128), bench.scale.tokens
+    with numpy_process() as process:
+        async with serving(folder, children=CHILDREN) as served:
+
+            async def in_threads(count: int) -> float:
+                return count * tokens / asked(process, "threads", str(folder), count, tokens)
+
+            found = await bench.turns({
+                "children": lambda: served.generate(MOST, tokens),
+                "threads": lambda: in_threads(THREADS),
+            })  # fmt: skip
+            curve = {n: await served.generate(n, tokens) for n in (1, 2, 4, 8, 16, MOST)}
+            threads = {n: await in_threads(n) for n in (1, 2, 4, THREADS)}
+        port = asked(process, "port", bench.sized(D128).as_json(), str(folder), LONG_CONTEXT)
+    ratios = [a / b for a, b in zip(found["children"], found["threads"], strict=True)]
+    details = {
+        "tokens/s, 32 at once on two children": found["children"],
+        "tokens/s, 8 at once in threads": found["threads"],
+        "tokens/s of the plain port at context 300": 1 / port,
+        "over concurrency": {"children": curve, "threads": threads},
+    }
+    return Measured([ratios], details)
+
+
+async def measure_torch_decode(bench: Workbench) -> Measured:
+    """The slower of the ratios for one text and for eight, for each size of model."""
+    tokens = bench.scale.tokens
+    samples: list[list[float]] = []
+    details: dict[str, list[float]] = {}
+    with numpy_process() as ours, torch_process(bench.environments, 1) as torch:
+        for shape in (D128, D256):
+            folder = str(bench.model(shape))
+
+            def ways(
+                shape: Shape, folder: str, batch: int
+            ) -> dict[str, Callable[[], Awaitable[float]]]:
+                async def by_hive() -> float:
+                    return batch * tokens / asked(ours, "decode", folder, batch, tokens)
+
+                async def by_torch() -> float:
+                    said = {"model": bench.sized(shape).as_json()}
+                    return batch * tokens / asked(torch, "decode", batch, tokens, **said)
+
+                name = f"{shape.name}, {batch} at once"
+                return {f"Hive, {name}": by_hive, f"torch, {name}": by_torch}
+
+            ratios: list[list[float]] = []
+            for batch in (1, 8):
+                found = await bench.turns(ways(shape, folder, batch))
+                hive, other = found.values()
+                ratios.append([a / b for a, b in zip(hive, other, strict=True)])
+                details |= {f"tokens/s, {name}": rates for name, rates in found.items()}
+            samples.append([min(pair) for pair in zip(*ratios, strict=True)])
+    return Measured(samples, details)
+
+
+async def measure_bandwidth(bench: Workbench) -> Measured:
+    """The bytes of weights that are read each second, over the bytes that can be read."""
+    folder, tokens = str(bench.model(GPT2)), bench.scale.few_tokens
+    with numpy_process() as process:
+
+        async def by_hive() -> float:
+            return tokens / asked(process, "decode", folder, 1, tokens)
+
+        async def by_reading() -> float:
+            return READ_BYTES / 1e9 / asked(process, "read")
+
+        found = await bench.turns({"tokens/s": by_hive, "GB/s read": by_reading})
+    gigabytes = bench.sized(GPT2).weights * FLOAT_BYTES / 1e9
+    rates = [rate * gigabytes for rate in found["tokens/s"]]
+    shares = [rate / limit for rate, limit in zip(rates, found["GB/s read"], strict=True)]
+    details = {**found, "GB/s of weights": rates, "GB of weights": gigabytes}
+    return Measured([shares], details)
