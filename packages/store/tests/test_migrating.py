@@ -32,6 +32,7 @@ MIGRATIONS = [
     "0015_labels",
     "0016_event_readers",
     "0017_insert_triggers",
+    "0018_workspaces",
 ]
 
 

@@ -12,12 +12,14 @@ import typer
 
 from hive.behind_dashes import WithCommand
 from hive.commands import (
+    accept,
     audit,
     backup,
     cancel,
     completion,
     config,
     demo,
+    diff,
     doctor,
     down,
     events,
@@ -32,6 +34,7 @@ from hive.commands import (
     prune,
     queen,
     queue,
+    reject,
     restore,
     retry,
     roles,
@@ -45,6 +48,7 @@ from hive.commands import (
     webhook,
     worker,
     workers,
+    ws,
 )
 from hive.commands import list as list_
 from hive.commands import map as map_
@@ -105,6 +109,10 @@ app.command(epilog=retry.EPILOG)(retry.retry)
 app.command(epilog=park.EPILOG)(park.park)
 app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
+app.add_typer(ws.app)
+app.command()(diff.diff)
+app.command(epilog=accept.EPILOG)(accept.accept)
+app.command()(reject.reject)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
 app.command()(audit.audit)

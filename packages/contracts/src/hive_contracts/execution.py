@@ -18,6 +18,7 @@ from typing import ClassVar, Final, Protocol, TypeVar
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
 from hive_contracts.tasks import NewTask, ParentResult, Task
+from hive_contracts.workspaces import WorkspaceLedger
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
 
@@ -121,6 +122,9 @@ class Tools:
 
     slots: int = 1
     """Most attempts that the worker runs at once."""
+
+    workspaces: WorkspaceLedger | None = None
+    """What is known of workspaces; None where tasks can have none."""
 
     def settings_of(self, kind: type[SettingsT]) -> SettingsT:
         """Return the settings of type `kind`, or its defaults if none were given."""

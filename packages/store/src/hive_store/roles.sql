@@ -84,6 +84,8 @@ grant insert, update, delete on hive.schedule to :"submitter";
 grant insert, update on hive.tick to :"submitter";
 -- How far each has read the event log, under its name.
 grant insert, update on hive.subscriber to :"submitter";
+-- What becomes of a workspace that a task has left; where it is, is for workers to say.
+grant update (state, reason, changed_at) on hive.workspace to :"submitter";
 
 -- Workers: how the attempt goes. Never what the task is: kind, queue, payload, options.
 grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, run_at, failures,
@@ -92,6 +94,7 @@ grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, 
 grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
 grant insert on hive.attempt, hive.event, hive.output, hive.key_wake, hive.dependency_wake to :"worker";
 grant insert, update on hive.worker to :"worker";
+grant insert, update, delete on hive.workspace to :"worker";
 
 -- Queens: who has a task or its turn, what a lapse makes of it, what has waited or been kept for too
 -- long, and the tasks of schedules. Never a result.

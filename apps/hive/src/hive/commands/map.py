@@ -18,6 +18,7 @@ from hive.task_options import (
     SilenceTimeout,
     Timeout,
 )
+from hive.workspace_options import SaidWorkspace, with_workspace
 
 if TYPE_CHECKING:
     from hive.mapping.command_lines import CommandLines
@@ -52,8 +53,10 @@ KeepOrder: TypeAlias = Annotated[
 
 
 @with_options
+@with_workspace
 def map_lines(
     options: Options,
+    room: SaidWorkspace,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="COMMAND", help="What to run; {} stands for the line."),
@@ -96,6 +99,7 @@ def map_lines(
     from hive.mapping.map_run import MapOrder  # noqa: PLC0415
     from hive.submitting.groups import new_group  # noqa: PLC0415
     from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
+    from hive.submitting.workspaces import room_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
     # Every lower code says how many tasks have not succeeded.
@@ -106,9 +110,11 @@ def map_lines(
             may_have_tasks=reattach is not None or from_line is not None,
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
+        given = room_of(room, cwd)
         said = SaidTask(
-            kind="command", payload=command_payload(cwd=cwd, env=env or [], limits=limit),
-            queue=queue, priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
+            kind="command", key=given.key,
+            payload=command_payload(cwd=cwd, env=env or [], limits=limit, room=given), queue=queue,
+            priority=priority, max_attempts=retries + 1, no_rerun=no_rerun,
             timeout=timeout, silence_timeout=silence_timeout, group=order.group, needs=needs or (),
         )  # fmt: skip
         is_held = jobs is not None

@@ -24,6 +24,7 @@ from hive.task_options import (
     Timeout,
     WhenBusy,
 )
+from hive.workspace_options import SaidWorkspace, with_workspace
 
 __all__ = ["EPILOG", "run"]
 
@@ -35,8 +36,10 @@ EPILOG = (
 
 
 @with_options
+@with_workspace
 def run(
     options: Options,
+    room: SaidWorkspace,
     command: Annotated[
         list[str], typer.Argument(metavar="COMMAND", help="What to run, and its arguments.")
     ],
@@ -64,13 +67,17 @@ def run(
 ) -> None:
     """Run a command on a worker, show its output live, and exit with its exit code.
 
-    Example: hive run --timeout 10m -- make test
-    """
+    \b
+    Examples:
+      hive run --timeout 10m -- make test
+      hive run --repo .@main --setup 'make deps' -- make test
+    """  # noqa: D301 - the escape is click's: what follows is not wrapped
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
     from hive.endings import told  # noqa: PLC0415
     from hive.submitting.running import run_and_watch  # noqa: PLC0415
     from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
+    from hive.submitting.workspaces import room_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
     # Every other code is one the command itself might end with.
@@ -78,14 +85,15 @@ def run(
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
         if after is not None:
             words |= {"parents": True}
+        given = room_of(room, cwd)
         terms = command_payload(
             cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
-            linger_timeout=linger_timeout,
+            linger_timeout=linger_timeout, room=given,
         )  # fmt: skip
         said = SaidTask(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
-            silence_timeout=silence_timeout, no_rerun=no_rerun, key=key, when_busy=when_busy,
-            expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
+            silence_timeout=silence_timeout, no_rerun=no_rerun, key=key or given.key,
+            when_busy=when_busy, expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)

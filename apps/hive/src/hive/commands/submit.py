@@ -33,10 +33,12 @@ from hive.task_options import (
     UniqueFor,
     WhenBusy,
 )
+from hive.workspace_options import SaidWorkspace, with_workspace
 
 if TYPE_CHECKING:
     from hive.submitting.said import SaidTask
     from hive.submitting.work import SaidWork
+    from hive.submitting.workspaces import Room
 
 __all__ = ["submit"]
 
@@ -80,8 +82,10 @@ Force: TypeAlias = Annotated[
 
 
 @with_options
+@with_workspace
 def submit(
     options: Options,
+    room: SaidWorkspace,
     kind: Kind = None,
     *,
     payload: Payload = None,
@@ -138,17 +142,21 @@ def submit(
     accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     from hive.submitting.said import SaidTask  # noqa: PLC0415
+    from hive.submitting.workspaces import room_of  # noqa: PLC0415
 
     follows = on_success is not None or on_finished is not None
     _check(
         payload, jsonl, from_line=from_line, ids=ids, dry_run=dry_run, wait=wait, json=json,
         follows=follows,
     )  # fmt: skip
-    work = _work(kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env)
+    given = room_of(room, cwd)
+    work = _work(
+        kind, payload, is_of_many=jsonl is not None, is_shell=shell, cwd=cwd, env=env, room=given
+    )
     said = SaidTask(
         kind=work.kind, payload=work.payload, queue=queue, priority=priority, run_at=run_at,
         delay=delay, max_attempts=max_attempts, max_losses=max_losses, no_rerun=no_rerun,
-        timeout=timeout, silence_timeout=silence_timeout, group=group, key=key,
+        timeout=timeout, silence_timeout=silence_timeout, group=group, key=key or given.key,
         when_busy=when_busy, unique=unique, unique_for=unique_for, expires_at=expires_at,
         expires_in=expires_in, retry=retry, retry_on=retry_on, after=after,
         if_parent_fails=if_parent_fails, needs=needs or (),
@@ -173,6 +181,7 @@ def _work(
     is_shell: bool,
     cwd: str | None,
     env: list[str] | None,
+    room: "Room",
 ) -> "SaidWork":
     """Return what to run; of many, what stands in for what a line leaves out."""
     from hive.behind_dashes import command_behind_dashes  # noqa: PLC0415
@@ -180,12 +189,21 @@ def _work(
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     command = command_behind_dashes()
+    if is_of_many and room.workspace is not None:
+        raise ConfigurationError("of --jsonl, a task's workspace is said in its payload")
     if is_of_many and command:
         raise ConfigurationError("--jsonl has the tasks; a command behind -- is one more")
     if is_of_many and kind is None and payload is None:
         return NO_WORK
     return said_work(
-        command, kind, payload, is_shell=is_shell, cwd=cwd, env=env, kind_said="its name"
+        command,
+        kind,
+        payload,
+        is_shell=is_shell,
+        cwd=cwd,
+        env=env,
+        room=room,
+        kind_said="its name",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hive.durations import read_duration
+from hive.submitting.workspaces import Room
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import (
@@ -107,16 +108,25 @@ def command_payload(
     limits: list[str] | None = None,
     startup_timeout: str | None = None,
     linger_timeout: str | None = None,
+    room: Room | None = None,
 ) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
+
+    Args:
+        cwd: where it begins.
+        env: its variables, as NAME=VALUE.
+        limits: what it may use, as NAME=VALUE.
+        startup_timeout: most until it prints something.
+        linger_timeout: most that it may stay with its output closed.
+        room: its workspace, and where in that it begins; None for `cwd` alone.
 
     Raises:
         ConfigurationError: a variable or a limit has no value, or a duration is malformed.
     """
-    payload: dict[str, Any] = {
-        "cwd": str(Path(cwd or ".").absolute()),
-        "env": _assigned(env, "--env"),
-    }
+    place = room.cwd if room is not None else str(Path(cwd or ".").absolute())
+    payload: dict[str, Any] = {"cwd": place, "env": _assigned(env, "--env")}
+    if room is not None and room.workspace is not None:
+        payload["workspace"] = room.workspace
     if limits:
         payload["limits"] = {
             name: int(value) if value.isascii() and value.isdigit() else value

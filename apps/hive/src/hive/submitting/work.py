@@ -4,6 +4,7 @@ from typing import Any, Final, NamedTuple
 
 from hive.submitting.payloads import read_payload
 from hive.submitting.said import command_payload
+from hive.submitting.workspaces import Room
 from hive_contracts.errors import ConfigurationError
 
 __all__ = ["NO_WORK", "SaidWork", "said_work"]
@@ -30,11 +31,20 @@ def said_work(
     is_shell: bool,
     cwd: str | None,
     env: list[str] | None,
+    room: Room | None = None,
     kind_said: str = "--kind",
 ) -> SaidWork:
     """Return the work that the words of a command, or else a kind and --payload, say.
 
-    `kind_said` is how a kind is given.
+    Args:
+        command: the words behind --.
+        kind: the kind.
+        payload: what --payload says.
+        is_shell: whether the words are one line for a shell.
+        cwd: where the command begins.
+        env: its variables, as NAME=VALUE.
+        room: its workspace, if it may have one.
+        kind_said: how a kind is given.
 
     Raises:
         ConfigurationError: both are given, or neither; or the payload cannot be read.
@@ -45,12 +55,13 @@ def said_work(
             f"say what to submit: a command behind --, or a kind by {kind_said} and --payload{got}"
         )
     if not command:
-        if is_shell or cwd is not None or env:
+        if is_shell or cwd is not None or env or (room is not None and room.workspace is not None):
             raise ConfigurationError(
-                "--shell, --cwd and --env are for a command; of a kind they are in the payload"
+                "--shell, --cwd, --env and workspaces are for a command; of a kind they are in the"
+                " payload"
             )
         return SaidWork(kind or "", read_payload("{}" if payload is None else payload))
     if payload is not None:
         raise ConfigurationError("--payload is the input of a kind; a command needs none")
     words = {"argv": [" ".join(command)] if is_shell else command, "shell": is_shell}
-    return SaidWork("command", words | command_payload(cwd=cwd, env=env or []))
+    return SaidWork("command", words | command_payload(cwd=cwd, env=env or [], room=room))
