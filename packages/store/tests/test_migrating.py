@@ -35,6 +35,7 @@ MIGRATIONS = [
     "0018_breakers",
     "0019_slots",
     "0020_ways_in",
+    "0021_workspaces",
 ]
 
 

@@ -37,6 +37,8 @@ SENT_BY: Final = {
     "task_store.TaskStore": {"submitter"},
     "heartbeat_store.HeartbeatStore": {"worker"},
     "worker_store.WorkerStore": {"worker"},
+    "workspace_store.WorkspaceNotes": {"worker"},
+    "workspace_store.WorkspaceStore": {"submitter", "worker"},
     "pruning.Pruner": {"queen"},
     "queen_store.QueenStore": {"queen"},
     "tick_store.TickStore": {"queen"},

@@ -12,6 +12,7 @@ import typer
 
 from hive.behind_dashes import WithCommand
 from hive.commands import (
+    accept,
     attach,
     audit,
     backup,
@@ -20,6 +21,7 @@ from hive.commands import (
     completion,
     config,
     demo,
+    diff,
     doctor,
     down,
     embed,
@@ -36,6 +38,7 @@ from hive.commands import (
     prune,
     queen,
     queue,
+    reject,
     restore,
     retry,
     roles,
@@ -50,6 +53,7 @@ from hive.commands import (
     webhook,
     worker,
     workers,
+    ws,
 )
 from hive.commands import list as list_
 from hive.commands import map as map_
@@ -114,6 +118,10 @@ app.command(epilog=unpark.EPILOG)(unpark.unpark)
 app.command()(logs.logs)
 app.command(epilog=attach.EPILOG)(attach.attach)
 app.command(epilog=send.EPILOG)(send.send)
+app.add_typer(ws.app)
+app.command()(diff.diff)
+app.command(epilog=accept.EPILOG)(accept.accept)
+app.command()(reject.reject)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
 app.add_typer(breaker.app, name="breaker")

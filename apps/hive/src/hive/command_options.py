@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from hive.options import Flags
+from hive.workspace_options import WorkspaceFlags
 
 __all__ = ["CommandFlags", "Shell", "SpokenFlags"]
 
@@ -50,7 +50,7 @@ Stdin: TypeAlias = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandFlags(Flags):
+class CommandFlags(WorkspaceFlags):
     """Where a command runs, with what, and within which bounds."""
 
     cwd: Cwd = None

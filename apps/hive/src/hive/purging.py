@@ -23,6 +23,7 @@ OWN_NAMES: Final = (
     "up.*",
     "logs",
     "maps",
+    "ws",
     "join.toml*",
     "postgres",
     "postgres.*",

@@ -7,7 +7,7 @@ result. Where each value came from is kept, so that a person can be told.
 import difflib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, get_type_hints
@@ -36,6 +36,7 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.user_folders import state_folder
 from hive_generation.settings import InferenceSettings
 from hive_process.payload import CommandSettings
+from hive_process.workspaces.spec import WorkspaceSettings
 from hive_queen.settings import QueenSettings
 from hive_sealing.settings import SealingSettings
 from hive_worker.settings import WorkerSettings
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, type] = {
     "command": CommandSettings,
     "calls": CallSettings,
     "inference": InferenceSettings,
+    "workspaces": WorkspaceSettings,
     "retention": RetentionSettings,
     "sealing": SealingSettings,
     "log": LogSettings,
@@ -76,6 +78,7 @@ class Settings:
     command: CommandSettings = field(default_factory=CommandSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
+    workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     sealing: SealingSettings = field(default_factory=SealingSettings)
     log: LogSettings = field(default_factory=LogSettings)
@@ -118,6 +121,12 @@ class Settings:
     def worker_hurry_seconds(self) -> float:
         """How long a worker may take that is to leave at once: it lets nothing finish."""
         return max(self.command.grace_seconds, self.calls.grace_seconds) + EXIT_SECONDS
+
+    @property
+    def placed_workspaces(self) -> WorkspaceSettings:
+        """What is said of workspaces, with the directory that has them."""
+        root = self.workspaces.root or self.services.data_dir / "ws"
+        return replace(self.workspaces, root=root.absolute())
 
     def for_children(self) -> dict[str, str]:
         """Return what this process was told by flags, as environment for processes it starts."""

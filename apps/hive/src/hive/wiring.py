@@ -15,6 +15,7 @@ from typing import Final
 from hive.parenthood import announce_ready
 from hive.settings import Settings
 from hive.signals import heard
+from hive.upkeep import WorkspaceUpkeep
 from hive.urls import resolve_urls
 from hive_contracts.errors import ServiceUnavailableError
 from hive_contracts.execution import Tools
@@ -23,6 +24,7 @@ from hive_process.spawner import GuardedSpawner
 from hive_process.sweep import sweep_abandoned
 from hive_queen.queen import open_queen
 from hive_sealing import open_sealer
+from hive_store import WorkspaceNotes, open_line
 from hive_telemetry.logs import LogFormat, configure, logger
 from hive_telemetry.metrics import Metrics
 from hive_telemetry.serving import serve
@@ -70,7 +72,7 @@ async def run_worker(settings: Settings, *, is_async: bool) -> None:
     urls = resolve_urls(settings)
     with _observed(settings, role="worker", port=settings.worker.metrics_port) as metrics:
         async with (
-            _tools(settings, metrics) as (tools, spawner),
+            _tools(settings, metrics, urls.database) as (tools, spawner, upkeep),
             (open_worker if is_async else open_sync_worker)(
                 database_url=urls.database,
                 redis_url=urls.redis,
@@ -86,9 +88,11 @@ async def run_worker(settings: Settings, *, is_async: bool) -> None:
             with _signals(worker.stop):
                 async with asyncio.TaskGroup() as group:
                     guarding = group.create_task(_guard(spawner), name="guardian")
+                    sweeping = group.create_task(upkeep.run(), name="workspaces")
                     announce_ready()
                     await worker.run()
                     guarding.cancel()
+                    sweeping.cancel()
 
 
 def _collect_rarely() -> None:
@@ -117,20 +121,27 @@ def _observed(settings: Settings, *, role: str, port: int | None) -> Generator[M
 
 @asynccontextmanager
 async def _tools(
-    settings: Settings, metrics: Metrics
-) -> AsyncGenerator[tuple[Tools, GuardedSpawner]]:
+    settings: Settings, metrics: Metrics, database_url: str
+) -> AsyncGenerator[tuple[Tools, GuardedSpawner, WorkspaceUpkeep]]:
     """Give what executors need; kill first what a worker that died here has left behind."""
     killed = await asyncio.to_thread(sweep_abandoned)
     if killed:
         logger(__name__).warning("killed what a dead worker left behind", pids=list(killed))
-    async with GuardedSpawner.open() as spawner, Models.open(settings.inference, metrics) as models:
+    # The line connects when the first task with a workspace comes, or something is to be swept.
+    async with (
+        GuardedSpawner.open() as spawner,
+        open_line(database_url) as line,
+        Models.open(settings.inference, metrics) as models,
+    ):
+        workspaces, known = settings.placed_workspaces, WorkspaceNotes(line)
         tools = Tools(
             spawner=spawner,
-            settings=(settings.command, settings.calls),
+            settings=(settings.command, settings.calls, workspaces),
             shared=(models,),
             slots=settings.worker.slots,
+            workspaces=known,
         )
-        yield tools, spawner
+        yield tools, spawner, WorkspaceUpkeep(spawner, known, workspaces)
 
 
 async def _guard(spawner: GuardedSpawner) -> None:

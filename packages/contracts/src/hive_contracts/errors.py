@@ -10,6 +10,7 @@ HiveError
 │   ├── MalformedPayloadError
 │   ├── RefusedScheduleError
 │   ├── RefusedTaskError
+│   ├── RefusedWorkspaceError
 │   ├── SchemaMismatchError
 │   ├── UnknownKindError
 │   ├── UnknownScheduleError
@@ -21,6 +22,7 @@ HiveError
 │   └── StaleLeaseError
 ├── UnavailableError           something outside did not answer; wait and try again
 │   ├── BusUnavailableError
+│   ├── BusyWorkspaceError
 │   ├── ServiceUnavailableError
 │   └── StoreUnavailableError
 └── TaskFailedError            a task did not succeed, and its caller asked to be told so
@@ -35,6 +37,7 @@ from hive_contracts.ids import LeaseId, TaskId
 __all__ = [
     "BrokenSealError",
     "BusUnavailableError",
+    "BusyWorkspaceError",
     "ConfigurationError",
     "HiveError",
     "IllegalMoveError",
@@ -46,6 +49,7 @@ __all__ = [
     "OpenBreakerError",
     "RefusedScheduleError",
     "RefusedTaskError",
+    "RefusedWorkspaceError",
     "SchemaMismatchError",
     "ServiceUnavailableError",
     "StaleLeaseError",
@@ -113,6 +117,10 @@ class RefusedScheduleError(UsageError):
 
 class RefusedTaskError(UsageError):
     """A task that may not be submitted as it stands; the message names the field and its value."""
+
+
+class RefusedWorkspaceError(UsageError):
+    """A workspace cannot be made, or treated, as it was asked for; the message says why."""
 
 
 class SchemaMismatchError(UsageError):
@@ -192,6 +200,10 @@ class StoreUnavailableError(UnavailableError):
 
 class BusUnavailableError(UnavailableError):
     """Redis refused, dropped, or timed out the connection."""
+
+
+class BusyWorkspaceError(UnavailableError):
+    """A workspace is in somebody's hands just now, or on another machine."""
 
 
 class ServiceUnavailableError(UnavailableError):

@@ -20,6 +20,7 @@ from hive_contracts.errors import ConfigurationError
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
 from hive_contracts.tasks import NewTask, ParentResult, Task
+from hive_contracts.workspaces import WorkspaceLedger
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
 
@@ -130,6 +131,8 @@ class Tools:
 
     switchboard: Switchboard | None = None
     """Lets people speak with attempts; None where nobody can."""
+    workspaces: WorkspaceLedger | None = None
+    """What is known of workspaces; None where tasks can have none."""
 
     def settings_of(self, kind: type[SettingsT]) -> SettingsT:
         """Return the settings of type `kind`, or its defaults if none were given."""

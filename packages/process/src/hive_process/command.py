@@ -36,8 +36,9 @@ What is not:
 
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -49,6 +50,7 @@ from hive_contracts.spawning import Launch, Spawner
 from hive_contracts.wire import decode_payload
 from hive_process.deadlines import Deadlines, Terms
 from hive_process.endings import refusal_of
+from hive_process.housing import Housing
 from hive_process.limits import Limits, read_limits, read_umask
 from hive_process.outlet import Outlet
 from hive_process.parents_file import parents_in_a_file
@@ -57,6 +59,11 @@ from hive_process.pipes import Pipes
 from hive_process.secrets import Secrets
 from hive_process.terminal import Terminal
 from hive_process.watching import WatchedCommand
+from hive_process.workspaces.lodging import Lodgings
+from hive_process.workspaces.programs import SpawnedPrograms
+from hive_process.workspaces.quota import Quota
+from hive_process.workspaces.spec import WorkspaceSettings
+from hive_process.workspaces.yard import Yard
 
 __all__ = ["CommandExecutor", "CommandPayload", "CommandSettings"]
 
@@ -84,18 +91,29 @@ class CommandExecutor:
         self._env = {
             name: environment[name] for name in settings.env_allowed if name in environment
         }
+        self.housing: Housing | None = None
+        """What runs those that have workspaces; None where they can have none."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, tools: Tools) -> AsyncGenerator[Self]:
         """Make an executor over the worker's spawner."""
         settings = tools.settings_of(CommandSettings)
-        yield cls(
+        executor = cls(
             spawner=tools.spawner,
             settings=settings,
             environment=os.environ,
             switchboard=tools.switchboard,
         )
+        rules = tools.settings_of(WorkspaceSettings)
+        if tools.workspaces is not None and rules.root is not None:
+            yard = Yard(rules.root, SpawnedPrograms(tools.spawner))
+            executor.housing = Housing(
+                Lodgings(yard, tools.workspaces, rules),
+                executor.execute,
+                teardown_seconds=rules.teardown_seconds,
+            )
+        yield executor
 
     async def run(self, attempt: Attempt) -> Outcome:
         """Run `attempt` to its end.
@@ -109,12 +127,31 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
+        if payload.workspace is None:
+            return await self.execute(attempt, payload, None)
+        if self.housing is None:
+            return Failed("its worker has no place for workspaces", is_retryable=False)
+        return await self.housing.run(attempt, payload, payload.workspace)
+
+    async def execute(
+        self, attempt: Attempt, payload: CommandPayload, quota: Quota | None
+    ) -> Outcome:
+        """Run one command of `attempt` to its end; `run` does so with the one that it is there for.
+
+        Args:
+            attempt: which.
+            payload: the command.
+            quota: how much its directory may hold; None if nobody has said.
+        """
         limits = read_limits(payload.limits).within(self._most)
         if (refusal := limits.refusal()) is not None:
             return Failed(refusal, is_retryable=False)
-        return await self._run(attempt, payload, self._launch(attempt, payload, limits))
+        launch = self._launch(attempt, payload, limits)
+        return await self._run(attempt, payload, launch, quota)
 
-    async def _run(self, attempt: Attempt, payload: CommandPayload, launch: Launch) -> Outcome:
+    async def _run(
+        self, attempt: Attempt, payload: CommandPayload, launch: Launch, quota: Quota | None
+    ) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
         async with AsyncExitStack() as stack:
@@ -155,8 +192,10 @@ class CommandExecutor:
                 deadlines=deadlines,
                 grace_seconds=self._settings.grace_seconds,
             )
+            stop = partial(process.ask_to_stop, grace_seconds=self._settings.grace_seconds)
             try:
-                return await command.outcome(payload)
+                async with nullcontext() if quota is None else quota.watched(stop):
+                    return await command.outcome(payload)
             finally:
                 if command.usage is not None:
                     attempt.keep_usage(command.usage)

@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Final
 
 from hive_contracts.durations import duration_in
 from hive_contracts.errors import ConfigurationError
 from hive_process.limits import Limits, read_limits, read_umask
 from hive_process.secrets import SECRET_NAMES, prefix_of
+from hive_process.workspaces.spec import WorkspaceSpec
 
 __all__ = ["CommandPayload", "CommandSettings"]
 
@@ -79,6 +81,9 @@ class CommandPayload:
     result_text: str | None = None
     """What it prints with its result. Without any, it is done when nobody has its output open."""
 
+    workspace: WorkspaceSpec | None = None
+    """The directory that it is given to work in, from which `cwd` then is a path; None for none."""
+
     def __post_init__(self) -> None:
         """Refuse what no program can be started with."""
         if not self.argv or not self.argv[0]:
@@ -93,6 +98,10 @@ class CommandPayload:
             raise ValueError("argv, cwd, env and output_file can hold no NUL")
         if not self.ok_codes or not all(0 <= code <= HIGHEST_CODE for code in self.ok_codes):
             raise ValueError(f"ok_codes are exit codes from 0 to 255, not {list(self.ok_codes)}")
+        if self.workspace is not None and self.cwd is not None:
+            cwd = PurePath(self.cwd)
+            if cwd.is_absolute() or ".." in cwd.parts:
+                raise ValueError(f"with a workspace, cwd is a path in it, not {self.cwd!r}")
         self._check_asking()
         self._check_terms()
 

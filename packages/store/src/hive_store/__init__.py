@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hive_store.task_store import EndedTask, TaskStore
     from hive_store.tick_store import TickStore
     from hive_store.worker_store import WorkerStore
+    from hive_store.workspace_store import WorkspaceNotes, WorkspaceStore
 
 __all__ = [
     "HOT_SETTINGS",
@@ -43,6 +44,8 @@ __all__ = [
     "TaskSummary",
     "TickStore",
     "WorkerStore",
+    "WorkspaceNotes",
+    "WorkspaceStore",
     "migrate",
     "open_line",
 ]
@@ -65,6 +68,8 @@ MODULES: Final = {
     "TaskSummary": "selector",
     "TickStore": "tick_store",
     "WorkerStore": "worker_store",
+    "WorkspaceNotes": "workspace_store",
+    "WorkspaceStore": "workspace_store",
     "migrate": "migrating",
     "open_line": "line",
 }

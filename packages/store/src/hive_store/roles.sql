@@ -86,6 +86,8 @@ grant insert, update, delete on hive.schedule to :"submitter";
 grant insert, update on hive.tick to :"submitter";
 -- How far each has read the event log, under its name.
 grant insert, update on hive.subscriber to :"submitter";
+-- What becomes of a workspace that a task has left; where it is, is for workers to say.
+grant update (state, reason, changed_at) on hive.workspace to :"submitter";
 
 -- Workers: how the attempt goes. Never what the task is: kind, queue, payload, options.
 grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, run_at, failures,
@@ -97,6 +99,7 @@ grant insert, update on hive.worker to :"worker";
 -- A breaker is opened through a function that does nothing else, for a task that is held.
 alter function hive.trip_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.trip_breaker, hive.is_shut, hive.breaker_lock to :"worker";
+grant insert, update, delete on hive.workspace to :"worker";
 
 -- Queens: who has a task or its turn, what a lapse makes of it, what has waited or been kept for too
 -- long, and the tasks of schedules. Never a result.

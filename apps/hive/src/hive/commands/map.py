@@ -72,13 +72,11 @@ def map_lines(
     its last argument. What a task writes is printed when it has ended. With --jobs the tasks are
     held back, and each goes when another ends, as long as somebody watches.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from dataclasses import replace  # noqa: PLC0415 - `hive --help` must not pay for it
-
-    from hive.endings import told  # noqa: PLC0415
+    from hive.endings import told  # noqa: PLC0415 - `hive --help` must not pay for it
     from hive.mapping.command_lines import CommandLines  # noqa: PLC0415
     from hive.mapping.map_run import MapOrder  # noqa: PLC0415
     from hive.submitting.groups import new_group  # noqa: PLC0415
-    from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
+    from hive.submitting.said import command_payload, said_task, task_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
     # Every lower code says how many tasks have not succeeded.
@@ -92,13 +90,12 @@ def map_lines(
             may_have_tasks=reattach is not None or from_line is not None,
             jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
-        said = SaidTask(
-            kind="command", payload=command_payload(terms, reads_parents=task.after is not None),
-            max_attempts=None if retries is None else retries + 1, **task.said(),
+        said = said_task(
+            "command", command_payload(terms, reads_parents=task.after is not None), task, terms,
+            max_attempts=None if retries is None else retries + 1, group=order.group,
         )  # fmt: skip
-        new = task_of(replace(said, group=order.group))
         is_held = jobs is not None
-        reader = CommandLines(command, new, is_held=is_held) if command else None
+        reader = CommandLines(command, task_of(said), is_held=is_held) if command else None
         code = _run(options, order, reader, source=source, is_null=null, from_line=from_line)
     raise typer.Exit(code)
 

@@ -34,13 +34,16 @@ def run(
 ) -> None:
     """Run a command on a worker, show its output live, and exit with its exit code.
 
-    Example: hive run --timeout 10m -- make test
-    """
+    \b
+    Examples:
+      hive run --timeout 10m -- make test
+      hive run --repo .@main --setup 'make deps' -- make test
+    """  # noqa: D301 - the escape is click's: what follows is not wrapped
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
     from hive.endings import told  # noqa: PLC0415
     from hive.submitting.running import run_and_sit, run_and_watch  # noqa: PLC0415
-    from hive.submitting.said import SaidTask, command_payload, task_of  # noqa: PLC0415
+    from hive.submitting.said import command_payload, said_task, task_of  # noqa: PLC0415
     from hive.talking.own_terminal import is_at_terminal  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
@@ -48,7 +51,7 @@ def run(
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
         words = {"argv": [" ".join(command)] if shell else command, "shell": shell}
         how = command_payload(terms, reads_parents=task.after is not None)
-        new = task_of(SaidTask(kind="command", payload=words | how, **task.said()))
+        new = task_of(said_task("command", words | how, task, terms))
         settings = options.settings()
         if terms.pty and is_at_terminal():
             code = asyncio.run(run_and_sit(settings, new))

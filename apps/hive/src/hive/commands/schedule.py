@@ -97,24 +97,23 @@ def add(
     schedule's name: hive list --group nightly. --expires-in counts from the tick.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-    from dataclasses import replace as changed  # noqa: PLC0415
 
     from hive.scheduling.acting import add_schedule  # noqa: PLC0415
     from hive.scheduling.saying import SaidSchedule  # noqa: PLC0415
-    from hive.submitting.said import SaidTask, task_of  # noqa: PLC0415
+    from hive.submitting.said import said_task, task_of  # noqa: PLC0415
     from hive.submitting.work import said_work  # noqa: PLC0415
 
     work = said_work(command or [], kind, payload, terms, is_shell=shell)
-    said = SaidTask(
-        kind=work.kind, payload=work.payload, max_attempts=max_attempts, **task.said()
-    )  # fmt: skip
+    said = said_task(
+        work.kind, work.payload, task, terms, max_attempts=max_attempts, expires_in=None
+    )
     spoken = SaidSchedule(
         name=name, cron=cron, zone=zone, every=every, anchor=anchor, at=at, missed=missed,
         max_missed=max_missed, overlap=overlap, spread=spread, expires_in=task.expires_in,
     )  # fmt: skip
     asyncio.run(
         add_schedule(
-            options.settings(), spoken, task_of(changed(said, expires_in=None)),
+            options.settings(), spoken, task_of(said),
             is_forced=force, replaces=replace, as_json=json,
         )
     )  # fmt: skip

@@ -91,7 +91,7 @@ def submit(
     of lines before it. A file is looked over first, and one bad line lets nothing in. A stream
     keeps what it accepted.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.submitting.said import SaidTask  # noqa: PLC0415
+    from hive.submitting.said import said_task  # noqa: PLC0415
 
     follows = on_success is not None or on_finished is not None
     _check(
@@ -102,7 +102,7 @@ def submit(
         kind, payload, terms, is_of_many=jsonl is not None, is_shell=shell,
         reads_parents=task.after is not None,
     )  # fmt: skip
-    said = SaidTask(kind=work.kind, payload=work.payload, **task.said())
+    said = said_task(work.kind, work.payload, task, terms)
     if jsonl is None:
         code = _submit_one(options, said, is_forced=force, is_waiting=wait, as_json=json)
     else:
@@ -126,13 +126,15 @@ def _work(
 ) -> "SaidWork":
     """Return what to run; of many, what stands in for what a line leaves out."""
     from hive.behind_dashes import command_behind_dashes  # noqa: PLC0415
-    from hive.submitting.work import NO_WORK, said_work  # noqa: PLC0415
+    from hive.submitting.work import NO_WORK, flags_of, said_work  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     command = command_behind_dashes()
     if is_of_many and command:
         raise ConfigurationError("--jsonl has the tasks; a command behind -- is one more")
     if is_of_many and kind is None and payload is None:
+        if wrong := flags_of(terms):
+            raise ConfigurationError(f"{wrong[0]} is for a command; of --jsonl it is in a payload")
         return NO_WORK
     return said_work(
         command, kind, payload, terms, is_shell=is_shell, reads_parents=reads_parents,

@@ -5,13 +5,14 @@ What is wrong is told by the name that was used: `--run-at` of an option, `run_a
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from hive.command_options import CommandFlags, SpokenFlags
 from hive.durations import read_duration
+from hive.submitting.workspaces import room_of
+from hive.task_options import FlagsOfAny
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import (
@@ -23,7 +24,7 @@ from hive_contracts.tasks import (
     WhenBusy,
 )
 
-__all__ = ["SaidTask", "as_field", "as_option", "command_payload", "task_of"]
+__all__ = ["SaidTask", "as_field", "as_option", "command_payload", "said_task", "task_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,17 @@ def task_of(said: SaidTask, *, spelled: Callable[[str], str] = as_option) -> New
     )
 
 
+def said_task(
+    kind: str | None, payload: Any, task: FlagsOfAny, terms: CommandFlags, **others: Any
+) -> SaidTask:
+    """Return the task that flags say; `others` are fields that are said in other ways.
+
+    Tasks that work in one directory share a key, unless they have one of their own.
+    """
+    said = SaidTask(kind=kind, payload=payload, **task.said() | others)
+    return said if said.key is not None else replace(said, key=room_of(terms).key)
+
+
 def command_payload(terms: CommandFlags, *, reads_parents: bool = False) -> dict[str, Any]:
     """Return what a `command` task that is typed needs beside its words: where, and with what.
 
@@ -115,10 +127,10 @@ def command_payload(terms: CommandFlags, *, reads_parents: bool = False) -> dict
         ConfigurationError: a variable or a limit has no value, a duration is malformed, or
             `stdin` is not `open`.
     """
-    payload: dict[str, Any] = {
-        "cwd": str(Path(terms.cwd or ".").absolute()),
-        "env": _assigned(terms.env or [], "--env"),
-    }
+    room = room_of(terms)
+    payload: dict[str, Any] = {"cwd": room.cwd, "env": _assigned(terms.env or [], "--env")}
+    if room.workspace is not None:
+        payload["workspace"] = room.workspace
     if terms.limit:
         payload["limits"] = {
             name: int(value) if value.isascii() and value.isdigit() else value

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hive_store.deeds import Actor, Deed, PastDeed
     from hive_store.onlooker import Onlooker
     from hive_store.pruning import Pruner
+    from hive_store.workspace_store import WorkspaceStore
 
 __all__ = ["Reach", "View", "open_reach", "open_view"]
 
@@ -76,6 +77,13 @@ class View:
         from hive_store.onlooker import Onlooker  # noqa: PLC0415
 
         return Onlooker(self._line)
+
+    @cached_property
+    def workspaces(self) -> "WorkspaceStore":
+        """Where tasks have worked, and what is to become of it."""
+        from hive_store import WorkspaceStore  # noqa: PLC0415
+
+        return WorkspaceStore(self._line)
 
     def controls_of(self, actor: "Actor") -> "ControlStore":
         """Return what can be done to queues and limits, in the name of `actor`."""

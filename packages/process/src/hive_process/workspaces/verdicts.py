@@ -1,0 +1,82 @@
+"""What becomes of a workspace when an attempt has ended, and what the result says of it."""
+
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Silent, Succeeded, TimedOut
+from hive_contracts.workspaces import Workspace, WorkspaceState
+from hive_process.workspaces.spec import WorkspaceSpec
+
+__all__ = ["Changes", "verdict", "with_workspace"]
+
+REASON_CHARACTERS: Final = 200
+
+
+class Changes(NamedTuple):
+    """What a task has changed of a repository."""
+
+    is_changed: bool
+    """Whether it did; also if nobody can tell."""
+
+    files: int | None
+    """In how many files; None where nobody can tell, or there is no repository."""
+
+
+def verdict(
+    spec: WorkspaceSpec, outcome: Outcome, *, changed: Changes
+) -> tuple[WorkspaceState, str | None, bool]:
+    """Return what becomes of a workspace, why, and whether the next attempt goes on in it.
+
+    Args:
+        spec: what the task asked for.
+        outcome: how the attempt ended.
+        changed: what was changed of a repository.
+    """
+    match outcome:
+        case Parked():
+            return WorkspaceState.KEPT, outcome.reason, True
+        case Succeeded():
+            return _of_success(spec, changed=changed)
+        case Released() if not spec.in_place:
+            return WorkspaceState.REMOVED, "its attempt was given back", False
+        case _ if spec.keep == "never" and not spec.in_place:
+            return WorkspaceState.REMOVED, "its task did not succeed", False
+        case _:
+            return WorkspaceState.KEPT, _why(outcome)[:REASON_CHARACTERS], spec.in_place
+
+
+def _of_success(
+    spec: WorkspaceSpec, *, changed: Changes
+) -> tuple[WorkspaceState, str | None, bool]:
+    if changed.is_changed and spec.keep != "never":
+        return WorkspaceState.REVIEW, None, False
+    if spec.keep == "always":
+        return WorkspaceState.KEPT, None, False
+    return WorkspaceState.REMOVED, "its task succeeded", False
+
+
+def _why(outcome: Outcome) -> str:
+    match outcome:
+        case Failed():
+            return outcome.error
+        case TimedOut():
+            return outcome.reason or "it timed out"
+        case Silent():
+            return "it was silent for too long"
+        case Released():
+            return outcome.reason
+        case _:
+            return "its attempt was called off"
+
+
+def with_workspace(outcome: Outcome, workspace: Workspace, changed: Changes) -> Outcome:
+    """Return an outcome whose result says where the work is, if it has a result."""
+    if not isinstance(outcome, Succeeded | Failed | TimedOut | Silent):
+        return outcome
+    result: Any = outcome.result
+    if not isinstance(result, dict):
+        return outcome
+    told: dict[str, Any] = {"state": str(workspace.state), "path": workspace.path}
+    if workspace.branch is not None:
+        told |= {"branch": workspace.branch, "files_changed": changed.files}
+    return replace(outcome, result={**result, "workspace": told})
