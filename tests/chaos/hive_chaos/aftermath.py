@@ -106,6 +106,8 @@ async def _held(arena: Arena, scraper: Scraper) -> dict[str, int]:
     }
     for what, name in names.items():
         found[what] = int(sum(each.get(name, 0) for each in samples))
+    # Somebody had to look for them: each is a fault, though nothing is held any more.
+    found["stranded tasks"] = scraper.total("hive_stranded_tasks_total")
     found["silent processes"] = max(0, len(arena.members) + 1 - len(samples))
     return found
 

@@ -26,6 +26,9 @@ FEW: Final = 4
 """Tasks in a submit after one that was not answered."""
 
 PATIENCE_SECONDS: Final = 10.0
+STUCK_SECONDS: Final = 600.0
+"""Without room for so long nothing more is submitted: what is open will not end."""
+
 ENDS: Final = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.CANCELLED})
 
 
@@ -54,7 +57,7 @@ class Driver:
                 `seconds`, however many are missing then.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = had_room_at = loop.time()
         done = 0
         longest = all_within_seconds or seconds
         # What is submitted in one statement is lost to us with one answer.
@@ -66,8 +69,11 @@ class Driver:
             if 2 * done >= tasks and not self._work.is_limited:
                 await self._set_limit()
             if await self._has_room():
+                had_room_at = loop.time()
                 await self._submit(self._work.orders(count))
                 done += count
+            elif loop.time() - had_room_at > STUCK_SECONDS:
+                break
             await asyncio.sleep(EVERY_SECONDS)
         await self._cancel()
 

@@ -56,6 +56,9 @@ ORPHANED: Final = frozenset({"cancelled"})
 MANY_LOSSES: Final = 1000
 """Chaos is no fault of the task: it may be lost as often as it is struck."""
 
+ORDINARY: Final = 1
+"""The priority of what is submitted: the tasks of schedules go before it."""
+
 LONGEST: Final = timedelta(minutes=2)
 
 
@@ -190,7 +193,7 @@ class Work:
     def _call(self, number: int, function: str, **more: Any) -> Order:
         arguments = {"path": self._path, "number": number, **more}
         payload = {"function": f"{MODULE}:{function}", "kwargs": arguments}
-        task = NewTask(kind="call", payload=payload, max_losses=MANY_LOSSES, timeout=LONGEST)
+        task = _task("call", payload)
         return Order(asked=_asked(number), task=task)
 
     def _program(self, number: int, seconds: float, *, lingers: bool) -> Order:
@@ -200,12 +203,22 @@ class Work:
             "argv": [*program, str(number), f"{seconds:.3f}", manner],
             "env": {"CHAOS_NUMBER": str(number), "CHAOS_TASK": self._mark},
         }
-        task = NewTask(kind="command", payload=payload, max_losses=MANY_LOSSES, timeout=LONGEST)
+        task = _task("command", payload)
         return Order(asked=_asked(number), task=task)
 
     def _some_of(self, numbers: Sequence[int], most: int = 2) -> tuple[int, ...]:
         recent = numbers[-MOST_PARENTS_BACK:]
         return tuple(self._chance.sample(recent, min(most, len(recent))))
+
+
+def _task(kind: str, payload: Mapping[str, Any]) -> NewTask:
+    return NewTask(
+        kind=kind,
+        payload=payload,
+        priority=ORDINARY,
+        max_losses=MANY_LOSSES,
+        timeout=LONGEST,
+    )
 
 
 def _asked(number: int) -> Asked:

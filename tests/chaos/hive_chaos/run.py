@@ -141,7 +141,7 @@ async def run(orders: Orders, folder: Path) -> Result:
                 await _break(arena, driver, result)
                 if has_ticks:
                     ticking = await end_schedules(
-                        arena.servers, patience_seconds=2 * orders.patience_seconds
+                        arena.servers, patience_seconds=orders.patience_seconds
                     )
                 await settle(arena.servers, patience_seconds=orders.patience_seconds)
         await _look_around(arena, scraper, result)
