@@ -23,6 +23,7 @@ __all__ = [
     "MaxLosses",
     "Needs",
     "NoRerun",
+    "OutputCap",
     "Priority",
     "Pty",
     "Queue",
@@ -145,6 +146,10 @@ Env: TypeAlias = Annotated[
     typer.Option("--env", metavar="NAME=VALUE", help="A variable that it shall have."),
 ]
 Shell: TypeAlias = Annotated[bool, typer.Option("--shell", help="COMMAND is one line for /bin/sh.")]
+OutputCap: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--output-cap", metavar="SIZE", help="Keep so much of its output, as in 64K."),
+]
 Pty: TypeAlias = Annotated[
     bool, typer.Option("--pty", help="Give COMMAND a terminal, for `hive attach`.")
 ]

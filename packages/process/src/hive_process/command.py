@@ -115,6 +115,8 @@ class CommandExecutor:
         return await self._run(attempt, payload, self._launch(attempt, payload, limits))
 
     async def _run(self, attempt: Attempt, payload: CommandPayload, launch: Launch) -> Outcome:
+        if payload.output_cap_bytes is not None:
+            attempt.cap_output(payload.output_cap_bytes)
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
         async with AsyncExitStack() as stack:

@@ -16,6 +16,7 @@ from hive.task_options import (
     LingerTimeout,
     Needs,
     NoRerun,
+    OutputCap,
     Priority,
     Pty,
     Queue,
@@ -30,10 +31,11 @@ from hive.task_options import (
 __all__ = ["EPILOG", "run"]
 
 EPILOG = (
-    "Exit code: the command's own, or 128 + n if signal n ended it. Hive's own: 121 cancelled, "
-    "122 lost (its workers died), 123 detached by Ctrl-C, 124 timed out, 125 not queued or not "
-    "started. Ctrl-C detaches and the task goes on; twice cancels it. With --pty, on a terminal, "
-    "every key goes to COMMAND, and ctrl-q detaches."
+    "Exit code: the command's own, or 128 + n if signal n ended it. Hive's own: 117 it stayed when "
+    "it was done, 118 it was silent, 119 it never began, 121 cancelled, 122 lost (its workers "
+    "died), 123 detached by Ctrl-C, 124 timed out, 125 not queued or not started. Ctrl-C detaches "
+    "and the task goes on; twice cancels it. With --pty, on a terminal, every key goes to COMMAND, "
+    "and ctrl-q detaches."
 )
 
 
@@ -54,6 +56,7 @@ def run(
     startup_timeout: StartupTimeout = None,
     linger_timeout: LingerTimeout = None,
     limit: Limits = None,
+    output_cap: OutputCap = None,
     queue: Queue = "default",
     priority: Priority = 0,
     no_rerun: NoRerun = False,
@@ -86,7 +89,7 @@ def run(
             words |= {"parents": True}
         terms = command_payload(
             cwd=cwd, env=env or [], limits=limit, startup_timeout=startup_timeout,
-            linger_timeout=linger_timeout, pty=pty, stdin=stdin,
+            linger_timeout=linger_timeout, output_cap=output_cap, pty=pty, stdin=stdin,
         )  # fmt: skip
         said = SaidTask(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,

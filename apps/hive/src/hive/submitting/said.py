@@ -108,6 +108,7 @@ def command_payload(
     limits: list[str] | None = None,
     startup_timeout: str | None = None,
     linger_timeout: str | None = None,
+    output_cap: str | None = None,
     pty: bool = False,
     stdin: str | None = None,
 ) -> dict[str, Any]:
@@ -130,6 +131,8 @@ def command_payload(
         if said is not None:
             length = read_duration(said, flag=f"--{name}-timeout")
             payload[f"{name}_seconds"] = length.total_seconds()
+    if output_cap is not None:
+        payload["output_cap"] = output_cap
     return payload | _speech(pty=pty, stdin=stdin, env=payload["env"])
 
 
