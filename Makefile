@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage chaos bench docs lock licences audit ci clean
+.PHONY: help setup demo format check types layers test coverage chaos bench bench-async docs lock licences audit ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -50,6 +50,9 @@ chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), with TASKS (1
 
 bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench $(ROWS)
+
+bench-async: setup ## Measure one task at a time against 1 to 32 at once: for waiting, real work, and arithmetic
+	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench async
 
 docs: setup ## Redraw what docs/ derives from code
 	$(BIN)/python tools/draw_lifecycle.py

@@ -38,7 +38,6 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
@@ -54,6 +53,7 @@ from hive_process.outlet import Outlet
 from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
+from hive_process.records import Records
 from hive_process.secrets import Secrets
 from hive_process.terminal import Terminal
 from hive_process.watching import WatchedCommand
@@ -135,13 +135,11 @@ class CommandExecutor:
                 if payload.pty:
                     outlet.show_to(conversation.show)
             await attempt.announce_start()
-            if payload.output_file is not None:
-                path = Path(payload.cwd or ".") / payload.output_file
-                try:
-                    outlet.keep_whole(path)
-                except OSError as error:
-                    why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
-                    return Failed(why, is_retryable=False)
+            try:
+                records = await self._begin_records(payload, outlet)
+            except OSError as error:
+                why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
+                return Failed(why, is_retryable=False)
             try:
                 process = await self._spawner.spawn(
                     replace(launch, env={**launch.env, **parents}, files=pipes.files)
@@ -155,6 +153,7 @@ class CommandExecutor:
                 pipes=pipes,
                 outlet=outlet,
                 deadlines=deadlines,
+                records=records,
                 grace_seconds=self._settings.grace_seconds,
             )
             try:
@@ -162,6 +161,13 @@ class CommandExecutor:
             finally:
                 if command.usage is not None:
                     attempt.keep_usage(command.usage)
+
+    async def _begin_records(self, payload: CommandPayload, outlet: Outlet) -> Records:
+        records = Records(payload)
+        await records.begin()
+        if records.whole is not None:
+            outlet.keep_whole(records.whole)
+        return records
 
     def _pipes(self, outlet: Outlet, payload: CommandPayload) -> Pipes | Terminal:
         if payload.pty:

@@ -68,7 +68,10 @@ class CommandPayload:
     """Variables in `env` whose values are hidden in its output, however they are called."""
 
     output_file: str | None = None
-    """A file for the whole of its output, from its directory; None for none."""
+    """A file for the whole of its output, from its directory, or a URL; None for none."""
+
+    files_changed: bool = False
+    """Whether its result is to say which files of its directory it has changed."""
 
     output_cap: int | str | None = None
     """How much of its output is kept, half of it from its end, as in 64K; None for the worker's."""
