@@ -13,14 +13,14 @@ import pytest
 ROWS = (
     "drain-sql", "drain-graphile", "drain-pgqueuer", "drain-arq", "drain-procrastinate",
     "drain-taskiq", "two-workers", "cpu", "memory", "latency", "submit", "flat", "snapshot",
-    "spawn", "async",
+    "spawn", "async", "logs-first-byte", "flood-memory", "silent", "map-parallel", "map-xargs",
 )  # fmt: skip
 NEED_PEERS = {
     "drain-graphile", "drain-pgqueuer", "drain-arq", "drain-procrastinate", "drain-taskiq",
-    "latency",
+    "latency", "map-parallel",
 }  # fmt: skip
 
-LONGEST_SECONDS = 240
+LONGEST_SECONDS = 480
 HERE = Path(__file__).parent
 
 pytestmark = pytest.mark.timeout(2 * LONGEST_SECONDS)

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from hive.looking.hiding import without_secrets
 from hive_testkit.console import Console
 from hive_testkit.desk import Desk
 
@@ -109,3 +110,28 @@ def test_off_a_terminal_nothing_is_cut(desk: Desk) -> None:
     task_id = desk("submit", "command", *words).stdout.strip()
     assert "x" * 300 in desk("show", task_id).stdout
     assert "q" * 100 in desk("list").stdout
+
+
+def test_show_hides_the_secrets_of_a_payload_wherever_they_stand(desk: Desk) -> None:
+    secret, pin = "s3cr3t-enough", "99"
+    payload = {
+        "argv": ["deploy", f"--with={secret}", pin],
+        "env": {"API_TOKEN": secret, "PIN": pin, "NAME": "open"},
+        "secret_env": ["PIN"],
+    }
+    [task] = desk.submit(1, kind="command", payload=payload)
+    for words in (("--full",), ("--json",)):
+        shown = desk("show", str(task), *words).stdout
+        assert secret not in shown
+        assert '"99"' not in shown
+        assert "--with=[hidden]" in shown
+        assert '"NAME": "open"' in shown
+    kept = desk.sql("select payload from hive.task where id = $1", task)
+    assert secret in kept[0]["payload"]
+
+
+def test_a_secret_is_hidden_in_a_signed_payload_too() -> None:
+    signed = {"$signed": {"payload": {"env": {"A_SECRET": "abcdefg"}, "argv": ["xabcdefgx"]}}}
+    shown = {"$signed": {"payload": {"env": {"A_SECRET": "[hidden]"}, "argv": ["x[hidden]x"]}}}
+    assert without_secrets(signed, ["*_SECRET"]) == shown
+    assert without_secrets(["plain", 1, None], ["*_SECRET"]) == ["plain", 1, None]

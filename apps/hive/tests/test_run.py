@@ -80,15 +80,29 @@ def test_a_command_that_runs_out_of_time_ends_with_124(hive: Console) -> None:
     assert "its time-out of 0.3 s" in done.stderr
 
 
-def test_a_command_that_misses_a_deadline_ends_with_124_and_says_which(hive: Console) -> None:
+def test_a_command_that_misses_a_deadline_ends_with_a_code_of_its_own_and_says_which(
+    hive: Console,
+) -> None:
     done = hive("run", "--startup-timeout", "300ms", "--", "sleep", "60")
-    assert done.returncode == 124
+    assert done.returncode == 119
     assert "timed out after" in done.stderr
     assert "it had printed nothing 0.3 s after its start" in done.stderr
     line = "echo on; exec >&- 2>&-; sleep 60"
     done = hive("run", "--linger-timeout", "300ms", "--shell", line)
-    assert (done.returncode, done.stdout) == (124, "on\n")
+    assert (done.returncode, done.stdout) == (117, "on\n")
     assert "it was still there 0.3 s after it had closed its output" in done.stderr
+    done = hive("run", "--silence-timeout", "500ms", "--", "sleep", "60")
+    assert done.returncode == 118
+    assert "it was silent for longer than its limit of 0.5 s" in done.stderr
+
+
+def test_of_long_output_as_much_is_kept_as_is_asked_for(hive: Console) -> None:
+    done = hive("run", "--output-cap", "20", "--", "seq", "1000")
+    assert done.stdout == "1\n2\n3\n4\n5\n8\n999\n1000\n"
+    assert "bytes of stdout left out" in done.stderr
+    refused = hive("run", "--output-cap", "much", "--", "true")
+    assert refused.returncode == 125
+    assert "output_cap is a size from 1 up, as in 64K; not 'much'" in refused.stderr
 
 
 def test_a_time_out_keeps_what_was_used_and_shows_it(hive: Console) -> None:

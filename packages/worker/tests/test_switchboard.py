@@ -158,7 +158,7 @@ async def test_a_flood_costs_a_bounded_memory_and_ends_with_its_end(talk: Talk) 
     await person.say(1, watches=True, shown_from=0)
     for _ in range(1000):
         conversation.show(b"x" * 65536)
-        assert len(conversation._remembered) <= 2 * REMEMBERED_BYTES
+        assert conversation.remembered_bytes <= 2 * REMEMBERED_BYTES
     conversation.show(b"the end")
     await person.sees(b"the end")
     assert len(person.screen) <= 2 * REMEMBERED_BYTES + 65536

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hive_bus.bus import Bus
+from hive_contracts.errors import UsageError
 from hive_contracts.execution import Attempt, Stream, Tools
 from hive_contracts.outcomes import Cancelled, OutcomeName, Silent, TimedOut
 from hive_contracts.states import TaskState
@@ -172,6 +173,48 @@ async def test_the_slots_are_shown(scene: Scene) -> None:
     scene.watch.tick()
     assert scene.metrics.value("hive_worker_slots", state="busy") == 1
     assert scene.metrics.value("hive_worker_slots", state="free") == 1
+    gate.open()
+
+
+async def test_what_is_written_after_a_silence_is_stored_at_the_next_look_and_then_each_second(
+    scene: Scene,
+) -> None:
+    scene.stage.play = gate = Gate()
+    [leased] = await scene.put(1)
+    await gate.entered.wait()
+    attempt = scene.runner.running[leased.task.id]
+
+    async def stored() -> bytes:
+        await scene.recorder.wait_until_written()
+        pieces = await scene.ground.tasks.read_output(leased.task.id)
+        return b"".join(piece.data for piece in pieces)
+
+    seen: list[bytes] = []
+    for text in (b"a", b"b", b"c"):
+        attempt.write_output(Stream.STDOUT, text)
+        scene.watch.tick()
+        seen.append(await stored())
+        scene.clock.pass_seconds(0.4)
+    scene.watch.tick()
+    seen.append(await stored())
+    assert seen == [b"a", b"a", b"a", b"abc"]
+    gate.open()
+
+
+async def test_an_attempt_may_want_less_kept_than_its_worker_keeps_and_never_more(
+    scene: Scene,
+) -> None:
+    scene.stage.play = gate = Gate()
+    [leased] = await scene.put(1)
+    await gate.entered.wait()
+    attempt = scene.runner.running[leased.task.id]
+    attempt.cap_output(10)
+    attempt.cap_output(10**12)
+    attempt.write_output(Stream.STDOUT, b"0123456789" * 5)
+    kept = attempt.output.take(is_final=True) if attempt.output is not None else []
+    assert b"".join(piece.data for piece in kept) == b"0123456789"
+    with pytest.raises(UsageError, match="has written something already"):
+        attempt.cap_output(5)
     gate.open()
 
 

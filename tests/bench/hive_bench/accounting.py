@@ -6,12 +6,17 @@ Postgres is counted with all its connections, also those that are closed.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 import psutil
 
-__all__ = ["cpu_seconds", "resident_mib"]
+__all__ = ["cpu_seconds", "own_cpu_seconds", "resident_mib", "resident_mib_of_worker"]
 
 MIB = 1024 * 1024
+
+GUARDIAN: Final = "hive-guardian"
+"""What the kernel calls it."""
 
 
 def cpu_seconds(pids: Mapping[str, list[int]]) -> dict[str, float]:
@@ -31,6 +36,25 @@ def resident_mib(pids: Mapping[str, list[int]]) -> dict[str, float]:
                 if below:
                     sizes[f"below {role}"] = sizes.get(f"below {role}", 0.0) + sum(below)
     return sizes
+
+
+def resident_mib_of_worker(pid: int) -> float:
+    """Return the resident memory of a worker and its guardian, without what that guards."""
+    return sum(map(_resident, _worker_and_guardian(pid)))
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """Return the processor time of a worker and its guardian, to the nanosecond: no child's."""
+    return sum(
+        int(path.read_text().split()[0]) / 1e9
+        for process in _worker_and_guardian(pid)
+        for path in Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    )
+
+
+def _worker_and_guardian(pid: int) -> list[psutil.Process]:
+    worker = psutil.Process(pid)
+    return [worker, *(child for child in worker.children() if child.name() == GUARDIAN)]
 
 
 def _resident(process: psutil.Process) -> float:

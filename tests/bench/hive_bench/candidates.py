@@ -11,7 +11,14 @@ from hive_bench.environments import PEERS, Environments
 from hive_bench.ground import Ground
 from peers.hive_peer import FUNCTION
 
-__all__ = ["CANDIDATES", "Candidate", "Processes", "hive_environment", "hive_processes"]
+__all__ = [
+    "CANDIDATES",
+    "HIVE",
+    "Candidate",
+    "Processes",
+    "hive_environment",
+    "hive_processes",
+]
 
 Processes: TypeAlias = Sequence[tuple[str, Sequence[str]]]
 """Roles, and the command line of each process."""
@@ -19,6 +26,7 @@ Processes: TypeAlias = Sequence[tuple[str, Sequence[str]]]
 Question: TypeAlias = Callable[[], Awaitable[bool]]
 
 HIVE: Final = (sys.executable, "-P", "-m", "hive")
+"""The command line, in this Python."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class Crew:
         self.database = database
         self.ground = ground
         self._program = candidate.program(environments)
-        self._environment = {
+        self.environment: Mapping[str, str] = {
             **{name: value for name, value in os.environ.items() if name[:5] != "HIVE_"},
             "BENCH_PROBE": str(ground.probe_path),
             "BENCH_POSTGRES": ground.url_of(database),
@@ -97,7 +97,7 @@ class Crew:
         process = await asyncio.create_subprocess_exec(
             *self._program,
             *words,
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -160,7 +160,7 @@ class Crew:
             return subprocess.Popen(
                 # So that nothing of it stays, whatever ends the benchmark.
                 [find_tool("setpriv"), "--pdeathsig", "KILL", *argv],
-                env={**self._environment, "BENCH_SLOT": str(slot)},
+                env={**self.environment, "BENCH_SLOT": str(slot)},
                 cwd=self.ground.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

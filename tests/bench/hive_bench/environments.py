@@ -63,6 +63,28 @@ class Environments:
             (folder / "complete").touch()
         return node, folder
 
+    def parallel(self) -> str:
+        """Return GNU parallel: the one on PATH, else Debian's, unpacked and not installed.
+
+        Raises:
+            MissingError: there is none, and none could be had, or was to be.
+        """
+        if (found := shutil.which("parallel")) is not None:
+            return found
+        folder = ROOT / "parallel"
+        program = folder / "root" / "usr" / "bin" / "parallel"
+        if not program.exists():
+            if not self._may_build:
+                raise MissingError("there is no parallel on PATH; `make bench` unpacks Debian's")
+            apt = shutil.which("apt-get")
+            if apt is None:
+                raise MissingError("there is no parallel on PATH, and no apt-get to fetch it with")
+            folder.mkdir(parents=True, exist_ok=True)
+            _run(apt, "download", "parallel", cwd=folder)
+            packages = sorted(folder.glob("parallel_*.deb"))
+            _run("dpkg-deb", "--extract", str(packages[-1]), str(folder / "root"))
+        return str(program)
+
     def _folder(self, name: str, pins: Path) -> Path:
         digest = hashlib.sha256(pins.read_bytes()).hexdigest()[:12]
         folder = ROOT / f"{name}-{digest}"
@@ -74,9 +96,9 @@ class Environments:
         return folder
 
 
-def _run(*argv: str) -> None:
+def _run(*argv: str, cwd: Path | None = None) -> None:
     try:
-        subprocess.run(argv, check=True, capture_output=True, timeout=LONGEST_SECONDS)
+        subprocess.run(argv, check=True, capture_output=True, timeout=LONGEST_SECONDS, cwd=cwd)
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().splitlines()
         raise MissingError(f"{argv[0]} failed: {said[-1] if said else error}") from error

@@ -56,6 +56,27 @@ class Scale:
     waited: int
     """Processes that only wait, for the worker that runs them one by one."""
 
+    caps: tuple[int, ...]
+    """How many tasks the async worker may run at once, one after another."""
+
+    worked: int
+    """Tasks of each kind of work at each cap, and for each slot."""
+
+    printed: int
+    """Lines that are waited for in a log."""
+
+    flooded_bytes: int
+    """What a command prints as fast as it can."""
+
+    silent: int
+    """Commands that run at once and print nothing."""
+
+    silent_seconds: float
+    """How long they are looked at."""
+
+    mapped: int
+    """Lines that a command is run for."""
+
 
 FULL: Final = Scale(
     in_memory=False,
@@ -73,6 +94,13 @@ FULL: Final = Scale(
     held=200_000,
     spawned=3000,
     waited=20,
+    caps=(1, 2, 4, 8, 16, 32),
+    worked=4,
+    printed=40,
+    flooded_bytes=8 << 30,
+    silent=200,
+    silent_seconds=20.0,
+    mapped=3000,
 )
 
 SMOKE: Final = Scale(
@@ -92,4 +120,11 @@ SMOKE: Final = Scale(
     held=2000,
     spawned=20,
     waited=2,
+    caps=(2,),
+    worked=1,
+    printed=2,
+    flooded_bytes=64 << 20,
+    silent=4,
+    silent_seconds=0.5,
+    mapped=20,
 )

@@ -21,10 +21,9 @@ class WithCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments before `--`, and keep those behind it."""
-        if DASHES in args:
-            place = args.index(DASHES)
-            _command.set(tuple(args[place + 1 :]))
-            args = args[:place]
+        place = args.index(DASHES) if DASHES in args else len(args)
+        _command.set(tuple(args[place + 1 :]))
+        args = args[:place]
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

@@ -40,6 +40,10 @@ LingerTimeout: TypeAlias = Annotated[
         help="Stop it if it stays so long with its output closed.",
     ),
 ]
+OutputCap: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--output-cap", metavar="SIZE", help="Keep so much of its output, as in 64K."),
+]
 Pty: TypeAlias = Annotated[
     bool, typer.Option("--pty", help="Give COMMAND a terminal, for `hive attach`.")
 ]
@@ -58,6 +62,7 @@ class CommandFlags(WorkspaceFlags):
     limit: Limits = None
     startup_timeout: StartupTimeout = None
     linger_timeout: LingerTimeout = None
+    output_cap: OutputCap = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,14 @@ class Attempt(Protocol):
         """
         ...
 
+    def cap_output(self, cap_bytes: int) -> None:
+        """Keep no more than this of what it is about to write; more than the worker keeps, never.
+
+        Raises:
+            UsageError: it has written something already.
+        """
+        ...
+
     def let_be_abandoned(self) -> None:
         """Say that what runs from now on is a coroutine alone, with nothing beside it to be ended.
 

@@ -39,7 +39,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
@@ -56,6 +55,7 @@ from hive_process.outlet import Outlet
 from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
+from hive_process.records import Records
 from hive_process.secrets import Secrets
 from hive_process.terminal import Terminal
 from hive_process.watching import WatchedCommand
@@ -152,6 +152,8 @@ class CommandExecutor:
     async def _run(
         self, attempt: Attempt, payload: CommandPayload, launch: Launch, quota: Quota | None
     ) -> Outcome:
+        if payload.output_cap_bytes is not None:
+            attempt.cap_output(payload.output_cap_bytes)
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
         async with AsyncExitStack() as stack:
@@ -170,13 +172,11 @@ class CommandExecutor:
                 if payload.pty:
                     outlet.show_to(conversation.show)
             await attempt.announce_start()
-            if payload.output_file is not None:
-                path = Path(payload.cwd or ".") / payload.output_file
-                try:
-                    outlet.keep_whole(path)
-                except OSError as error:
-                    why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
-                    return Failed(why, is_retryable=False)
+            try:
+                records = await self._begin_records(payload, outlet)
+            except OSError as error:
+                why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
+                return Failed(why, is_retryable=False)
             try:
                 process = await self._spawner.spawn(
                     replace(launch, env={**launch.env, **parents}, files=pipes.files)
@@ -190,6 +190,7 @@ class CommandExecutor:
                 pipes=pipes,
                 outlet=outlet,
                 deadlines=deadlines,
+                records=records,
                 grace_seconds=self._settings.grace_seconds,
             )
             stop = partial(process.ask_to_stop, grace_seconds=self._settings.grace_seconds)
@@ -199,6 +200,13 @@ class CommandExecutor:
             finally:
                 if command.usage is not None:
                     attempt.keep_usage(command.usage)
+
+    async def _begin_records(self, payload: CommandPayload, outlet: Outlet) -> Records:
+        records = Records(payload)
+        await records.begin()
+        if records.whole is not None:
+            outlet.keep_whole(records.whole)
+        return records
 
     def _pipes(self, outlet: Outlet, payload: CommandPayload) -> Pipes | Terminal:
         if payload.pty:

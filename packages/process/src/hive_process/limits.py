@@ -18,7 +18,7 @@ from typing import Final
 
 from hive_contracts.spawning import Fences
 
-__all__ = ["LIMITS", "Limits", "bytes_in", "read_limits", "read_umask"]
+__all__ = ["LIMITS", "Limits", "read_bytes", "read_limits", "read_umask"]
 
 LIMITS: Final = ("cpu_seconds", "files", "memory", "nice", "processes")
 
@@ -93,7 +93,7 @@ def read_umask(text: str) -> int:
 
 
 def _read(name: str, value: int | str) -> int:
-    number = bytes_in(value) if name == "memory" else value
+    number = read_bytes(value) if name == "memory" else value
     if not isinstance(number, int) or not LEAST[name] <= number <= MOST[name]:
         unit = "bytes, as in 536870912 or 512M" if name == "memory" else "a whole number"
         raise ValueError(
@@ -102,8 +102,8 @@ def _read(name: str, value: int | str) -> int:
     return number
 
 
-def bytes_in(value: int | str) -> int | None:
-    """Return how many bytes `value` says, as in 536870912 or 512M; None if it says no number."""
+def read_bytes(value: int | str) -> int | None:
+    """Return a number of bytes, as in 536870912 or 512M; None if it is none."""
     if isinstance(value, int):
         return value
     found = re.fullmatch("([0-9]{1,18})([KMGT]?)(i?B)?", value.strip(), re.IGNORECASE)

@@ -7,12 +7,8 @@
 Bytes stay as they are, whether they are text or not, and so do the colours of terminals.
 """
 
-import errno
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +16,7 @@ from hive_contracts.execution import Stream
 from hive_process.deadlines import Deadlines
 from hive_process.redacting import Redactor
 from hive_process.secrets import Secrets
+from hive_process.whole_output import WholeOutput
 
 __all__ = ["Outlet"]
 
@@ -33,14 +30,11 @@ class Outlet:
         self.written: Counter[Stream] = Counter()
         """Bytes that the command has written to each stream."""
 
-        self.file_error: str | None = None
-        """Why the file does not have everything; None if it has, or if there is none."""
-
         self._write = write
         self._deadlines = deadlines
         self._redactors = {stream: Redactor(secrets) for stream in Stream} if secrets else None
         self._open = set(Stream)
-        self._file: int | None = None
+        self._whole: WholeOutput | None = None
         self._show: Callable[[bytes], None] | None = None
 
     def __enter__(self) -> Self:
@@ -52,21 +46,13 @@ class Outlet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            os.close(self._file)
+        # The last of all: what pipes hold back comes when they are closed.
+        if self._whole is not None:
+            self._whole.close()
 
-    def keep_whole(self, path: Path) -> None:
-        """Write everything to a file as well, both streams as they come; what it had is gone.
-
-        Raises:
-            OSError: it cannot be written to, or is no regular file.
-        """
-        # Not blocking, so that a named pipe that nobody reads does not hold up the worker.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-        self._file = os.open(path, flags, 0o666)
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        os.truncate(self._file, 0)
+    def keep_whole(self, whole: WholeOutput) -> None:
+        """Have everything written there as well, and close it at the end."""
+        self._whole = whole
 
     def show_to(self, show: Callable[[bytes], None]) -> None:
         """Have what goes to standard output shown to those who watch as well."""
@@ -91,17 +77,8 @@ class Outlet:
     def _pass_on(self, stream: Stream, data: bytes) -> None:
         if not data:
             return
-        if self._file is not None:
-            self._write_to_file(self._file, data)
+        if self._whole is not None:
+            self._whole.write(data)
         self._write(stream, data)
         if self._show is not None and stream is Stream.STDOUT:
             self._show(data)
-
-    def _write_to_file(self, file: int, data: bytes) -> None:
-        """Write `data`, unless there has been no room before: a file with a gap would mislead."""
-        left = memoryview(data)
-        try:
-            while left and self.file_error is None:
-                left = left[os.write(file, left) :]
-        except OSError as error:
-            self.file_error = error.strerror

@@ -8,7 +8,7 @@ from typing import Final
 
 from hive_contracts.durations import duration_in
 from hive_contracts.errors import ConfigurationError
-from hive_process.limits import Limits, read_limits, read_umask
+from hive_process.limits import Limits, read_bytes, read_limits, read_umask
 from hive_process.secrets import SECRET_NAMES, prefix_of
 from hive_process.workspaces.spec import WorkspaceSpec
 
@@ -73,7 +73,13 @@ class CommandPayload:
     """Variables in `env` whose values are hidden in its output, however they are called."""
 
     output_file: str | None = None
-    """A file for the whole of its output, from its directory; None for none."""
+    """A file for the whole of its output, from its directory, or a URL; None for none."""
+
+    files_changed: bool = False
+    """Whether its result is to say which files of its directory it has changed."""
+
+    output_cap: int | str | None = None
+    """How much of its output is kept, half of it from its end, as in 64K; None for the worker's."""
 
     umask: str | None = None
     """Which permissions files that it makes do not get, as in 022; None for the worker's."""
@@ -143,8 +149,15 @@ class CommandPayload:
         if self.output_file == "":
             raise ValueError("output_file names no file")
         read_limits(self.limits)
+        if self.output_cap is not None and not self.output_cap_bytes:
+            raise ValueError(f"output_cap is a size from 1 up, as in 64K; not {self.output_cap!r}")
         if self.umask is not None:
             read_umask(self.umask)
+
+    @property
+    def output_cap_bytes(self) -> int | None:
+        """How much of its output is kept; None if it does not say, or what it says is no size."""
+        return None if self.output_cap is None else read_bytes(self.output_cap)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from hive_process.endings import outcome_of, usage_of
 from hive_process.outlet import Outlet
 from hive_process.payload import CommandPayload
 from hive_process.pipes import Pipes
+from hive_process.records import Records
 from hive_process.terminal import Terminal
 
 __all__ = ["WatchedCommand"]
@@ -26,6 +27,7 @@ class WatchedCommand:
         pipes: Pipes | Terminal,
         outlet: Outlet,
         deadlines: Deadlines,
+        records: Records,
         grace_seconds: float,
     ) -> None:
         self.usage: dict[str, Any] | None = None
@@ -35,6 +37,7 @@ class WatchedCommand:
         self._pipes = pipes
         self._outlet = outlet
         self._deadlines = deadlines
+        self._records = records
         self._grace_seconds = grace_seconds
         self._begun_seconds = 0.0
 
@@ -51,24 +54,27 @@ class WatchedCommand:
         try:
             ended = await self._process.wait()
             await self._pipes.finish()
+            self._deadlines.end()
+            self._take_usage(ended)
+            await self._records.finish()
+            changes = await self._records.changes()
         except asyncio.CancelledError:
             ended = await self._stop()
             self._pipes.read_rest()
-            self._take_usage(ended)
+            if self.usage is None:
+                self._take_usage(ended)
             raise
         finally:
             self._deadlines.end()
-        usage = self._take_usage(ended)
+        usage = self.usage = {**(self.usage or {}), **self._records.faults, **changes}
         if self._deadlines.struck is not None and ended.stopped and not ended.fenced:
             return self._deadlines.outcome(usage)
         return outcome_of(ended, payload, usage)
 
-    def _take_usage(self, ended: Exit) -> dict[str, Any]:
+    def _take_usage(self, ended: Exit) -> None:
         run_seconds = asyncio.get_running_loop().time() - self._begun_seconds
-        self.usage = usage_of(ended, run_seconds=run_seconds, written=self._outlet.written)
-        if self._outlet.file_error is not None:
-            self.usage["output_file_error"] = self._outlet.file_error
-        return self.usage
+        usage = usage_of(ended, run_seconds=run_seconds, written=self._outlet.written)
+        self.usage = {**usage, **self._records.faults}
 
     async def _stop(self) -> Exit:
         """Stop the tree; return once nothing of it is left, however often this is cancelled."""

@@ -66,6 +66,9 @@ class RecordingAttempt:
         self.output_before_start = False
         """Whether any output came before the start was announced: an executor must not."""
 
+        self.output_cap_bytes: int | None = None
+        """What it wants kept of its output, if it has said so."""
+
         self.may_be_abandoned = False
         self.signs_of_life = 0
         """How often it was shown, beside output."""
@@ -130,6 +133,10 @@ class RecordingAttempt:
             self.chunks.append((stream, kept))
         for event in self._waiting:
             event.set()
+
+    def cap_output(self, cap_bytes: int) -> None:
+        """Remember the cap."""
+        self.output_cap_bytes = cap_bytes
 
     def let_be_abandoned(self) -> None:
         """Remember that it was said."""

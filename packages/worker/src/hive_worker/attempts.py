@@ -21,6 +21,9 @@ class RunningAttempt:
     output: Output | None = None
     """What it has written so far; None until it writes."""
 
+    output_written_at: float | None = None
+    """When some of it was last handed to the store, by the worker's clock."""
+
     verdict: Outcome | None = None
     """How it ends because it was called off; None while nobody has."""
 
@@ -95,6 +98,16 @@ class RunningAttempt:
         if self.output is None:
             self.output = Output(self.task, cap_bytes=self._output_cap_bytes)
         self.output.write(stream, data)
+
+    def cap_output(self, cap_bytes: int) -> None:
+        """Keep no more than this of what it is about to write; more than the worker keeps, never.
+
+        Raises:
+            UsageError: it has written something already.
+        """
+        if self.output is not None:
+            raise UsageError(f"task {self.task.id} has written something already")
+        self._output_cap_bytes = min(self._output_cap_bytes, cap_bytes)
 
     def let_be_abandoned(self) -> None:
         """Say that it is a coroutine alone from now on, with nothing beside it to be ended."""

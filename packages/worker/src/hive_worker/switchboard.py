@@ -83,6 +83,11 @@ class BusConversation:
         else:
             self._shown = self._end
 
+    @property
+    def remembered_bytes(self) -> int:
+        """How much of what was printed is kept for who comes later."""
+        return len(self._remembered)
+
     async def run(self) -> Never:
         """Listen and show until cancelled."""
         async with asyncio.TaskGroup() as group:

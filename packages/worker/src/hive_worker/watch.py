@@ -56,7 +56,7 @@ class Watch:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
-        self._looked_at = self._output_due_at = clock.seconds()
+        self._looked_at = clock.seconds()
 
     async def run(self) -> Never:
         """Look until cancelled."""
@@ -136,12 +136,15 @@ class Watch:
                 attempt.call_off(Silent(limit))
 
     def _write_output(self) -> None:
+        """Write what is new: the first of it at once, for who waits to see it, then each second."""
         now = self._clock.seconds()
-        is_due = now >= self._output_due_at
-        if is_due:
-            self._output_due_at = now + OUTPUT_SECONDS
         for attempt in self._runner.running.values():
-            if attempt.output is not None and (is_due or attempt.output.is_worth_writing):
-                pieces = attempt.output.take(is_final=False)
+            output, written_at = attempt.output, attempt.output_written_at
+            if output is None:
+                continue
+            is_due = written_at is None or now - written_at >= OUTPUT_SECONDS
+            if is_due or output.is_worth_writing:
+                pieces = output.take(is_final=False)
                 if pieces:
+                    attempt.output_written_at = now
                     self._recorder.write_output(pieces)

@@ -6,6 +6,8 @@ from hive_bench.rows.commands import COMMANDS
 from hive_bench.rows.cost import COST
 from hive_bench.rows.drains import DRAINS
 from hive_bench.rows.latency import LATENCY
+from hive_bench.rows.mapping import MAPPING
+from hive_bench.rows.output import OUTPUT
 from hive_bench.rows.profile import PROFILE
 from hive_bench.rows.row import Row
 from hive_bench.rows.steady import STEADY
@@ -14,7 +16,7 @@ from hive_bench.rows.submit import SUBMIT
 __all__ = ["ROWS"]
 
 _ALL: Final[tuple[Row, ...]] = (
-    *DRAINS, *COST, *LATENCY, *SUBMIT, *STEADY, *COMMANDS, *PROFILE,
+    *DRAINS, *COST, *LATENCY, *SUBMIT, *STEADY, *COMMANDS, *OUTPUT, *MAPPING, *PROFILE,
 )  # fmt: skip
 
 ROWS: Final = {row.name: row for row in _ALL}

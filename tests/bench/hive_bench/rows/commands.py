@@ -3,29 +3,20 @@
 Both are taken from the rows: from the first start to the last end, by the database's clock.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from hive_bench.bench import Bench
-from hive_bench.candidates import Processes, hive_processes
-from hive_bench.crew import Crew, FailedError
+from hive_bench.candidates import hive_processes
 from hive_bench.plain_spawn import PlainLoop
 from hive_bench.rows.row import Measured, Row
-from hive_client import Hive
-from hive_contracts.tasks import NewTask
+from hive_bench.running_commands import run_commands
+from hive_bench.work import WORK, prepared
 
 __all__ = ["COMMANDS"]
 
 IN_FLIGHT: Final = 8
 AT_ONCE: Final = 5
 WAITING: Final = ("sleep", "0.25")
-LONGEST_SECONDS: Final = 90.0
-LOOK_SECONDS: Final = 0.05
-
-RATE: Final = """
-select count(*) / extract(epoch from max(finished_at) - min(started_at))::double precision
-from hive.task where state = 'succeeded'
-"""
 
 
 async def _spawn(bench: Bench) -> Measured:
@@ -34,7 +25,8 @@ async def _spawn(bench: Bench) -> Measured:
     processes = hive_processes(1, "--async", "--slots", str(IN_FLIGHT))
     for number in range(bench.scale.rounds):
         plain.append(PlainLoop().run(bench.scale.spawned, IN_FLIGHT))
-        ours.append(await _rate(bench, ["/bin/true"], bench.scale.spawned, processes))
+        run = await run_commands(bench, [["/bin/true"]] * bench.scale.spawned, processes)
+        ours.append(run.rate)
         bench.note(f"spawn, round {number + 1}: {ours[-1]:,.0f} of {plain[-1]:,.0f} processes/s")
     ratios = [hive / bare for hive, bare in zip(ours, plain, strict=True)]
     return Measured([ratios], {"hive": ours, "plain loop": plain})
@@ -46,31 +38,36 @@ async def _async(bench: Bench) -> Measured:
     several = hive_processes(1, "--async", "--slots", str(AT_ONCE))
     alone = hive_processes(1, "--sync")
     for _ in range(bench.scale.few_rounds):
-        rates["sync"].append(await _rate(bench, WAITING, one, alone))
-        rates["async"].append(await _rate(bench, WAITING, one * AT_ONCE, several))
+        rates["sync"].append((await run_commands(bench, [WAITING] * one, alone)).rate)
+        many = [WAITING] * (one * AT_ONCE)
+        rates["async"].append((await run_commands(bench, many, several)).rate)
     ratios = [more / less for more, less in zip(rates["async"], rates["sync"], strict=True)]
-    return Measured([ratios], {f"{name} a second": found for name, found in rates.items()})
+    figures = {f"{name} a second": found for name, found in rates.items()}
+    return Measured([ratios], {**figures, **await _curves(bench)})
 
 
-async def _rate(bench: Bench, argv: Sequence[str], count: int, processes: Processes) -> float:
-    """Run a command so often; return how many a second."""
-    async with bench.crew("hive") as crew:
-        await _submit(crew, argv, count)
-        with crew.at_work(processes=processes):
-            await crew.until_finished(within_seconds=LONGEST_SECONDS, look_seconds=LOOK_SECONDS)
-        async with bench.ground.connected(crew.database) as connection:
-            succeeded: Any = await connection.fetchval(
-                "select count(*) from hive.task where state = 'succeeded'"
-            )
-            if succeeded != count:
-                raise FailedError(f"{succeeded} of {count} commands succeeded")
-            return float(await connection.fetchval(RATE))
-
-
-async def _submit(crew: Crew, argv: Sequence[str], count: int) -> None:
-    url = crew.ground.url_of(crew.database)
-    async with Hive.connect(url, crew.ground.redis_url) as hive:
-        await hive.submit_many([NewTask(kind="command", payload={"argv": list(argv)})] * count)
+async def _curves(bench: Bench) -> dict[str, dict[str, float]]:
+    """Return for each kind of work how fast either worker does it, at each cap."""
+    found: dict[str, dict[str, float]] = {}
+    alone = hive_processes(1, "--sync")
+    with prepared(bench.ground.folder) as place:
+        for work in WORK:
+            count = bench.scale.worked
+            sync = await run_commands(bench, work.commands(place, 2 * count), alone)
+            rates, ratios = {"sync": sync.rate}, dict[str, float]()
+            memory = {"sync": sync.worker_mib}
+            for cap in bench.scale.caps:
+                processes = hive_processes(1, "--async", "--slots", str(cap))
+                commands = work.commands(place, count * max(cap, 2))
+                run = await run_commands(bench, commands, processes)
+                name = f"at {cap}"
+                rates[name], memory[name] = run.rate, run.worker_mib
+                ratios[name] = run.rate / sync.rate
+                bench.note(f"async, {work.name}, {name}: {ratios[name]:.2f} times sync")
+            found[f"{work.says}: async / sync"] = ratios
+            found[f"{work.says}: tasks a second"] = rates
+            found[f"{work.says}: MiB of the worker and its guardian"] = memory
+    return found
 
 
 COMMANDS: Final = (
@@ -82,7 +79,8 @@ COMMANDS: Final = (
     ),
     Row(
         name="async",
-        says="processes that only wait, five at a time: async worker / sync worker",
+        says="processes that only wait, five at a time: async worker / sync worker;"
+        " by cap, for three kinds of work",
         reach=(4.5,),
         measure=_async,
     ),

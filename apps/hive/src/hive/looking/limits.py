@@ -5,13 +5,13 @@ from typing import Final
 
 from hive.durations import show_seconds
 from hive.moments import show_moment
+from hive.tasks.exit_codes import SILENCE
 from hive.words import counted
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.tasks import TaskRecord
 
 __all__ = ["limit_that_struck", "limits_in_words"]
 
-SILENT: Final = "it was silent for longer"
 EXPIRED: Final = "it had expired"
 
 
@@ -39,7 +39,7 @@ def limit_that_struck(outcome: OutcomeName | None, error: str | None) -> str | N
     """Return in a word which length of time was over when an attempt ended; None if none was."""
     said = error or ""
     if outcome is OutcomeName.TIMED_OUT:
-        return "silent" if said.startswith(SILENT) else "timed out"
+        return "silent" if said.startswith(SILENCE) else "timed out"
     if outcome is OutcomeName.CANCELLED and said.startswith(EXPIRED):
         return "expired"
     return None

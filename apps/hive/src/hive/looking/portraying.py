@@ -2,11 +2,12 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hive.durations import show_seconds
+from hive.looking.hiding import without_secrets
 from hive.looking.limits import limit_that_struck, limits_in_words
 from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
@@ -71,8 +72,9 @@ async def portray(settings: Settings, number: int) -> Portrait:
         living = await view.fleet.workers(seen_within=settings.silence)
         worker_ids = {record.worker_id, *(past.worker_id for past in record.history)} - {None}
         ended = await view.tasks.read_ended([task_id])
+        payload = without_secrets(record.payload, settings.command.secret_names)
         return Portrait(
-            record=record,
+            record=replace(record, payload=payload),
             situation=situation,
             outcome=ended[0].outcome if ended else None,
             waits_for=reason_to_wait(record, situation, living),

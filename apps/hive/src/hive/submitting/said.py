@@ -140,6 +140,8 @@ def command_payload(terms: CommandFlags, *, reads_parents: bool = False) -> dict
         if said is not None:
             length = read_duration(said, flag=f"--{name}-timeout")
             payload[f"{name}_seconds"] = length.total_seconds()
+    if terms.output_cap is not None:
+        payload["output_cap"] = terms.output_cap
     if reads_parents:
         payload["parents"] = True
     return payload | (_speech(terms, payload["env"]) if isinstance(terms, SpokenFlags) else {})

@@ -2,7 +2,7 @@
 
 Output is read from the store by position, so that nothing is printed twice or lost, whoever else
 watches and wherever the task runs. The bus only says when to look; without Redis the looks are a
-fraction of a second apart all the same, because output itself makes no noise on the bus.
+tenth of a second apart all the same, because output itself makes no noise on the bus.
 """
 
 from collections.abc import Collection
@@ -21,7 +21,7 @@ from hive_store.onlooker import Situation
 
 __all__ = ["Follower", "follow"]
 
-LOOK_SECONDS: Final = 0.2
+LOOK_SECONDS: Final = 0.1
 
 
 async def follow(

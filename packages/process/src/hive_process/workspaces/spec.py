@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from hive_contracts.durations import duration_in
 from hive_contracts.errors import ConfigurationError
-from hive_process.limits import bytes_in
+from hive_process.limits import read_bytes
 
 __all__ = ["WorkspaceSettings", "WorkspaceSpec"]
 
@@ -71,7 +71,7 @@ class WorkspaceSpec:
         if self.kind == "dir" and not Path(self.path or "").is_absolute():
             raise ValueError(f"workspace.path is an absolute path, not {self.path!r}")
         self._check_texts()
-        if self.max_bytes is not None and not bytes_in(self.max_bytes):
+        if self.max_bytes is not None and not read_bytes(self.max_bytes):
             raise ValueError(
                 f"workspace.max_bytes is {self.max_bytes!r}; it must be bytes, as in 512M or 2G"
             )
@@ -93,7 +93,7 @@ class WorkspaceSpec:
     @property
     def most_bytes(self) -> int | None:
         """How much it may hold."""
-        return None if self.max_bytes is None else bytes_in(self.max_bytes)
+        return None if self.max_bytes is None else read_bytes(self.max_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class WorkspaceSettings:
                 duration_in(self.keep)
             except (ValueError, OverflowError) as error:
                 raise ConfigurationError(f"workspaces.keep: {error}, or forever") from None
-        if bytes_in(self.min_free) is None:
+        if read_bytes(self.min_free) is None:
             raise ConfigurationError(
                 f"workspaces.min_free is {self.min_free!r}; it must be bytes, as in 512M or 2G"
             )
@@ -151,4 +151,4 @@ class WorkspaceSettings:
     @property
     def min_free_bytes(self) -> int:
         """How much room there must be."""
-        return bytes_in(self.min_free) or 0
+        return read_bytes(self.min_free) or 0
