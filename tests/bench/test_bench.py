@@ -13,14 +13,14 @@ import pytest
 ROWS = (
     "drain-sql", "drain-graphile", "drain-pgqueuer", "drain-arq", "drain-procrastinate",
     "drain-taskiq", "two-workers", "cpu", "memory", "latency", "submit", "flat", "snapshot",
-    "spawn", "async",
+    "spawn", "async", "cancel", "cancel-many",
 )  # fmt: skip
 NEED_PEERS = {
     "drain-graphile", "drain-pgqueuer", "drain-arq", "drain-procrastinate", "drain-taskiq",
     "latency",
 }  # fmt: skip
 
-LONGEST_SECONDS = 240
+LONGEST_SECONDS = 300
 HERE = Path(__file__).parent
 
 pytestmark = pytest.mark.timeout(2 * LONGEST_SECONDS)

@@ -56,6 +56,9 @@ class Scale:
     waited: int
     """Processes that only wait, for the worker that runs them one by one."""
 
+    called_off: int
+    """Processes that run and are called off in one round."""
+
 
 FULL: Final = Scale(
     in_memory=False,
@@ -73,6 +76,7 @@ FULL: Final = Scale(
     held=200_000,
     spawned=3000,
     waited=20,
+    called_off=20,
 )
 
 SMOKE: Final = Scale(
@@ -92,4 +96,5 @@ SMOKE: Final = Scale(
     held=2000,
     spawned=20,
     waited=2,
+    called_off=2,
 )
