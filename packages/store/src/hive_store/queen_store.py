@@ -25,6 +25,7 @@ from hive_store.webhook_reports import WebhookReports
 __all__ = [
     "CalledOff",
     "Capacity",
+    "Expired",
     "Gates",
     "Grants",
     "OpenCount",
@@ -44,6 +45,20 @@ class Swept:
     count: int
     next_seconds: float | None
     """When the next task is due; None if none waits for its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Which tasks were cancelled because they had waited for too long."""
+
+    ids: tuple[TaskId, ...]
+    next_seconds: float | None
+    """When the next one expires; None if none that waits does."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,9 @@ class OpenCount:
     count: int
     oldest_run_at: datetime | None
     """For queued tasks: when the one that waits longest fell due."""
+
+    parked: int = 0
+    """For scheduled tasks: how many of them are parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +275,10 @@ class QueenStore:
         [row] = await self._upkeep.fetch("release_due_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
 
-    async def expire(self, *, batch_size: int) -> Swept:
+    async def expire(self, *, batch_size: int) -> Expired:
         """Cancel tasks that still wait when they have expired."""
         [row] = await self._upkeep.fetch("expire_tasks", batch_size)
-        return Swept(row["count"], row["next_seconds"])
+        return Expired(tuple(row["ids"]), row["next_seconds"])
 
     async def raise_waiting(self, *, level: timedelta, batch_size: int) -> int:
         """Make tasks a priority more urgent for each `level` that they waited; return how many."""
@@ -354,7 +372,13 @@ class QueenStore:
     async def count_open(self) -> list[OpenCount]:
         """Return how many tasks wait or are leased, by queue and state."""
         return [
-            OpenCount(row["queue"], TaskState(row["state"]), row["count"], row["oldest_run_at"])
+            OpenCount(
+                row["queue"],
+                TaskState(row["state"]),
+                row["count"],
+                row["oldest_run_at"],
+                row["parked"],
+            )
             for row in await self._upkeep.fetch("count_open_tasks")
         ]
 
