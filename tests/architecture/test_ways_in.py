@@ -4,10 +4,12 @@ A new field of `NewTask` belongs into each way, under the name that the way has 
 what that way leaves out, with the reason.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -27,6 +29,7 @@ from hive_store.deeds import Actor
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "ways-in.md").read_text(encoding="utf-8")
 NAMES: Final = frozenset(field.name for field in fields(NewTask))
 PLAIN: Final = NewTask(kind="none")
 FULL: Final = NewTask(
@@ -161,6 +164,35 @@ async def columns_of(database: Connection, table: str) -> set[str]:
         table,
     )
     return {row["column_name"] for row in rows}
+
+
+BY_PLACE: Final = {"kind": "the first argument", "payload": "the second argument"}
+COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    "hive submit": LEFT_OUT["submit"],
+    "hive run": LEFT_OUT["run"],
+    "hive map": LEFT_OUT["map"],
+    "hive schedule add": LEFT_OUT["schedule add"],
+    "a line of JSON": {},
+    "Python": BY_PLACE,
+    "SQL: hive.task": ELSEWHERE_IN_SQL,
+}
+"""By the head of its column in the page: what a way does not say by the word for it."""
+
+
+def test_the_table_of_the_page_is_true() -> None:
+    [head, _, *lines] = [cells_of(line) for line in PAGE.splitlines() if line.startswith("| ")]
+    rows = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
+    assert rows.keys() == NAMES
+    for name, row in rows.items():
+        for way, left_out in COLUMNS.items():
+            is_program = way in ("Python", "SQL: hive.task")
+            words = {name} if is_program else {*PEOPLE_SAY.get(name, (name,))}
+            said = {word.strip("-").replace("-", "_") for word in re.findall(r"[\w-]+", row[way])}
+            assert words - left_out.keys() <= {word.lower() for word in said}, (name, way)
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip().replace("`", "") for cell in line.strip("| ").split(" | ")]
 
 
 async def test_a_schedule_keeps_whatever_its_tasks_may_be(database_url: str) -> None:

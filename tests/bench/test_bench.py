@@ -14,6 +14,7 @@ ROWS = (
     "drain-sql", "drain-graphile", "drain-pgqueuer", "drain-arq", "drain-procrastinate",
     "drain-taskiq", "two-workers", "cpu", "memory", "latency", "submit", "flat", "snapshot",
     "spawn", "async", "logs-first-byte", "flood-memory", "silent", "map-parallel", "map-xargs",
+    "cancel", "cancel-many",
 )  # fmt: skip
 NEED_PEERS = {
     "drain-graphile", "drain-pgqueuer", "drain-arq", "drain-procrastinate", "drain-taskiq",

@@ -84,6 +84,26 @@ def test_a_table_fits_into_80_columns_and_says_where_and_why(desk: Desk) -> None
     assert re.search(r" 1 0\.\d\d s ", lines[2])
 
 
+@pytest.mark.usefixtures("eighty_columns")
+def test_what_a_task_needs_and_why_it_waits_is_told(desk: Desk) -> None:
+    [first] = desk.submit(key="door")
+    [keyed] = desk.submit(key="door", needs=("gpu", "big"), slots=2)
+    [child] = desk.submit(after=(first,))
+    [limited] = desk.submit()
+    blocked = "update hive.task set state = 'blocked', waits_for_limit = 'kind:trial' where id = $1"
+    desk.sql(blocked, limited)
+    rows = {row["id"]: row for row in json.loads(desk("list", "--json").stdout)}
+    assert (rows[keyed]["needs"], rows[keyed]["slots"]) == (["big", "gpu"], 2)
+    waits = {task_id: row["blocked_by"] for task_id, row in rows.items()}
+    assert waits == {first: "key", keyed: "key", child: "tasks", limited: "kind:trial"}
+    head, *lines = desk("list").stdout.splitlines()
+    assert "NEEDS" in head
+    assert max(map(len, lines)) <= 80
+    assert "waits for limit" in lines[0]
+    assert "waits for tasks" in lines[1]
+    assert "waits for the t" in lines[2]
+
+
 def test_columns_that_nobody_fills_are_left_out(desk: Desk) -> None:
     desk.submit()
     head, _ = desk("list").stdout.splitlines()

@@ -78,7 +78,20 @@ def test_tasks_are_moved_by_id_and_by_filter(desk: Desk) -> None:
     assert (refused.returncode, json.loads(refused.stdout)) == (1, {"moved": 0, "left": [second]})
     [slow] = [q for q in json.loads(desk("queue", "list", "--json").stdout) if q["name"] == "slow"]
     assert slow["queued"] == 4
-    assert json.loads(desk("queue", "show", "slow", "--json").stdout) == slow
+    assert json.loads(desk("queue", "show", "slow", "--json").stdout) == slow | {"limits": []}
+
+
+def test_a_queue_is_shown_with_the_limits_that_hold_for_its_tasks(desk: Desk) -> None:
+    for words in (["--queue", "slow"], ["--queue", "other"], ["--kind", "trial"]):
+        assert desk("limit", "set", *words, "--max-running", "3").returncode == 0
+    shown = desk("queue", "show", "slow").stdout
+    assert "queue:slow" in shown
+    assert "kind:trial" in shown
+    assert "queue:other" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    limits = json.loads(desk("queue", "show", "slow", "--json").stdout)["limits"]
+    assert [limit["name"] for limit in limits] == ["kind:trial", "queue:slow"]
+    assert "limit" not in desk("queue", "list").stdout
 
 
 def test_a_limit_is_set_listed_explained_and_lifted(desk: Desk) -> None:

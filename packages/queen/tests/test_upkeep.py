@@ -20,6 +20,7 @@ from hive_queen.reaper import Reaper
 from hive_queen.settings import QueenSettings
 from hive_queen.sweeper import Sweeper
 from hive_store import QueenStore, migrate, open_line
+from hive_store.deeds import Actor
 from hive_telemetry.metrics import Metrics
 from hive_testkit.clocks import ManualClock
 from hive_testkit.ground import Ground, open_ground
@@ -45,7 +46,7 @@ class Scene:
             metrics=self.metrics,
             clock=self.clock,
         )
-        self.sweeper = Sweeper(store, wake=self.wake, settings=SETTINGS, metrics=self.metrics)
+        self.sweeper = Sweeper(store, bus, wake=self.wake, settings=SETTINGS, metrics=self.metrics)
         self.duties = Duties(store, settings=SETTINGS, metrics=self.metrics, clock=self.clock)
 
     def wake(self) -> None:
@@ -210,6 +211,26 @@ async def test_what_is_cancelled_for_what_it_comes_after_is_told(
             if len(told) == 2:
                 break
     assert told == [child, grandchild]
+
+
+async def test_what_expires_is_told(scene: Scene, ground: Ground, bus: Bus) -> None:
+    passed = datetime.now(UTC) - timedelta(seconds=1)
+    [expired] = await ground.submit(1, expires_at=passed)
+    await ground.submit(1)
+    async with asyncio.timeout(30), bus.subscribe(EventFrame) as frames:
+        await scene.sweeper.tick()
+        frame = await anext(frames)
+    assert isinstance(frame, EventFrame)
+    assert set(frame.events) == {Event(type=EventType.CANCELLED, task_ids=(expired,))}
+
+
+async def test_what_is_parked_is_counted_by_queue(scene: Scene, ground: Ground) -> None:
+    parked = await ground.submit(2, queue="slow")
+    await ground.submit(1, run_at=datetime.now(UTC) + timedelta(hours=1))
+    await ground.tasks.park(parked, until=None, reason=None, by=Actor("ada", "desk"))
+    await scene.duties.tick()
+    assert scene.metrics.value("hive_tasks_parked", queue="slow") == 2
+    assert scene.metrics.value("hive_tasks_parked", queue="default") is None
 
 
 async def test_the_reaper_goes_on_at_once_while_there_is_more(

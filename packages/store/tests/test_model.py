@@ -9,10 +9,12 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, ClassVar, Final, TypeVar
 from uuid import uuid4
 
 import asyncpg
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,6 +33,7 @@ from hive_contracts.states import TERMINAL_STATES, Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store import HOT_SETTINGS, HeartbeatStore, Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
+from hive_store.deeds import Actor
 from hive_store.worker_store import Ending, Piece
 from hive_testkit.task_model import LEASE_SECONDS, ModelLease, ModelStore, ModelTask
 from hive_testkit.timing import pass_time
@@ -47,6 +50,7 @@ ENDINGS: Final = [
     (Move.POSTPONE, OutcomeName.RELEASED),
     (Move.CANCEL, OutcomeName.CANCELLED),
 ]
+ADA: Final = Actor("ada", "desk")
 CLOCK_SLACK_SECONDS: Final = 9
 """The model's time moves in steps of ten; what really passes in an example is less."""
 
@@ -78,7 +82,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.do = self.world.do
         self.do(
             self.world.connection.execute(
-                "truncate hive.task, hive.lease, hive.attempt, hive.event, hive.output"
+                "truncate hive.task, hive.lease, hive.attempt, hive.event, hive.output, hive.audit"
                 " restart identity"
             )
         )
@@ -247,6 +251,48 @@ class StoreMachine(RuleBasedStateMachine):
         for key in repeated - written.keys():
             assert (told[key].queen_id, told[key].open) == (None, None)
 
+    @rule(
+        chosen=st.dictionaries(numbers, numbers, min_size=1, max_size=3),
+        seconds=st.sampled_from([None, 0, 20, 40]),
+    )
+    def park_attempts(self, chosen: dict[int, int], seconds: int | None) -> None:
+        """What runs asks to be set aside, and some who have lost their lease do too."""
+        pairs = dict(map(self.pair_at, chosen.items()))
+        endings = [
+            Ending(
+                task_id=task_id,
+                lease_id=lease_id,
+                move=Move.PARK,
+                outcome=OutcomeName.RELEASED,
+                # Told from what was written before by its reason, of which none comes twice.
+                error=str(uuid4()),
+                backoff_seconds=seconds,
+            )
+            for task_id, lease_id in pairs.items()
+        ]
+        repeated = self.model.repeated_parks(endings)
+        finished = self.do(self.world.workers[0].finish(endings))
+        written = self.model.park_attempts(endings)
+        told = {(task_id, row.lease_id): row for row in finished for task_id in row.task_ids}
+        assert told.keys() == written.keys() | repeated
+        for key, expected in written.items():
+            assert (told[key].state, told[key].attempt) == expected
+
+    @rule(number=numbers, seconds=st.sampled_from([None, 20, 40]))
+    def park(self, number: int, seconds: int | None) -> None:
+        task = self.task_at(number)
+        until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+        asked = self.world.tasks.park([task.id], until=until, reason=None, by=ADA)
+        parked = self.do(asked)
+        assert parked == ([task.id] if self.model.park(task, seconds=seconds) else [])
+
+    @rule(number=numbers)
+    def unpark(self, number: int) -> None:
+        parked = [task for task in self.model.tasks.values() if task.is_parked]
+        task = parked[number % len(parked)] if parked else self.task_at(number)
+        answer = self.do(self.world.tasks.unpark([task.id], by=ADA))
+        assert answer == ({task.id: task.state} if self.model.unpark(task) else {})
+
     @rule(queen=who, number=numbers)
     def take_back(self, queen: int, number: int) -> None:
         unsent = [t for t in self.model.leases.values() if t.is_there and t.worker is None]
@@ -295,7 +341,8 @@ class StoreMachine(RuleBasedStateMachine):
     def sweep(self) -> None:
         swept = self.do(self.world.queens[1].sweep_due(batch_size=1000))
         assert swept.count == self.model.sweep()
-        waits = [t.due - self.model.now for t in self.model.in_state(TaskState.SCHEDULED)]
+        dues = [t.due for t in self.model.in_state(TaskState.SCHEDULED)]
+        waits = [due - self.model.now for due in dues if isfinite(due)]
         assert (swept.next_seconds is None) is (not waits)
         if swept.next_seconds is not None:
             assert min(waits) - CLOCK_SLACK_SECONDS < swept.next_seconds <= min(waits)
@@ -329,6 +376,7 @@ class StoreMachine(RuleBasedStateMachine):
                 row["goes_alone"],
                 row["cancel_requested_at"] is not None,
                 row["finished_at"] is not None,
+                row["state"] == TaskState.SCHEDULED and row["parked_at"] is not None,
             )
             for row in sorted(rows, key=lambda row: row["id"])
         ]
@@ -339,6 +387,7 @@ class StoreMachine(RuleBasedStateMachine):
                 t.goes_alone,
                 t.is_called_off,
                 t.state in TERMINAL_STATES,
+                t.state is TaskState.SCHEDULED and t.is_parked,
             )
             for t in self.model.tasks.values()
         ]
@@ -390,6 +439,7 @@ def open_world(database_url: str, runner: asyncio.Runner, stack: AsyncExitStack)
     )
 
 
+@pytest.mark.timeout(600)
 def test_the_store_follows_the_model(database_url: str) -> None:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         stack = AsyncExitStack()

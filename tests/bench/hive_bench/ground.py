@@ -103,6 +103,15 @@ class Ground:
         finally:
             await client.aclose()
 
+    @asynccontextmanager
+    async def without_redis(self) -> AsyncGenerator[None]:
+        """Have Redis be away for a while."""
+        await self._redis.stop()
+        try:
+            yield
+        finally:
+            await self._redis.start()
+
     async def forget(self) -> None:
         """Empty Redis and the probe."""
         await self.ask_redis("redis.call('flushall') return 0")

@@ -76,6 +76,8 @@ class Scale:
 
     mapped: int
     """Lines that a command is run for."""
+    called_off: int
+    """Processes that run and are called off in one round."""
 
 
 FULL: Final = Scale(
@@ -101,6 +103,7 @@ FULL: Final = Scale(
     silent=200,
     silent_seconds=20.0,
     mapped=3000,
+    called_off=20,
 )
 
 SMOKE: Final = Scale(
@@ -127,4 +130,5 @@ SMOKE: Final = Scale(
     silent=4,
     silent_seconds=0.5,
     mapped=20,
+    called_off=2,
 )

@@ -43,8 +43,10 @@ class CalledOff:
     """These another transaction held all the time; ask again."""
 
 
-async def call_off_all(tasks: TaskStore, selection: Selection, cancel: Cancel) -> CalledOff:
-    """Call off every unfinished task that fits, and write down who did it.
+async def call_off_all(
+    tasks: TaskStore, selection: Selection, cancel: Cancel, *, reason: str | None = None
+) -> CalledOff:
+    """Call off every unfinished task that fits, and write down who did it, and why.
 
     Raises:
         UsageError: the selection says nothing, or names a state that cannot be cancelled.
@@ -55,7 +57,8 @@ async def call_off_all(tasks: TaskStore, selection: Selection, cancel: Cancel) -
         raise UsageError(f"a {ended[0]} task cannot be cancelled any more")
     open_ones = selection.unfinished()
     found = [i async for page in Selector(tasks.line).pages_of_ids(open_ones) for i in page]
-    deed = Deed(actor=myself(), what="cancel", target=str(selection), details={"tasks": len(found)})
+    details = {"tasks": len(found)} | ({} if reason is None else {"reason": reason})
+    deed = Deed(actor=myself(), what="cancel", target=str(selection), details=details)
     # Before the deed, which may be interrupted.
     await record_deed(tasks.line, deed)
     return await _call_off(tasks, found, cancel)

@@ -10,10 +10,10 @@ The end of a task is noticed at once through a hint on the bus; a hint that is l
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Self
 
 from hive_bus.bus import Bus
@@ -244,16 +244,20 @@ class Hive(Submitter):
     async def _log_end(self) -> Cursor:
         return await EventLog(self.tasks.line).end()
 
-    async def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+    async def cancel(self, *task_ids: TaskId, reason: str | None = None) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now.
 
         A task that runs stays `running` until nothing of it is left; wait for it to see. A task
         that has ended already is not in the answer.
 
+        Args:
+            task_ids: the tasks.
+            reason: why, for people who look at them.
+
         Raises:
             UsageError: an id is no whole number.
         """
-        states = await self.tasks.cancel(task_ids)
+        states = await self.tasks.cancel(task_ids, reason=reason)
         running = {i for i, state in states.items() if state not in TERMINAL_STATES}
         if self._bus is not None and running:
             self._bus.tell(CancelRequest(tuple(running)))
@@ -290,15 +294,22 @@ class Hive(Submitter):
         self._tell(EventType.UNPARKED, list(states))
         return states
 
-    async def cancel_all(self, selection: Selection) -> CalledOff:
+    async def cancel_all(self, selection: Selection, *, reason: str | None = None) -> CalledOff:
         """Call off every unfinished task that fits, 1,000 in a transaction; return what came of it.
 
-        Tasks that are submitted meanwhile are not among them. `hive.audit` says who did it.
+        Tasks that are submitted meanwhile are not among them. `hive.audit` says who did it, and why
+        if there is a `reason`.
 
         Raises:
             UsageError: the selection says nothing, or names a state that cannot be cancelled.
         """
-        return await call_off_all(self.tasks, selection, lambda batch: self.cancel(*batch))
+        cancel = partial(self._cancel_batch, reason=reason)
+        return await call_off_all(self.tasks, selection, cancel, reason=reason)
+
+    async def _cancel_batch(
+        self, task_ids: Sequence[TaskId], *, reason: str | None
+    ) -> dict[TaskId, TaskState]:
+        return await self.cancel(*task_ids, reason=reason)
 
     async def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task.

@@ -216,9 +216,9 @@ class SyncHive(SyncSubmitter):
             with suppress(UsageError):
                 self._thread.run(subscriber.close)
 
-    def cancel(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+    def cancel(self, *task_ids: TaskId, reason: str | None = None) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now. See `Hive.cancel`."""
-        return self._thread.run(self._hive.cancel, *task_ids)
+        return self._thread.run(partial(self._hive.cancel, reason=reason), *task_ids)
 
     def park(
         self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
@@ -230,9 +230,9 @@ class SyncHive(SyncSubmitter):
         """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
         return self._thread.run(self._hive.unpark, *task_ids)
 
-    def cancel_all(self, selection: Selection) -> CalledOff:
+    def cancel_all(self, selection: Selection, *, reason: str | None = None) -> CalledOff:
         """Call off every unfinished task that fits; see `Hive.cancel_all`."""
-        return self._thread.run(self._hive.cancel_all, selection)
+        return self._thread.run(self._hive.cancel_all, selection, reason=reason)
 
     def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task; see `Hive.show`."""

@@ -128,7 +128,7 @@ class Queen:
             reconciler,
             Reaper(store, bus, wake=wake, settings=settings, metrics=metrics, clock=clock),
             Raiser(store, wake=wake, settings=settings, metrics=metrics),
-            Sweeper(store, wake=wake, settings=settings, metrics=metrics),
+            Sweeper(store, bus, wake=wake, settings=settings, metrics=metrics),
             Webhooks(upkeep, settings=settings, metrics=metrics),
             Scheduler(
                 store.ticks,

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Final, Never
 
+from hive_bus.bus import Bus
+from hive_contracts.events import Event, EventFrame, EventType
 from hive_queen.settings import QueenSettings
-from hive_store.queen_findings import Swept
+from hive_store.queen_findings import Expired, Swept
 from hive_store.queen_store import QueenStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -22,12 +24,14 @@ class Sweeper:
     def __init__(
         self,
         store: QueenStore,
+        bus: Bus,
         *,
         wake: Callable[[], None],
         settings: QueenSettings,
         metrics: Metrics,
     ) -> None:
         self._store = store
+        self._bus = bus
         self._wake = wake
         self._settings = settings
         self._metrics = metrics
@@ -42,9 +46,13 @@ class Sweeper:
         if swept.count:
             self._wake()
         expired = await self._store.expire(batch_size=self._settings.retry_batch)
+        if expired.count:
+            # Nobody who waits for one of them hears it from a worker.
+            told = Event(type=EventType.CANCELLED, task_ids=expired.ids)
+            self._bus.tell(EventFrame((told,)))
         return min(self._pause(swept), self._pause(expired))
 
-    def _pause(self, swept: Swept) -> float:
+    def _pause(self, swept: Swept | Expired) -> float:
         if swept.count == self._settings.retry_batch:
             return 0
         if swept.next_seconds is None:

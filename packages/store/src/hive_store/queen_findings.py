@@ -11,6 +11,7 @@ from hive_contracts.states import TaskState
 __all__ = [
     "CalledOff",
     "Capacity",
+    "Expired",
     "Gates",
     "Grants",
     "OpenCount",
@@ -27,6 +28,20 @@ class Swept:
     count: int
     next_seconds: float | None
     """When the next task is due; None if none waits for its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Which tasks were cancelled because they had waited for too long."""
+
+    ids: tuple[TaskId, ...]
+    next_seconds: float | None
+    """When the next one expires; None if none that waits does."""
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,9 @@ class OpenCount:
     count: int
     oldest_run_at: datetime | None
     """For queued tasks: when the one that waits longest fell due."""
+
+    parked: int = 0
+    """For scheduled tasks: how many of them are parked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from hive_store.line import Line
 from hive_store.queen_findings import (
     CalledOff,
     Capacity,
+    Expired,
     Gates,
     Grants,
     OpenCount,
@@ -143,10 +144,10 @@ class QueenStore:
         [row] = await self._upkeep.fetch("release_due_tasks", batch_size)
         return Swept(row["count"], row["next_seconds"])
 
-    async def expire(self, *, batch_size: int) -> Swept:
+    async def expire(self, *, batch_size: int) -> Expired:
         """Cancel tasks that still wait when they have expired."""
         [row] = await self._upkeep.fetch("expire_tasks", batch_size)
-        return Swept(row["count"], row["next_seconds"])
+        return Expired(tuple(row["ids"]), row["next_seconds"])
 
     async def raise_waiting(self, *, level: timedelta, batch_size: int) -> int:
         """Make tasks a priority more urgent for each `level` that they waited; return how many."""
@@ -240,7 +241,13 @@ class QueenStore:
     async def count_open(self) -> list[OpenCount]:
         """Return how many tasks wait or are leased, by queue and state."""
         return [
-            OpenCount(row["queue"], TaskState(row["state"]), row["count"], row["oldest_run_at"])
+            OpenCount(
+                row["queue"],
+                TaskState(row["state"]),
+                row["count"],
+                row["oldest_run_at"],
+                row["parked"],
+            )
             for row in await self._upkeep.fetch("count_open_tasks")
         ]
 

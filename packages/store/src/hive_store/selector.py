@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from hive_contracts.ids import TaskId, WorkerId
+from hive_contracts.labels import needs_in, slots_in
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_store.endless import aware
@@ -38,6 +39,12 @@ class TaskSummary:
     error: str | None
     parked_reason: str | None = None
     """Why it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
+
+    needs: tuple[str, ...] = ()
+    slots: int = 1
+    key: str | None = None
+    blocked_by: str | None = None
+    """While it is blocked: "tasks" it comes after, its "key", or the name of a limit."""
 
     now: datetime
     """The database's time when this was read, to count ages from."""
@@ -155,5 +162,9 @@ def _summary(row: Row) -> TaskSummary:
         worker_host=row["worker_host"],
         error=row["error"],
         parked_reason=row["parked_reason"],
+        needs=needs_in(row["needs"]),
+        slots=slots_in(row["needs"]),
+        key=row["key"],
+        blocked_by=row["blocked_by"],
         now=row["now"],
     )

@@ -67,6 +67,12 @@ METRICS: Final = (
         "queue",
     ),
     _gauge(
+        "hive_tasks_parked",
+        "Scheduled tasks that are set aside for a while, or until somebody lets them go on, as one "
+        "queen last counted them.",
+        "queue",
+    ),
+    _gauge(
         "hive_tasks_unmet",
         "Queued tasks that need labels or slots which no living worker of their queue has, as one "
         "queen last counted them.",

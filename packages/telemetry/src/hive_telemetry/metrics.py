@@ -75,6 +75,7 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         self._tasks = self._gauge("hive_tasks")
         self._oldest_ready = self._gauge("hive_queue_oldest_ready_timestamp_seconds")
+        self._parked = self._gauge("hive_tasks_parked")
         self._unmet = self._gauge("hive_tasks_unmet")
         self._finished = self._counter("hive_tasks_finished_total")
         self._attempts = self._counter("hive_task_attempts_total")
@@ -148,6 +149,10 @@ class Metrics:
     def show_oldest_ready(self, timestamps: Mapping[str, float]) -> None:
         """Show, by queue, the Unix time at which its oldest queued task fell due."""
         self._oldest_ready.show({(queue,): moment for queue, moment in timestamps.items()})
+
+    def show_parked(self, counts: Mapping[str, int]) -> None:
+        """Show, by queue, how many scheduled tasks are set aside."""
+        self._parked.show({(queue,): count for queue, count in counts.items()})
 
     def show_unmet(self, counts: Mapping[str, int]) -> None:
         """Show, by queue, how many queued tasks need labels that no living worker of it has."""

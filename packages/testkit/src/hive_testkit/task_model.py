@@ -8,7 +8,7 @@ statement of the same name does, and returns what that statement should return.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil
+from math import ceil, inf
 
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import OutcomeName
@@ -23,7 +23,10 @@ LEASE_SECONDS = 60
 GIVES_BACK = frozenset({Move.RELEASE, Move.POSTPONE})
 """Moves by which a worker gives a task back, uncounted."""
 
-GOES_BACK = GIVES_BACK | {Move.RETRY, Move.LAPSE, Move.LOSE}
+NOT_COUNTED = GIVES_BACK | {Move.PARK}
+"""Moves after which an attempt does not count, unless its task may not run again."""
+
+GOES_BACK = NOT_COUNTED | {Move.RETRY, Move.LAPSE, Move.LOSE}
 """Moves after which a task waits again, unless it was called off."""
 
 
@@ -34,8 +37,8 @@ class ModelTask:
     id: TaskId
     state: TaskState
     priority: int
-    due: int
-    """When it may run, in seconds of the model's time."""
+    due: float
+    """When it may run, in seconds of the model's time; infinite while it is parked without end."""
 
     run_at: datetime
     """The same by the database's clock, as the database says it: it decides the claim order."""
@@ -47,6 +50,10 @@ class ModelTask:
     losses: int = 0
     goes_alone: bool = False
     is_called_off: bool = False
+    is_parked: bool = False
+    due_before: float | None = None
+    """For when it was scheduled before it was parked by hand; None if it was not."""
+
     lease: LeaseId | None = None
     ended_lease: LeaseId | None = None
     outcome: OutcomeName | None = None
@@ -71,7 +78,7 @@ class ModelTask:
     def end(self, move: Move, outcome: OutcomeName, *, is_given_back: bool = False) -> None:
         """Leave the lease, by whatever move; `is_given_back` if the attempt is not to count."""
         if self.is_called_off and move in GOES_BACK:
-            outcome = OutcomeName.CANCELLED if move in GIVES_BACK else outcome
+            outcome = OutcomeName.CANCELLED if move in NOT_COUNTED else outcome
             move = Move.CANCEL
         elif move in GIVES_BACK and self.state is TaskState.RUNNING and self.max_losses == 0:
             move, outcome = Move.EXHAUST, OutcomeName.LOST
@@ -81,6 +88,10 @@ class ModelTask:
         if self.state not in TERMINAL_STATES:
             self.history[self.claims] = (self.attempt, outcome)
             self.given_back += is_given_back
+
+    def go_on(self) -> None:
+        """Be parked no more."""
+        self.is_parked, self.due_before = False, None
 
     def lose(self, *, is_alone: bool) -> None:
         """Its lease has lapsed, and the reaper has noticed."""
@@ -233,6 +244,55 @@ class ModelStore:
             written[task_id, lease_id] = (task.state, attempt)
         return written
 
+    def repeated_parks(self, endings: Sequence[Ending]) -> set[tuple[TaskId, LeaseId]]:
+        """Return which tasks were cancelled under the lease named: nobody asks why any more."""
+        return {
+            (ending.task_id, ending.lease_id)
+            for ending in endings
+            if self.tasks[ending.task_id].ended_lease == ending.lease_id
+            and self.tasks[ending.task_id].outcome is OutcomeName.CANCELLED
+        }
+
+    def park_attempts(
+        self, endings: Sequence[Ending]
+    ) -> dict[tuple[TaskId, LeaseId], tuple[TaskState, int]]:
+        """Return the states of tasks that ask to be parked, and which attempt that ends."""
+        written: dict[tuple[TaskId, LeaseId], tuple[TaskState, int]] = {}
+        for ending in endings:
+            task, lease = self.tasks[ending.task_id], self.leases[ending.lease_id]
+            if task.lease != ending.lease_id:
+                continue
+            attempt = task.attempt
+            task.end(Move.PARK, OutcomeName.RELEASED, is_given_back=True)
+            if task.state is TaskState.SCHEDULED:
+                seconds = ending.backoff_seconds
+                task.due = inf if seconds is None else self.now + seconds
+                task.is_parked = True
+            lease.is_there = bool(self.held(lease))
+            written[task.id, lease.id] = (task.state, attempt)
+        return written
+
+    def park(self, task: ModelTask, *, seconds: int | None) -> bool:
+        """Return whether the task waits, and is set aside; None for without end."""
+        if task.lease is not None or task.state in TERMINAL_STATES:
+            return False
+        if not task.is_parked:
+            task.due_before = task.due if task.state is TaskState.SCHEDULED else None
+        task.move(Move.PARK)
+        task.due = inf if seconds is None else self.now + seconds
+        task.is_parked = True
+        return True
+
+    def unpark(self, task: ModelTask) -> bool:
+        """Return whether the task was set aside, and goes on."""
+        if task.state is not TaskState.SCHEDULED or not task.is_parked:
+            return False
+        task.due = self.now if task.due_before is None else max(self.now, task.due_before)
+        task.go_on()
+        if task.due <= self.now:
+            task.move(Move.FALL_DUE)
+        return True
+
     def take_back(self, lease: ModelLease, *, queen: int) -> int:
         """Return how many tasks are queued again; none if the lease is not hers to take back."""
         if not lease.is_there or lease.queen != queen or lease.worker is not None:
@@ -262,6 +322,7 @@ class ModelStore:
             task.history.setdefault(task.claims, (task.attempt, task.outcome))
         task.move(Move.REVIVE)
         task.due, task.losses, task.outcome, task.is_called_off = self.now, 0, None, False
+        task.go_on()
         return True
 
     def lapsed(self) -> set[LeaseId]:
@@ -287,6 +348,7 @@ class ModelStore:
         due = [t for t in self.in_state(TaskState.SCHEDULED) if t.due <= self.now]
         for task in due:
             task.move(Move.FALL_DUE)
+            task.go_on()
         return len(due)
 
 

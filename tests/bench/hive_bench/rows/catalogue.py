@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from hive_bench.rows.cancel import CANCEL
 from hive_bench.rows.commands import COMMANDS
 from hive_bench.rows.cost import COST
 from hive_bench.rows.drains import DRAINS
@@ -16,7 +17,7 @@ from hive_bench.rows.submit import SUBMIT
 __all__ = ["ROWS"]
 
 _ALL: Final[tuple[Row, ...]] = (
-    *DRAINS, *COST, *LATENCY, *SUBMIT, *STEADY, *COMMANDS, *OUTPUT, *MAPPING, *PROFILE,
+    *DRAINS, *COST, *LATENCY, *SUBMIT, *STEADY, *COMMANDS, *OUTPUT, *MAPPING, *CANCEL, *PROFILE,
 )  # fmt: skip
 
 ROWS: Final = {row.name: row for row in _ALL}

@@ -32,7 +32,12 @@ async def call_off(reach: Reach, task_ids: Sequence[TaskId]) -> None:
 
 
 async def cancel_all(
-    settings: Settings, task_ids: Sequence[TaskId], order: Order, *, is_waiting: bool
+    settings: Settings,
+    task_ids: Sequence[TaskId],
+    order: Order,
+    *,
+    reason: str | None,
+    is_waiting: bool,
 ) -> int:
     """Call the tasks off, and return the exit code: 0 if nothing of them will run any more.
 
@@ -40,12 +45,13 @@ async def cancel_all(
         settings: which Hive.
         task_ids: the tasks.
         order: how they were chosen, and how it is told.
+        reason: why, for people who look at them.
         is_waiting: whether to return only when nothing of them runs.
     """
     async with open_reach(settings) as reach:
         # Before the deed, which may be interrupted.
-        await reach.view.record(_written(order, task_ids))
-        tally = await sweep(reach.view, _deed(reach), task_ids)
+        await reach.view.record(_written(order, task_ids, reason))
+        tally = await sweep(reach.view, _deed(reach, reason), task_ids)
         if not order.as_json:
             say(f"hive: {_sentence(task_ids, tally, is_waiting=is_waiting)}")
         ends = await _wait(reach, tally.stopping, as_json=order.as_json) if is_waiting else None
@@ -54,13 +60,13 @@ async def cancel_all(
     return FAILED if tally.unknown or tally.held else 0
 
 
-def _deed(reach: Reach) -> Deed:
-    return Deed(Move.CANCEL, lambda batch: reach.hive.cancel(*batch))
+def _deed(reach: Reach, reason: str | None = None) -> Deed:
+    return Deed(Move.CANCEL, lambda batch: reach.hive.cancel(*batch, reason=reason))
 
 
-def _written(order: Order, task_ids: Sequence[TaskId]) -> deeds.Deed:
+def _written(order: Order, task_ids: Sequence[TaskId], reason: str | None) -> deeds.Deed:
     target = some_of(task_ids) if order.filter.is_empty else str(order.filter)
-    details = {"tasks": len(task_ids)}
+    details = {"tasks": len(task_ids)} | ({} if reason is None else {"reason": reason})
     return deeds.Deed(actor=deeds.myself(), what="cancel", target=target, details=details)
 
 

@@ -33,6 +33,9 @@ def cancel(
     given: Filter,
     tasks: Tasks = None,
     *,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why, for those who wonder.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when nothing of them runs any more.")
     ] = False,
@@ -62,5 +65,6 @@ def cancel(
     task_ids = chosen_tasks(settings, order)
     if task_ids is None:
         return
-    if code := asyncio.run(cancel_all(settings, task_ids, order, is_waiting=wait)):
+    asked = cancel_all(settings, task_ids, order, reason=reason, is_waiting=wait)
+    if code := asyncio.run(asked):
         raise typer.Exit(code)

@@ -19,6 +19,7 @@ from hive.tables import narrowed_lines
 from hive.tasks.choosing import check, choose
 from hive.tasks.outages import Outage
 from hive.tasks.reaching import open_view
+from hive.words import counted
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES
@@ -37,12 +38,13 @@ HEADS: Final[tuple[str, ...]] = (
     "try",
     "took",
     "group",
+    "needs",
     "worker",
     "error",
 )
 NUMBERS: Final = frozenset({"id", "age", "try", "took"})
-TEXTS: Final = frozenset({"kind", "queue", "group", "worker", "error"})
-OPTIONAL: Final = frozenset({"group", "worker", "error"})
+TEXTS: Final = frozenset({"kind", "queue", "group", "needs", "worker", "error"})
+OPTIONAL: Final = frozenset({"group", "needs", "worker", "error"})
 """Columns that are left out if no task has anything there."""
 
 PAGE: Final = 1000
@@ -195,16 +197,30 @@ def _cells(task: "TaskSummary") -> list[str]:
         str(task.attempt),
         "" if took is None else show_seconds(took.total_seconds()),
         task.group or "",
+        _needs(task),
         "" if task.state in WAITING_STATES else task.worker_host or "",
         _why(task),
     ]
 
 
 def _why(task: "TaskSummary") -> str:
-    """Return what went wrong, or why the task is set aside."""
-    if task.parked_reason is None:
-        return task.error or ""
-    return parked_in_words(task.parked_reason, task.run_at)
+    """Return why the task waits, if that is not for its turn in its queue, or what went wrong."""
+    if task.parked_reason is not None:
+        return parked_in_words(task.parked_reason, task.run_at)
+    match task.blocked_by:
+        case None:
+            return task.error or ""
+        case "tasks":
+            return "waits for tasks that it comes after"
+        case "key":
+            return f"waits for the turn of its key {task.key}"
+        case limit:
+            return f"waits for limit {limit}"
+
+
+def _needs(task: "TaskSummary") -> str:
+    slots = [counted(task.slots, "slot")] if task.slots > 1 else []
+    return ",".join([*slots, *task.needs])
 
 
 def _took(task: "TaskSummary") -> timedelta | None:

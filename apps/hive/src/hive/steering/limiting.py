@@ -12,7 +12,7 @@ from hive.tasks.reaching import open_view
 from hive_contracts.errors import ConfigurationError, UsageError
 from hive_contracts.limits import Limit, LimitScope, UsedLimit, limit_name
 
-__all__ = ["list_limits", "read_target", "remove_limit", "set_limit"]
+__all__ = ["list_limits", "plain_limit", "read_target", "remove_limit", "set_limit", "show_limits"]
 
 
 def read_target(*, queue: str | None, kind: str | None, key: str | None) -> tuple[LimitScope, str]:
@@ -76,21 +76,23 @@ async def list_limits(settings: Settings, *, as_json: bool) -> None:
     async with open_view(settings) as view:
         limits = await view.controls_of(actor_of(settings)).limits()
     if as_json:
-        show_json([_plain(used) for used in limits])
+        show_json([plain_limit(used) for used in limits])
     elif limits:
-        _show(limits)
+        show_limits(limits)
     else:
         say("hive: no limits; try: hive limit set --kind agent --max-running 4")
 
 
-def _plain(used: UsedLimit) -> dict[str, Any]:
+def plain_limit(used: UsedLimit) -> dict[str, Any]:
+    """Return a limit, and how far it is used, for programs."""
     limit = asdict(used.limit)
     return {"name": used.limit.name} | limit | {
         "running": used.running, "held_up": used.held_up, "tokens": used.tokens,
     }  # fmt: skip
 
 
-def _show(limits: Sequence[UsedLimit]) -> None:
+def show_limits(limits: Sequence[UsedLimit]) -> None:
+    """Print limits, and how far each is used."""
     rows = [
         [
             used.limit.name,

@@ -8,10 +8,11 @@ from hive.acting_for import actor_of
 from hive.pauses import paused_line
 from hive.printing import say, show, show_json
 from hive.settings import Settings
+from hive.steering.limiting import plain_limit, show_limits
 from hive.tables import table_lines
 from hive.tasks.reaching import open_view
 from hive_contracts.errors import UsageError
-from hive_contracts.limits import PausedQueue
+from hive_contracts.limits import LimitScope, PausedQueue
 from hive_contracts.states import TERMINAL_STATES, TaskState
 
 __all__ = ["OPEN_STATES", "QueueView", "pause", "resume", "show_queues"]
@@ -57,15 +58,34 @@ async def show_queues(settings: Settings, *, only: str | None, as_json: bool) ->
     """Print every queue that has open tasks, workers or a pause; or one queue, whatever it has."""
     queues = await _look(settings)
     if only is not None:
-        nothing = QueueView(name=only, counts={}, workers=0, paused=None)
-        queues = [next((queue for queue in queues if queue.name == only), nothing)]
-    if as_json:
-        plain = [_plain(queue) for queue in queues]
-        show_json(plain if only is None else plain[0])
+        await _show_one(settings, queues, only, as_json=as_json)
+    elif as_json:
+        show_json([_plain(queue) for queue in queues])
     elif queues:
         _show(queues)
     else:
         say("hive: no queue has tasks or workers; try: hive run -- uname -a")
+
+
+async def _show_one(
+    settings: Settings, queues: Sequence[QueueView], name: str, *, as_json: bool
+) -> None:
+    """Print one queue, with its own limits, and those that hold in all queues."""
+    nothing = QueueView(name=name, counts={}, workers=0, paused=None)
+    queue = next((queue for queue in queues if queue.name == name), nothing)
+    async with open_view(settings) as view:
+        limits = [
+            used
+            for used in await view.controls_of(actor_of(settings)).limits()
+            if used.limit.scope is not LimitScope.QUEUE or used.limit.target == name
+        ]
+    if as_json:
+        show_json(_plain(queue) | {"limits": [plain_limit(used) for used in limits]})
+        return
+    _show([queue])
+    if limits:
+        show("")
+        show_limits(limits)
 
 
 async def _look(settings: Settings) -> list[QueueView]:

@@ -2,7 +2,7 @@
 --
 -- $1 batch_size  integer
 --
--- returns: one row: how many were cancelled, and in how many seconds the next expires (null if none does)
+-- returns: one row: those that were cancelled, and in how many seconds the next expires (null if none does)
 -- moves:   blocked -> cancelled (cancel), scheduled -> cancelled (cancel), queued -> cancelled (cancel)
 -- events:  cancelled
 with expired as materialized (
@@ -31,7 +31,7 @@ awaited as (
 told as (
   insert into hive.event (type, task_id, reason) select 'cancelled', id, error from changed
 )
-select (select count(*)::integer from changed) as count,
+select (select coalesce(array_agg(id order by id), '{}') from changed) as ids,
        (select extract(epoch from expires_at - statement_timestamp())::double precision
         from hive.task
         where expires_at > statement_timestamp() and expires_at < 'infinity'
