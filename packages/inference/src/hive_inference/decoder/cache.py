@@ -28,12 +28,8 @@ class Cache:
         self.slots = slots
         self.context = shape.context
         columns = _horizon(shape.context)
-        room = (shape.layers, slots, shape.kv_heads, columns, shape.head_width)
-        self.keys = aligned_zeros(*room)
-        """(L, S, G, C, D), C rounded up to a horizon."""
-
-        self.values = aligned_zeros(*room)
-        """As `keys`."""
+        self.both = aligned_zeros(shape.layers, 2, slots, shape.kv_heads, columns, shape.head_width)
+        """(L, 2, S, G, C, D), keys and then values, C rounded up to a horizon."""
 
         self.hidden: F32 = np.full((slots, columns), -np.inf, np.float32)
         """(S, C): 0 where a slot's sequence has a position, -inf beyond."""
@@ -81,8 +77,7 @@ class Cache:
     def move(self, source: int, target: int) -> None:
         """Put a slot's sequence into another slot, and clear the first."""
         length = int(self.lengths[source])
-        self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
-        self.values[:, target, :, :length] = self.values[:, source, :, :length]
+        self.both[:, :, target, :, :length] = self.both[:, :, source, :, :length]
         self.hidden[target] = self.hidden[source]
         self.lengths[target] = length
         self.clear(source)

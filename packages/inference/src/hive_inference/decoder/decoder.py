@@ -24,7 +24,7 @@ from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
 from hive_inference.kernels.linear import MOST_TILE, Linear, Plan
 from hive_inference.kernels.norms import normalise
-from hive_inference.kernels.softmax import exponentiate
+from hive_inference.kernels.softmax import GROUP, exponentiate
 from hive_inference.weights import Weights
 
 __all__ = ["PIECE", "Decoder", "layer_sizes"]
@@ -39,6 +39,51 @@ class _Layer:
     out: Linear
     up: Linear
     down: Linear
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Views:
+    """Arrays that every layer of a step looks at, and the next steps too: made once for them."""
+
+    rows: int
+    horizon: int
+    """T: how many columns of the cache are read."""
+
+    new: F32
+    """(R, 2, G, D), keys and values of the new positions."""
+
+    queries: F32
+    """(R, G, H / G, 1, D)."""
+
+    keys: list[F32]
+    """For each layer (R, G, 1, D, T)."""
+
+    values: list[F32]
+    """For each layer (R, G, 1, T, D)."""
+
+    scores: F32
+    """(R, G, H / G, 1, T)."""
+
+    by_row: F32
+    """The scores as (R, H, T)."""
+
+    by_head: F32
+    """The scores as (R H, T)."""
+
+    hidden: F32
+    """(R, 1, T)."""
+
+    sums: F32
+    """(R H, 1)."""
+
+    sums_by_head: F32
+    """The sums as (R, G, H / G, 1, 1)."""
+
+    ones: F32
+    """(T, 1)."""
+
+    attended: F32
+    """(R, G, H / G, 1, D)."""
 
 
 def layer_sizes(shape: DecoderShape) -> set[tuple[int, int]]:
@@ -103,15 +148,15 @@ class Decoder:
         rows = len(tokens)
         positions = self.cache.extend_first(rows)
         horizon = self.cache.horizon(rows)
+        if self._views.rows != rows or self._views.horizon != horizon:
+            self._views = self._look(rows, horizon)
+        views, places = self._views, self._places[:rows]
         x = self._enter(tokens, positions)
         turns = self._rotation.at(positions) if self._rotation else None
-        places = np.arange(rows)
         for number, layer in enumerate(self._layers):
-            heads = self._project(layer, rows, turns)
-            keys, values = self.cache.keys[number], self.cache.values[number]
-            keys[places, :, positions] = heads[:, self.shape.heads : -self.shape.kv_heads]
-            values[places, :, positions] = heads[:, -self.shape.kv_heads :]
-            self._attend_each(heads, keys[:rows, :, :horizon], values[:rows, :, :horizon])
+            self._project(layer, rows, turns)
+            self.cache.both[number][:, places, :, positions] = views.new
+            self._attend_each(views, number)
             self._finish(layer, rows, x)
         return self._logits(rows)
 
@@ -133,7 +178,7 @@ class Decoder:
         turns = self._rotation.at(positions) if self._rotation else None
         for number, layer in enumerate(self._layers):
             heads = self._project(layer, count, turns)
-            keys, values = self.cache.keys[number, slot], self.cache.values[number, slot]
+            keys, values = self.cache.both[number, :, slot]
             new = heads.swapaxes(0, 1)
             keys[:, start : start + count] = new[self.shape.heads : -self.shape.kv_heads]
             values[:, start : start + count] = new[-self.shape.kv_heads :]
@@ -172,6 +217,9 @@ class Decoder:
         columns = self.cache.hidden.shape[1]
         self._scores = aligned_empty(rows * shape.heads * columns)
         self._sums = aligned_empty(rows * shape.heads, 1)
+        self._ones = np.ones((columns, 1), np.float32)
+        self._places = np.arange(rows)
+        self._views = self._look(1, GROUP)
 
     def _enter(self, tokens: I64, positions: I64) -> F32:
         x = self._x[: len(tokens)]
@@ -190,33 +238,45 @@ class Decoder:
             self._rotation.turn(heads[:, : shape.heads + shape.kv_heads], turns)
         return heads
 
-    def _attend_each(self, heads: F32, keys: F32, values: F32) -> None:
+    def _look(self, rows: int, horizon: int) -> _Views:
+        """Return what attention with one new position of each sequence looks at."""
+        shape = self.shape
+        groups, width = shape.kv_heads, shape.head_width
+        shared = shape.heads // groups
+        fused = self._fused[:rows]
+        scores = self._scores[: rows * shape.heads * horizon]
+        sums = self._sums[: rows * shape.heads]
+        attended = self._attended[:rows, :-1].reshape(rows, groups, shared, 1, width)
+        # (L, 2, R, G, 1, T, D): each head of keys is shared by some of queries.
+        seen = self.cache.both[:, :, :rows, :, None, :horizon]
+        return _Views(
+            rows=rows,
+            horizon=horizon,
+            new=fused[:, shape.query_width :].reshape(rows, 2, groups, width),
+            queries=fused[:, : shape.query_width].reshape(rows, groups, shared, 1, width),
+            keys=list(seen[:, 0].swapaxes(-1, -2)),
+            values=list(seen[:, 1]),
+            scores=scores.reshape(rows, groups, shared, 1, horizon),
+            by_row=scores.reshape(rows, shape.heads, horizon),
+            by_head=scores.reshape(-1, horizon),
+            hidden=self.cache.hidden[:rows, None, :horizon],
+            sums=sums,
+            sums_by_head=sums.reshape(rows, groups, shared, 1, 1),
+            ones=self._ones[:horizon],
+            attended=attended,
+        )
+
+    def _attend_each(self, views: _Views, layer: int) -> None:
         """Attend with one new position of each sequence.
 
-        Shapes:
-            heads: (R, H + 2 G, D), the queries first
-            keys, values: (R, G, T, D), T a horizon
+        A product of one row for each head, also where heads share keys: its bits do not depend on
+        how many columns there are, which is not so of products of several rows.
         """
-        rows, groups, horizon, width = keys.shape
-        shared = self.shape.heads // groups
-        queries = heads[:, : self.shape.heads].reshape(rows, groups, shared, 1, width)
-        scores = self._scores[: rows * self.shape.heads * horizon]
-        # A product of one row for each head, also where heads share keys: its bits do not depend on
-        # how many columns there are, which is not so of products of several rows.
-        np.matmul(
-            queries,
-            keys[:, :, None].swapaxes(-1, -2),
-            out=scores.reshape(rows, groups, shared, 1, horizon),
-        )
-        by_row = scores.reshape(rows, self.shape.heads, horizon)
-        by_row += self.cache.hidden[:rows, None, :horizon]
-        sums = self._sums[: rows * self.shape.heads]
-        exponentiate(scores.reshape(-1, horizon), sums)
-        attended = self._attended[:rows, :-1].reshape(rows, groups, shared, 1, width)
-        np.matmul(
-            scores.reshape(rows, groups, shared, 1, horizon), values[:, :, None], out=attended
-        )
-        attended /= sums.reshape(rows, groups, shared, 1, 1)
+        np.matmul(views.queries, views.keys[layer], out=views.scores)
+        np.add(views.by_row, views.hidden, out=views.by_row)
+        exponentiate(views.by_head, views.sums, views.ones)
+        np.matmul(views.scores, views.values[layer], out=views.attended)
+        np.divide(views.attended, views.sums_by_head, out=views.attended)
 
     def _attend_causally(self, heads: F32, keys: F32, values: F32) -> None:
         """Attend with several new positions of one sequence, each seeing those up to itself.

@@ -57,9 +57,9 @@ def fold(trained: Weights, shape: DecoderShape) -> Mapping[str, F32]:
         WeightsError: a tensor is missing, has another shape, or holds a value that is not finite.
     """
     folder = _Folder(trained, shape)
-    folded = {"embedding": folder.centred(folder.wide("embedding"))}
+    folded = folder.centred("embedding")
     if shape.positions is Positions.LEARNED:
-        folded["positions"] = folder.centred(folder.wide("positions"))
+        folded |= folder.centred("positions")
     for layer in range(shape.layers):
         name = f"layers.{layer}"
         folded |= folder.behind_norm(f"{name}.norm1", f"{name}.qkv", _query_scales(shape))
@@ -71,39 +71,50 @@ def fold(trained: Weights, shape: DecoderShape) -> Mapping[str, F32]:
     for name in {"head.weight", "head.bias"} & folded.keys():
         more = [(0, 0)] * (folded[name].ndim - 1) + [(0, shape.head_outputs - shape.vocabulary)]
         folded[name] = np.pad(folded[name], more)
-    return {name: tensor.astype(np.float32) for name, tensor in folded.items()}
+    return folded
 
 
 class _Folder:
+    """Folds in float64, a layer at a time, and keeps float32."""
+
     def __init__(self, trained: Weights, shape: DecoderShape) -> None:
         self._trained = trained
         self._shape = shape
         self._shapes = trained_shapes(shape)
 
-    def wide(self, name: str) -> F64:
+    def centred(self, name: str) -> dict[str, F32]:
+        return {name: self._centred(self._wide(name)).astype(np.float32)}
+
+    def behind_norm(self, norm: str, layer: str, scales: F64) -> dict[str, F32]:
+        weight, bias = self._wide(f"{layer}.weight"), self._optional(f"{layer}.bias")
+        if (beta := self._optional(f"{norm}.beta")) is not None:
+            shift = beta @ weight
+            bias = shift if bias is None else bias + shift
+        gamma = self._wide(f"{norm}.gamma") * np.sqrt(self._shape.width)
+        return _narrow(
+            layer, gamma[:, None] * weight * scales, None if bias is None else bias * scales
+        )
+
+    def into_stream(self, layer: str, scale: float) -> dict[str, F32]:
+        bias = self._optional(f"{layer}.bias")
+        weight = self._centred(self._wide(f"{layer}.weight") * scale)
+        return _narrow(layer, weight, None if bias is None else self._centred(bias))
+
+    def _wide(self, name: str) -> F64:
         return self._trained.take_finite(name, *self._shapes[name]).astype(np.float64)
 
-    def centred(self, tensor: F64) -> F64:
+    def _centred(self, tensor: F64) -> F64:
         if self._shape.norm is Norm.ROOT_MEAN_SQUARE:
             return tensor
         return tensor - tensor.mean(axis=-1, keepdims=True)
 
-    def behind_norm(self, norm: str, layer: str, scales: F64) -> dict[str, F64]:
-        weight, bias = self.wide(f"{layer}.weight"), self._optional(f"{layer}.bias")
-        if (beta := self._optional(f"{norm}.beta")) is not None:
-            shift = beta @ weight
-            bias = shift if bias is None else bias + shift
-        gamma = self.wide(f"{norm}.gamma") * np.sqrt(self._shape.width)
-        folded = {f"{layer}.weight": gamma[:, None] * weight * scales}
-        return folded if bias is None else folded | {f"{layer}.bias": bias * scales}
-
-    def into_stream(self, layer: str, scale: float) -> dict[str, F64]:
-        folded = {f"{layer}.weight": self.centred(self.wide(f"{layer}.weight") * scale)}
-        bias = self._optional(f"{layer}.bias")
-        return folded if bias is None else folded | {f"{layer}.bias": self.centred(bias)}
-
     def _optional(self, name: str) -> F64 | None:
-        return self.wide(name) if name in self._trained else None
+        return self._wide(name) if name in self._trained else None
+
+
+def _narrow(layer: str, weight: F64, bias: F64 | None) -> dict[str, F32]:
+    tensors = {f"{layer}.weight": weight.astype(np.float32)}
+    return tensors if bias is None else tensors | {f"{layer}.bias": bias.astype(np.float32)}
 
 
 def _query_scales(shape: DecoderShape) -> F64:

@@ -194,6 +194,9 @@ def _has_one_result(samples: F32, weight: F32, plan: Plan) -> bool:
     Shapes:
         samples: (draws, R, K)
     """
+    # All panels are multiplied alike.
+    several = -(-_COMPARED_OUTPUTS // plan.panel) * plan.panel
+    weight = weight[:, :several]
     panels = _panels(weight, None, plan)
     counts = [count for count in _COUNTS if count <= plan.tile]
     out = aligned_empty(2 * plan.tile, weight.shape[1])

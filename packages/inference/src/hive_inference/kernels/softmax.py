@@ -1,8 +1,8 @@
 """Softmax in place, its last division left to whoever has the smaller array to divide.
 
-Sums run over whole groups of 32 columns, group after group, so that more columns of zeros at the
-end change no bit: the weights of one sequence are the same whatever the length of its batch mates.
-(`sum(axis=-1)` adds in an order that depends on the length.)
+Sums are products with ones, over a number of columns that is a multiple of 32, so that more columns
+of zeros at the end change no bit: the weights of one sequence are the same whatever the length of
+its batch mates. (`sum(axis=-1)` adds in an order that depends on the length.)
 """
 
 from typing import Final
@@ -20,23 +20,22 @@ LEAST_SUM: Final = 1e-20
 """Weights of 1e-18 of such a row's greatest are float32's least numbers."""
 
 
-def exponentiate(scores: F32, sums: F32) -> None:
+def exponentiate(scores: F32, sums: F32, ones: F32) -> None:
     """Replace each row by exp(row - its greatest), and write the rows' sums.
 
     Shapes:
         scores: (R, T), changed in place, T a multiple of 32; -inf where nothing is to be seen, but
             at least one value of each row finite
         sums: (R, 1), overwritten
+        ones: (T, 1)
 
     The row's greatest is taken off first, so that no exponent is above zero (Goodfellow, Bengio
     and Courville, Deep Learning, 2016, section 4.1).
     """
-    rows, columns = scores.shape
-    np.max(scores, axis=1, keepdims=True, out=sums)
-    scores -= sums
+    np.maximum.reduce(scores, axis=1, keepdims=True, out=sums)
+    np.subtract(scores, sums, out=scores)
     np.exp(scores, out=scores)
-    lanes = np.add.reduce(scores.reshape(rows, columns // GROUP, GROUP), axis=1)
-    np.add.reduce(lanes, axis=1, keepdims=True, out=sums)
+    np.matmul(scores, ones, out=sums)
 
 
 def exponentiate_from(scores: F32, greatest: F32) -> F32:
