@@ -93,7 +93,8 @@ def run(
         said = SaidTask(
             kind="command", payload=words | terms, queue=queue, priority=priority, timeout=timeout,
             silence_timeout=silence_timeout, no_rerun=no_rerun, key=key or given.key,
-            when_busy=when_busy, expires_in=expires_in, after=after, if_parent_fails=if_parent_fails, needs=needs or (),
+            when_busy=when_busy, expires_in=expires_in, after=after,
+            if_parent_fails=if_parent_fails, needs=needs or (),
         )  # fmt: skip
         code = asyncio.run(run_and_watch(options.settings(), task_of(said), is_verbose=verbose))
     raise typer.Exit(code)
