@@ -4,6 +4,7 @@ A data directory is Hive's if it has the lock file that only `hive up` makes. Wh
 has the names below; the directory itself goes only if nothing else is left in it.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Sequence
@@ -13,17 +14,20 @@ from typing import Final
 
 from hive import up_state
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
+from hive_process.workspaces.programs import ChildPrograms
+from hive_process.workspaces.yard import Yard
 from hive_services.homes import Home
 from hive_services.processes import processes_in
 
 __all__ = ["OWN_NAMES", "Estate", "estate_of", "purge"]
 
 LOCK: Final = "up.lock"
+WORKSPACES: Final = "ws"
 OWN_NAMES: Final = (
     "up.*",
     "logs",
     "maps",
-    "ws",
+    WORKSPACES,
     "join.toml*",
     "postgres",
     "postgres.*",
@@ -83,6 +87,7 @@ def purge(estate: Estate) -> None:
             _refuse_while_it_runs(service, data_dir)
         try:
             # The lock last: if this is interrupted, the directory can still be told for a Hive's.
+            _forget_worktrees(data_dir / WORKSPACES)
             for entry in sorted(estate.own, key=lambda entry: entry.name == LOCK):
                 _delete(entry)
             if not estate.foreign:
@@ -102,6 +107,15 @@ def _refuse_while_it_runs(service: str, data_dir: Path) -> None:
         )
     if home.sockets.parent != home.root:
         shutil.rmtree(home.sockets, ignore_errors=True)
+
+
+def _forget_worktrees(root: Path) -> None:
+    """Have the repositories forget the worktrees that are about to go; what has commits stays."""
+    if root.is_dir():
+        yard = Yard(root, ChildPrograms())
+        yard.prepare()
+        for task_id in yard.ids():
+            asyncio.run(yard.remove(task_id))
 
 
 def _delete(entry: Path) -> None:

@@ -13,6 +13,7 @@ from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
 from hive.looking.limits import limit_that_struck
 from hive.printing import say
+from hive.reviewing.leaving import what_is_left
 from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
 from hive.talking.attaching import sit_at
@@ -58,6 +59,8 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
         code = exit_code_of(ended, is_command=True)
         if is_telling or not _has_its_own_exit_code(ended):
             _tell_end(ended, clock.seconds() - begun_seconds)
+            if (left := what_is_left(ended)) is not None:
+                say(f"hive: {left}")
         return code
 
 
