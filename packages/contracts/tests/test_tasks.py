@@ -46,6 +46,13 @@ def test_settings_that_were_given_win_over_their_defaults() -> None:
     assert given.settings_of(Colours) == Colours("grey")
 
 
+def test_what_executors_share_is_found_by_its_type_and_else_missed_by_its_name() -> None:
+    tools = Tools(spawner=NoSpawner(), shared=[object(), Colours("grey")])
+    assert tools.shared_of(Colours) == Colours("grey")
+    with pytest.raises(errors.ConfigurationError, match="this worker has no Colours to share"):
+        Tools(spawner=NoSpawner()).shared_of(Colours)
+
+
 def test_every_error_says_what_its_caller_can_do() -> None:
     roots = {*BRANCHES, errors.HiveError, errors.TaskFailedError}
     leaves = [e for _, e in inspect.getmembers(errors, inspect.isclass) if e not in roots]

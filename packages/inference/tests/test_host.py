@@ -211,6 +211,23 @@ async def test_a_killed_child_costs_what_it_was_running_and_is_replaced(folders:
     assert set(children_of(os.getpid())) == before
 
 
+async def test_where_no_process_can_be_started_for_a_while_the_host_tries_again(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    async def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("no room for a process")
+
+    before = set(children_of(os.getpid()))
+    async with opened(folders, 1) as host:
+        (child,) = set(children_of(os.getpid())) - before
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio, "create_subprocess_exec", refuse)
+            os.kill(child, signal.SIGKILL)
+            await until(lambda: host.state.lost >= 2)
+        text, _ = await told(host, ask())
+        assert len(text) == 30
+
+
 PARENT = """
 import asyncio, sys
 from pathlib import Path

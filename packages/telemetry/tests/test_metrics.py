@@ -19,6 +19,14 @@ class Counted:
     lapsing: int = 0
 
 
+@dataclass(frozen=True)
+class OneModel:
+    waiting: int
+    running: int
+    room: int
+    load_seconds: float
+
+
 def test_every_declared_metric_is_counted_by_exactly_one_instrument() -> None:
     kinds = (Counter, Gauge, Histogram, Tally)
     instruments = [made for made in vars(Metrics()).values() if isinstance(made, kinds)]
@@ -36,7 +44,8 @@ def test_only_counters_end_in_total_and_units_are_seconds() -> None:
 
 def test_no_label_names_a_task_a_lease_or_a_process() -> None:
     labels = {label for declared in METRICS for label in declared.labels}
-    assert labels == {"queue", "kind", "outcome", "state", "loop", "reason", "limit"}
+    of_tasks = {"queue", "kind", "outcome", "state", "reason", "limit"}
+    assert labels == of_tasks | {"loop", "model", "direction"}
 
 
 def test_ended_attempts_are_counted_and_timed_in_bulk() -> None:
@@ -106,6 +115,10 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
     metrics.read_bus(Counted(sent=6, dropped=7, malformed=10))
     metrics.read_bundles("q", Counted(malformed=11, lapsing=12))
     metrics.show_event_log_default_rows(8)
+    metrics.model_tokens("m", read=14, made=15)
+    metrics.model_waited("m", [0.5])
+    metrics.model_lost("m")
+    metrics.read_models(lambda: {"m": OneModel(waiting=16, running=17, room=18, load_seconds=1.5)})
     text = metrics.exposition()
     for line in [
         'hive_tasks_finished_total{kind="command",outcome="lost",queue="q"} 2.0',
@@ -123,6 +136,14 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
         "hive_bus_malformed_total 10.0",
         'hive_bundles_malformed_total{queue="q"} 11.0',
         'hive_bundles_lapsing_total{queue="q"} 12.0',
+        'hive_model_tokens_total{direction="in",model="m"} 14.0',
+        'hive_model_tokens_total{direction="out",model="m"} 15.0',
+        'hive_model_wait_seconds_count{model="m"} 1.0',
+        'hive_model_requests_lost_total{model="m"} 1.0',
+        'hive_model_requests{model="m",state="waiting"} 16.0',
+        'hive_model_requests{model="m",state="running"} 17.0',
+        'hive_model_batch_room{model="m"} 18.0',
+        'hive_model_load_seconds{model="m"} 1.5',
     ]:
         assert line in {_sorted_labels(found) for found in text.splitlines()}
 

@@ -20,8 +20,10 @@ from hive.commands import (
     demo,
     doctor,
     down,
+    embed,
     events,
     export,
+    generate,
     group,
     importing,
     join,
@@ -92,6 +94,8 @@ app.command(
     no_args_is_help=True,
 )(map_.map_lines)
 app.command(cls=WithCommand)(submit.submit)
+app.command(epilog=generate.EPILOG)(generate.generate)
+app.command(epilog=embed.EPILOG)(embed.embed)
 app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)

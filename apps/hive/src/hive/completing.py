@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["answer_shells", "kinds", "queues", "setting_keys", "settings_to_give"]
+__all__ = ["answer_shells", "kinds", "models", "queues", "setting_keys", "settings_to_give"]
 
 
 def answer_shells() -> None:
@@ -27,6 +27,19 @@ def kinds(incomplete: str) -> list[str]:
     from hive_contracts.execution import EXECUTOR_GROUP  # noqa: PLC0415
 
     return _beginning(incomplete, [entry.name for entry in entry_points(group=EXECUTOR_GROUP)])
+
+
+def models(incomplete: str) -> list[str]:
+    """Return the models that are here."""
+    from hive.settings import load  # noqa: PLC0415
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
+    from hive_inference.models.registry import Registry  # noqa: PLC0415
+
+    try:
+        shelves = load().inference.path
+    except ConfigurationError:
+        return []
+    return _beginning(incomplete, Registry(shelves=shelves).names())
 
 
 def queues(incomplete: str) -> list[str]:

@@ -34,6 +34,7 @@ from hive_calls.settings import CallSettings
 from hive_contracts.addresses import without_password
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.user_folders import state_folder
+from hive_generation.settings import InferenceSettings
 from hive_process.payload import CommandSettings
 from hive_queen.settings import QueenSettings
 from hive_sealing.settings import SealingSettings
@@ -54,6 +55,7 @@ SECTIONS: Mapping[str, type] = {
     "worker": WorkerSettings,
     "command": CommandSettings,
     "calls": CallSettings,
+    "inference": InferenceSettings,
     "retention": RetentionSettings,
     "sealing": SealingSettings,
     "log": LogSettings,
@@ -73,6 +75,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     command: CommandSettings = field(default_factory=CommandSettings)
     calls: CallSettings = field(default_factory=CallSettings)
+    inference: InferenceSettings = field(default_factory=InferenceSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     sealing: SealingSettings = field(default_factory=SealingSettings)
     log: LogSettings = field(default_factory=LogSettings)

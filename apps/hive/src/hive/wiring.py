@@ -18,6 +18,7 @@ from hive.signals import heard
 from hive.urls import resolve_urls
 from hive_contracts.errors import ServiceUnavailableError
 from hive_contracts.execution import Tools
+from hive_generation.models import Models
 from hive_process.spawner import GuardedSpawner
 from hive_process.sweep import sweep_abandoned
 from hive_queen.queen import open_queen
@@ -69,7 +70,7 @@ async def run_worker(settings: Settings, *, is_async: bool) -> None:
     urls = resolve_urls(settings)
     with _observed(settings, role="worker", port=settings.worker.metrics_port) as metrics:
         async with (
-            _tools(settings) as (tools, spawner),
+            _tools(settings, metrics) as (tools, spawner),
             (open_worker if is_async else open_sync_worker)(
                 database_url=urls.database,
                 redis_url=urls.redis,
@@ -115,15 +116,18 @@ def _observed(settings: Settings, *, role: str, port: int | None) -> Generator[M
 
 
 @asynccontextmanager
-async def _tools(settings: Settings) -> AsyncGenerator[tuple[Tools, GuardedSpawner]]:
+async def _tools(
+    settings: Settings, metrics: Metrics
+) -> AsyncGenerator[tuple[Tools, GuardedSpawner]]:
     """Give what executors need; kill first what a worker that died here has left behind."""
     killed = await asyncio.to_thread(sweep_abandoned)
     if killed:
         logger(__name__).warning("killed what a dead worker left behind", pids=list(killed))
-    async with GuardedSpawner.open() as spawner:
+    async with GuardedSpawner.open() as spawner, Models.open(settings.inference, metrics) as models:
         tools = Tools(
             spawner=spawner,
             settings=(settings.command, settings.calls),
+            shared=(models,),
             slots=settings.worker.slots,
         )
         yield tools, spawner

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import ClassVar, Final, Protocol, TypeVar
 
+from hive_contracts.errors import ConfigurationError
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
 from hive_contracts.tasks import NewTask, ParentResult, Task
@@ -25,6 +26,7 @@ EXECUTOR_GROUP: Final = "hive.executors"
 """Entry-point group under which packages register executors."""
 
 SettingsT = TypeVar("SettingsT")
+SharedT = TypeVar("SharedT")
 
 
 @unique
@@ -119,12 +121,26 @@ class Tools:
     settings: Sequence[object] = ()
     """One settings object for each part that has settings."""
 
+    shared: Sequence[object] = ()
+    """What executors of several kinds use together, such as models: one object of each type."""
+
     slots: int = 1
     """Most attempts that the worker runs at once."""
 
     def settings_of(self, kind: type[SettingsT]) -> SettingsT:
         """Return the settings of type `kind`, or its defaults if none were given."""
         return next((s for s in self.settings if isinstance(s, kind)), None) or kind()
+
+    def shared_of(self, kind: type[SharedT]) -> SharedT:
+        """Return what is shared of type `kind`.
+
+        Raises:
+            ConfigurationError: whoever opened the executors has put in none.
+        """
+        for shared in self.shared:
+            if isinstance(shared, kind):
+                return shared
+        raise ConfigurationError(f"this worker has no {kind.__name__} to share")
 
 
 class ExecutorType(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["config_folder", "state_folder"]
+__all__ = ["cache_folder", "config_folder", "state_folder"]
 
 
 def config_folder(environment: Mapping[str, str]) -> Path:
@@ -14,6 +14,11 @@ def config_folder(environment: Mapping[str, str]) -> Path:
 def state_folder(environment: Mapping[str, str]) -> Path:
     """Return where Hive keeps its files when nobody says where."""
     return _folder(environment, "XDG_STATE_HOME", ".local/state")
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return where Hive keeps what it can make again."""
+    return _folder(environment, "XDG_CACHE_HOME", ".cache")
 
 
 def _folder(environment: Mapping[str, str], variable: str, fallback: str) -> Path:

@@ -196,6 +196,40 @@ METRICS: Final = (
         "For how long the most overdue finished task of the last batch was due; 0 after a whole "
         "walk. Absent without the term.",
     ),
+    _counter(
+        "hive_model_tokens_total",
+        "Tokens of texts that models have read (in) and made (out), vectors having none out.",
+        "model",
+        "direction",
+    ),
+    _histogram(
+        "hive_model_wait_seconds",
+        "How long requests waited for room in a model's batch; its loading does not count.",
+        "model",
+    ),
+    _gauge(
+        "hive_model_requests",
+        "Requests that a model of this worker has: running in its batch, or waiting for room.",
+        "model",
+        "state",
+    ),
+    _gauge(
+        "hive_model_batch_room",
+        "Requests that could run at once in a model's processes; those that run, divided by it, "
+        "are the occupancy of its batch.",
+        "model",
+    ),
+    _gauge(
+        "hive_model_load_seconds",
+        "How long the process that was ready last took to load a model; absent while it is not "
+        "loaded.",
+        "model",
+    ),
+    _counter(
+        "hive_model_requests_lost_total",
+        "Requests whose process has died; their tasks are given back.",
+        "model",
+    ),
     _counter("hive_loop_retries_total", "Rounds of a loop that met something away.", "loop"),
 )
 """Every metric, in the order of the documentation."""

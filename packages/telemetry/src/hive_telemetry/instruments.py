@@ -91,16 +91,22 @@ class Gauge:
         self.name = declared.name
         self._declared = declared
         self._values: Mapping[Labels, float] = {}
+        self._source: Callable[[], Mapping[Labels, float]] | None = None
 
     def show(self, values: Mapping[Labels, float]) -> None:
         """Let `values` be all there is; an empty mapping means that nothing is known."""
         self._values = dict(values)
 
+    def read_from(self, source: Callable[[], Mapping[Labels, float]]) -> None:
+        """Have all there is read from `source` whenever Prometheus asks."""
+        self._source = source
+
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return the samples of now."""
         declared = self._declared
         family = GaugeMetricFamily(declared.name, declared.help, labels=declared.labels)
-        for labels, value in self._values.items():
+        values = self._values if self._source is None else self._source()
+        for labels, value in values.items():
             family.add_metric(labels, value)
         return [family]
 

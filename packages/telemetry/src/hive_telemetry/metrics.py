@@ -5,7 +5,7 @@ meet. Counting is cheap enough for every flush and is meant to be done once per 
 counts and sequences, never one task. Any thread may count.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from prometheus_client.exposition import generate_latest
@@ -18,7 +18,7 @@ from hive_contracts.states import TaskState
 from hive_telemetry.catalogue import DURATION_BUCKETS_SECONDS, METRICS
 from hive_telemetry.instruments import Counter, Gauge, Histogram, Tally
 
-__all__ = ["BundleCounts", "BusCounts", "Metrics"]
+__all__ = ["BundleCounts", "BusCounts", "Metrics", "ModelState"]
 
 InstrumentT = TypeVar("InstrumentT", Counter, Gauge, Histogram, Tally)
 
@@ -42,6 +42,30 @@ class BundleCounts(Protocol):
 
     malformed: int
     lapsing: int
+
+
+class ModelState(Protocol):
+    """How a model that is loaded does."""
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for room."""
+        ...
+
+    @property
+    def running(self) -> int:
+        """How many run."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """How many could run at once."""
+        ...
+
+    @property
+    def load_seconds(self) -> float:
+        """How long it took to load."""
+        ...
 
 
 class Metrics:
@@ -86,6 +110,12 @@ class Metrics:
         self._pruned = self._counter("hive_tasks_pruned_total")
         self._oldest_finished = self._gauge("hive_oldest_finished_task_timestamp_seconds")
         self._retention_behind = self._gauge("hive_retention_behind_seconds")
+        self._model_tokens = self._counter("hive_model_tokens_total")
+        self._model_wait = self._histogram("hive_model_wait_seconds")
+        self._model_requests = self._gauge("hive_model_requests")
+        self._model_room = self._gauge("hive_model_batch_room")
+        self._model_load = self._gauge("hive_model_load_seconds")
+        self._model_lost = self._counter("hive_model_requests_lost_total")
         self._loop_retries = self._counter("hive_loop_retries_total")
 
     def attempts_ended(
@@ -224,6 +254,33 @@ class Metrics:
     def show_retention_behind(self, seconds: float | None) -> None:
         """Show how late finished tasks leave; None: this process does not know."""
         self._retention_behind.show({} if seconds is None else {(): seconds})
+
+    def model_tokens(self, model: str, *, read: int = 0, made: int = 0) -> None:
+        """Count tokens of a request to a model."""
+        self._model_tokens.add(read, (model, "in"))
+        self._model_tokens.add(made, (model, "out"))
+
+    def model_waited(self, model: str, seconds: Iterable[float]) -> None:
+        """Count requests to a model by how long each waited for room."""
+        self._model_wait.observe(seconds, (model,))
+
+    def model_lost(self, model: str) -> None:
+        """Count a request whose process has died."""
+        self._model_lost.add(1, (model,))
+
+    def read_models(self, models: Callable[[], Mapping[str, ModelState]]) -> None:
+        """Have read at each scrape how the models do that are loaded, by their names."""
+        self._model_requests.read_from(
+            lambda: {
+                (name, state): count
+                for name, model in models().items()
+                for state, count in (("running", model.running), ("waiting", model.waiting))
+            }
+        )
+        self._model_room.read_from(lambda: {(n,): model.room for n, model in models().items()})
+        self._model_load.read_from(
+            lambda: {(n,): model.load_seconds for n, model in models().items()}
+        )
 
     def loop_retried(self, loop: str, count: int = 1) -> None:
         """Count rounds of `loop` that met something away; 0 makes the loop show."""

@@ -23,6 +23,8 @@ from hive_contracts.execution import Executor, Tools
 from hive_contracts.ids import QueenId, TaskId, WorkerId
 from hive_contracts.spawning import Launch, Process
 from hive_contracts.states import TaskState
+from hive_generation.models import Models
+from hive_generation.settings import InferenceSettings
 from hive_process.spawner import GuardedSpawner
 from hive_store import Line, QueenStore, WorkerStore
 from hive_store.claiming import Watermarks
@@ -85,10 +87,12 @@ class InlineWorker:
         stand_ins: dict[str, Executor] = {} if allow else {CALL: InlineCallExecutor(on_error)}
         settings = (CallSettings(modules=tuple(allow)),) if allow else ()
         async with AsyncExitStack() as stack:
-            tools = Tools(spawner=LazySpawner(stack), settings=settings)
+            metrics = Metrics()
+            models = await stack.enter_async_context(Models.open(InferenceSettings(), metrics))
+            tools = Tools(spawner=LazySpawner(stack), settings=settings, shared=(models,))
             executors = await stack.enter_async_context(Executors.open(tools, stand_ins=stand_ins))
             store = WorkerStore(WorkerId(uuid4()), accepts=line, finishes=line)
-            bench = _bench(store, executors, bus)
+            bench = _bench(store, executors, bus, metrics)
             await stack.enter_async_context(beside(bench.recorder.run(), name="record"))
             await stack.enter_async_context(beside(bench.watch.run(), name="watch"))
             yield cls(bench, QueenStore(QueenId(uuid4()), claims=line, upkeep=line), store)
@@ -128,7 +132,7 @@ class InlineWorker:
         await self._bench.recorder.wait_until_written()
 
 
-def _bench(store: WorkerStore, executors: Executors, bus: Bus) -> Workbench:
+def _bench(store: WorkerStore, executors: Executors, bus: Bus, metrics: Metrics) -> Workbench:
     clock = BootClock()
     around = Surroundings(
         store=store,
@@ -136,7 +140,7 @@ def _bench(store: WorkerStore, executors: Executors, bus: Bus) -> Workbench:
         bus=bus,
         database_url="",
         settings=WorkerSettings(lease_seconds=LEASE.total_seconds()),
-        metrics=Metrics(),
+        metrics=metrics,
         version=version("hive-orchestrator"),
         clock=clock,
     )

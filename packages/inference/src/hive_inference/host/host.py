@@ -266,8 +266,9 @@ class Host:
             try:
                 seat = seat or await self._open_seat()
                 await self._sit(seat)
-            except InferenceError:
-                # Its models were there when the host was opened. They may come back.
+            except (InferenceError, OSError):
+                # Its models were there when the host was opened, and so was room for a process.
+                # They may come back.
                 self._lost += 1
             seat = None
             await asyncio.sleep(self._settings.restart_seconds)

@@ -94,16 +94,21 @@ class ChildSeat:
         Raises:
             WeightsError: one of them cannot be loaded.
             LostError: the child was gone before it had.
+            OSError: this machine cannot start a process now.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "hive_inference.host.child"),
-                *(str(theirs.fileno()), str(os.getpid())),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=os.environ | _ONE_THREAD,
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-P", "-m", "hive_inference.host.child"),
+                    *(str(theirs.fileno()), str(os.getpid())),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env=os.environ | _ONE_THREAD,
+                )
+            except BaseException:
+                ours.close()
+                raise
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self._writer.write(frame([self._setup]))
         items = await self._receive()

@@ -1,0 +1,1 @@
+"""Generates text and embeds sentences as tasks, with models that a worker loads once."""
