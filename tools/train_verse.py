@@ -39,7 +39,7 @@ RATE, DECAY, DROPOUT = 2.5e-3, 0.1, 0.1
 WARM_STEPS: Final = 100
 FALL_FROM: Final = 0.7
 SONNETS_FIRST, SONNETS_LAST = 0.2, 0.7
-CHECK_EVERY: Final = 200
+CHECK_EVERY: Final = 50
 ROTARY_BASE: Final = 10_000.0
 
 
@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=560)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -162,7 +162,8 @@ def main() -> None:
         "plays": [document(lines) for lines in corpus.held_plays],
         "sonnets": [document(lines) for lines in corpus.held_sonnets],
     }
-    print(json.dumps({"ngram": _ngram_losses(corpus, held)}), flush=True)
+    if not (given.work / "checkpoint.pt").exists():
+        print(json.dumps({"ngram": _ngram_losses(corpus, held)}), flush=True)
     _train(Model(), examples, held, given.work, given.steps)
 
 
@@ -272,7 +273,7 @@ def _export(model: Any, examples: Examples, work: Path, losses: dict[str, float]
         "pieces": pieces,
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(described, indent=1) + "\n", "utf-8")
-    (folder / "losses.json").write_text(json.dumps(losses) + "\n", "utf-8")
+    (work / "losses.json").write_text(json.dumps(losses) + "\n", "utf-8")
 
 
 def _exported(name: str) -> str:

@@ -10,6 +10,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hive_inference.errors import RequestError
 from hive_verse.dissonance import HaikuMeasure
 from hive_verse.errors import MalformedVerseError
 from hive_verse.haiku import PATTERN, AsyncHaikuHarmonix, Chain, HaikuGenerator, lexicon
@@ -95,7 +96,7 @@ async def test_every_temperature_gives_5_7_5(haiku: HaikuGenerator, temperature:
 async def test_a_temperature_that_is_not_above_0_is_refused(
     haiku: HaikuGenerator, temperature: float
 ):
-    with pytest.raises(ValueError, match="must be above 0"):
+    with pytest.raises(RequestError, match="must be above 0"):
         await haiku.generate("moon", temperature)
 
 

@@ -38,6 +38,7 @@ from hive_generation.settings import InferenceSettings
 from hive_process.payload import CommandSettings
 from hive_queen.settings import QueenSettings
 from hive_sealing.settings import SealingSettings
+from hive_verse.settings import VerseSettings
 from hive_worker.settings import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings", "load", "nearest", "setting_types"]
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, type] = {
     "command": CommandSettings,
     "calls": CallSettings,
     "inference": InferenceSettings,
+    "verse": VerseSettings,
     "retention": RetentionSettings,
     "sealing": SealingSettings,
     "log": LogSettings,
@@ -76,6 +78,7 @@ class Settings:
     command: CommandSettings = field(default_factory=CommandSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
+    verse: VerseSettings = field(default_factory=VerseSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     sealing: SealingSettings = field(default_factory=SealingSettings)
     log: LogSettings = field(default_factory=LogSettings)

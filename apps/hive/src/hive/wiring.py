@@ -126,7 +126,7 @@ async def _tools(
     async with GuardedSpawner.open() as spawner, Models.open(settings.inference, metrics) as models:
         tools = Tools(
             spawner=spawner,
-            settings=(settings.command, settings.calls),
+            settings=(settings.command, settings.calls, settings.verse),
             shared=(models,),
             slots=settings.worker.slots,
         )

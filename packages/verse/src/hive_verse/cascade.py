@@ -95,10 +95,30 @@ class AsyncMetaHarmonix:
     async def cascade(self, prompt: str, *, seed: int | None = None, added_by: str = "") -> Cascade:
         """Have all speak to `prompt`, each at the temperature that its latest exchange suggests.
 
+        Args:
+            prompt: what all hear.
+            seed: the same seed and prompt give the same from the same clouds; None draws one.
+            added_by: who asked, for the clouds.
+
         Raises:
-            ExceptionGroup: one of them failed, as its own `generate` says.
+            UnfinishedVerseError: one of them did not come to an end.
+            InferenceError: as whoever serves the model says.
         """
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+        try:
+            haiku, sonnet, prose = await self._inhale(prompt, seed, added_by)
+        except ExceptionGroup as group:
+            # The others were called off for the first who failed.
+            raise group.exceptions[0] from None
+        return await self._exhale(prompt, haiku, sonnet, prose, seed)
+
+    async def stats(self) -> CascadeStats:
+        """Return what has been kept."""
+        async with self.database.reading():
+            ((count, resonance, entropy),) = await self.database.rows(_STATS)
+        return CascadeStats(count=count, average_resonance=resonance, average_entropy=entropy)
+
+    async def _inhale(self, prompt: str, seed: int, added_by: str) -> tuple[Kept, Kept, Kept]:
         temperature = await self._sonnet.harmonix.next_temperature()
         async with asyncio.TaskGroup() as group:
             haiku = group.create_task(self._haiku.generate(prompt, seed=seed, added_by=added_by))
@@ -106,13 +126,7 @@ class AsyncMetaHarmonix:
                 self._sonnet.generate(prompt, temperature, seed=seed, added_by=added_by)
             )
             prose = group.create_task(self._prose.generate(prompt, seed=seed, added_by=added_by))
-        return await self._exhale(prompt, haiku.result(), sonnet.result(), prose.result(), seed)
-
-    async def stats(self) -> CascadeStats:
-        """Return what has been kept."""
-        async with self.database.reading():
-            ((count, resonance, entropy),) = await self.database.rows(_STATS)
-        return CascadeStats(count=count, average_resonance=resonance, average_entropy=entropy)
+        return haiku.result(), sonnet.result(), prose.result()
 
     async def _exhale(
         self, prompt: str, haiku: Kept, sonnet: Kept, prose: Kept, seed: int

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Final
 
+from hive_inference.errors import RequestError
 from hive_verse.dissonance import Dissonance, HaikuMeasure
 from hive_verse.formatting import Listener
 from hive_verse.harmonix import Harmonix, Kept
@@ -195,12 +196,12 @@ class HaikuGenerator:
             added_by: who asked, for the cloud.
 
         Raises:
-            ValueError: the temperature is not above 0.
+            RequestError: the temperature is not above 0.
         """
         if temperature is None:
             temperature = await self.harmonix.next_temperature()
         if not temperature > 0:
-            raise ValueError(f"a haiku's temperature is {temperature}; it must be above 0")
+            raise RequestError(f"a haiku's temperature is {temperature}; it must be above 0")
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         chain = await self.harmonix.chain()
         lines = _nearest(chain, prompt, temperature, random.Random(seed))  # noqa: S311 - verse

@@ -8,6 +8,7 @@ counted, and so may be what a later text begins from.
 import random
 import re
 import secrets
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import ClassVar, Final
 
@@ -130,7 +131,7 @@ class ProseGenerator:
         return draft.lines
 
 
-def sentences(lines: list[str]) -> list[str]:
+def sentences(lines: Sequence[str]) -> list[str]:
     """Return lines of verse as sentences; what comes behind the last full stop is left out."""
     running = " ".join(
         line if number == 0 or lines[number - 1][-1:] in ".!?" else _continued(line)

@@ -80,7 +80,7 @@ class AsyncSonnetGenerator:
     async def generate(
         self,
         prompt: str,
-        temperature: float = DEFAULT_TEMPERATURE,
+        temperature: float | None = DEFAULT_TEMPERATURE,
         *,
         seed: int | None = None,
         listener: Listener | None = None,
@@ -90,7 +90,8 @@ class AsyncSonnetGenerator:
 
         Args:
             prompt: what it is to be about; its first words of content count.
-            temperature: from 0, where it repeats itself, to about 1.2, where words fall apart.
+            temperature: from 0, where it repeats itself, to about 1.2, where words fall apart;
+                None for 0.8 as well.
             seed: the same seed, prompt and temperature give the same text; None draws one.
             listener: hears the lines while they come.
             added_by: who asked, for the cloud.
@@ -99,6 +100,7 @@ class AsyncSonnetGenerator:
             UnfinishedVerseError: fourteen lines did not come.
             InferenceError: as whoever serves the model says.
         """
+        temperature = DEFAULT_TEMPERATURE if temperature is None else temperature
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         chunks = Chunks(
             speaker=self._speaker,

@@ -81,10 +81,8 @@ class Configuration:
             WeightsError: it is no list of texts.
         """
         value = self._said.get(name)
-        if value is None:
-            return ()
-        several = cast("list[Any]", value) if isinstance(value, list) else [None]
-        if not all(isinstance(one, str) for one in several):
+        several = [] if value is None else cast("list[Any]", value)
+        if not isinstance(value, list | None) or not all(isinstance(one, str) for one in several):
             raise WeightsError(f"{self._path}: {name} is {value!r}; a list of texts is needed")
         return tuple(several)
 
