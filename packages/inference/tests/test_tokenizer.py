@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hive_inference.errors import WeightsError
-from hive_inference.tokenizer import CharacterTokenizer, FileTokenizer, TextStream, Tokenizer
+from hive_inference.tokenizer import (
+    CharacterTokenizer,
+    FileTokenizer,
+    PieceTokenizer,
+    TextStream,
+    Tokenizer,
+)
 
 ALPHABET = "\n abcdefghijklmnopqrstuvwxyz"
 TEXTS = ["to be or not to be", "naïve café, 你好 and 🐝🐝!", "a\nb\n\nc", ""]
@@ -36,6 +42,29 @@ def test_a_character_that_is_not_in_the_alphabet_counts_as_the_stand_in():
 def test_an_alphabet_that_cannot_work_is_refused(alphabet: str):
     with pytest.raises(WeightsError):
         CharacterTokenizer(alphabet)
+
+
+PIECES = ["\n", *ALPHABET[1:], "the", " the", " th", "ing"]
+
+
+@given(st.text(ALPHABET))
+def test_pieces_survive(text: str):
+    tokenizer = PieceTokenizer(PIECES)
+    tokens = tokenizer.encode(text)
+    assert all(0 <= token < tokenizer.size for token in tokens)
+    assert tokenizer.decode(tokens) == streamed(tokenizer, tokens) == text
+
+
+def test_the_longest_piece_that_fits_is_taken():
+    tokenizer = PieceTokenizer(PIECES)
+    pieces = [tokenizer.decode([token]) for token in tokenizer.encode("see the thing🐝s")]
+    assert pieces == ["s", "e", "e", " the", " th", "ing", " ", "s"]
+
+
+@pytest.mark.parametrize("pieces", [["a", "b", "a", " "], ["a", ""], ["a", "b"]])
+def test_pieces_that_cannot_work_are_refused(pieces: list[str]):
+    with pytest.raises(WeightsError):
+        PieceTokenizer(pieces)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ from hive.commands import (
     submit,
     unpark,
     up,
+    verse,
     webhook,
     worker,
     workers,
@@ -103,6 +104,7 @@ app.command(
 app.command(cls=WithCommand)(submit.submit)
 app.command(epilog=generate.EPILOG)(generate.generate)
 app.command(epilog=embed.EPILOG)(embed.embed)
+app.add_typer(verse.app, name="verse")
 app.add_typer(schedule.app, name="schedule")
 app.command()(status.status)
 app.command()(show.show)

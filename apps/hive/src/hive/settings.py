@@ -39,6 +39,7 @@ from hive_process.payload import CommandSettings
 from hive_process.workspaces.spec import WorkspaceSettings
 from hive_queen.settings import QueenSettings
 from hive_sealing.settings import SealingSettings
+from hive_verse.settings import VerseSettings
 from hive_worker.settings import WorkerSettings
 
 __all__ = ["SECTIONS", "Settings", "load", "nearest", "setting_types"]
@@ -58,6 +59,7 @@ SECTIONS: Mapping[str, type] = {
     "calls": CallSettings,
     "inference": InferenceSettings,
     "workspaces": WorkspaceSettings,
+    "verse": VerseSettings,
     "retention": RetentionSettings,
     "sealing": SealingSettings,
     "log": LogSettings,
@@ -79,6 +81,7 @@ class Settings:
     calls: CallSettings = field(default_factory=CallSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
+    verse: VerseSettings = field(default_factory=VerseSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     sealing: SealingSettings = field(default_factory=SealingSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -136,7 +136,7 @@ async def _tools(
         workspaces, known = settings.placed_workspaces, WorkspaceNotes(line)
         tools = Tools(
             spawner=spawner,
-            settings=(settings.command, settings.calls, workspaces),
+            settings=(settings.command, settings.calls, workspaces, settings.verse),
             shared=(models,),
             slots=settings.worker.slots,
             workspaces=known,

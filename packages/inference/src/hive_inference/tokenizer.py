@@ -1,4 +1,4 @@
-"""Text to numbers and back: by characters, or by a `tokenizer.json` (WordPiece, BPE, Unigram).
+"""Text to numbers and back: by characters, by pieces, or by a `tokenizer.json` (BPE, WordPiece).
 
 A model's numbers become text one by one, as they are made, and a character may need several. So
 text is taken from a `TextStream`, which holds back what is not whole yet.
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from hive_inference.errors import InferenceError, WeightsError
 
-__all__ = ["CharacterTokenizer", "FileTokenizer", "TextStream", "Tokenizer"]
+__all__ = ["CharacterTokenizer", "FileTokenizer", "PieceTokenizer", "TextStream", "Tokenizer"]
 
 _UNFINISHED: Final = "\N{REPLACEMENT CHARACTER}"
 """What a decoder writes for bytes that are no character, or not yet."""
@@ -66,6 +66,56 @@ class CharacterTokenizer:
     def decode(self, tokens: Sequence[int]) -> str:
         """Return one character for each number."""
         return "".join(self._characters[token] for token in tokens)
+
+
+class PieceTokenizer:
+    """One number for each piece of text; of several that fit, the longest is taken.
+
+    It is fixed by a list of texts alone, and needs no library. A character that begins no piece
+    counts as a stand-in.
+    """
+
+    def __init__(self, pieces: Sequence[str], *, stand_in: str = " ") -> None:
+        """Number the pieces in their order.
+
+        Raises:
+            WeightsError: a piece is empty or there twice, or the stand-in is none of them.
+        """
+        self._pieces = tuple(pieces)
+        self._numbers: Mapping[str, int] = MappingProxyType(
+            {piece: number for number, piece in enumerate(pieces)}
+        )
+        if len(self._numbers) != len(self._pieces) or "" in self._numbers:
+            raise WeightsError("the list of pieces has an empty one, or one twice")
+        if stand_in not in self._numbers:
+            raise WeightsError(f"the stand-in {stand_in!r} is not among the pieces")
+        self._stand_in = self._numbers[stand_in]
+        self._longest = max(map(len, pieces))
+
+    @property
+    def size(self) -> int:
+        """Return the number of pieces."""
+        return len(self._pieces)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the numbers of the pieces, from left to right the longest that fits."""
+        tokens: list[int] = []
+        place = 0
+        while place < len(text):
+            token, length = self._first(text[place : place + self._longest])
+            tokens.append(token)
+            place += length
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the pieces, one after another."""
+        return "".join(self._pieces[token] for token in tokens)
+
+    def _first(self, text: str) -> tuple[int, int]:
+        for length in range(len(text), 0, -1):
+            if (number := self._numbers.get(text[:length])) is not None:
+                return number, length
+        return self._stand_in, 1
 
 
 class FileTokenizer:

@@ -74,6 +74,18 @@ class Configuration:
             raise WeightsError(f"{self._path}: {name} is {value!r}; whole numbers are needed")
         return tuple(several)
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return several texts; none if they are missing or null.
+
+        Raises:
+            WeightsError: it is no list of texts.
+        """
+        value = self._said.get(name)
+        several = [] if value is None else cast("list[Any]", value)
+        if not isinstance(value, list | None) or not all(isinstance(one, str) for one in several):
+            raise WeightsError(f"{self._path}: {name} is {value!r}; a list of texts is needed")
+        return tuple(several)
+
     def refuse(self, name: str, *usual: object) -> None:
         """Refuse any other value of `name` than the usual ones, or none.
 

@@ -20,7 +20,12 @@ from hive_inference.kernels.plans import find_plans
 from hive_inference.models import bert, gpt2, llama, plain
 from hive_inference.models.configuration import Configuration
 from hive_inference.safetensors import TensorFile
-from hive_inference.tokenizer import CharacterTokenizer, FileTokenizer, Tokenizer
+from hive_inference.tokenizer import (
+    CharacterTokenizer,
+    FileTokenizer,
+    PieceTokenizer,
+    Tokenizer,
+)
 from hive_inference.weights import Weights, fold_once
 
 __all__ = ["DecoderModel", "EncoderModel", "load_model"]
@@ -63,7 +68,7 @@ def load_model(
     """Return the model in `folder`.
 
     Args:
-        folder: with `model.safetensors`, `config.json`, and `tokenizer.json` or an alphabet.
+        folder: with `model.safetensors`, `config.json`, and there or beside it a tokenizer.
         cache: where folded weights and plans are kept.
         slots: sequences that a decoder has room for.
         max_context: most tokens of a sequence, if the model could take more.
@@ -115,15 +120,19 @@ def _load_encoder(
 
 
 def _tokenizer(folder: Path, said: Configuration, vocabulary: int) -> Tokenizer:
-    path = folder / "tokenizer.json"
-    tokenizer: Tokenizer = (
-        FileTokenizer(path)
-        if path.exists()
-        else CharacterTokenizer(said.text("alphabet"), stand_in=said.text("stand_in", " "))
-    )
+    tokenizer = _described(folder / "tokenizer.json", said)
     # Fewer is usual: vocabularies are rounded up for the machine's sake.
     if tokenizer.size > vocabulary:
         raise WeightsError(
             f"{folder}: the tokenizer has {tokenizer.size} tokens, and the model {vocabulary}"
         )
     return tokenizer
+
+
+def _described(path: Path, said: Configuration) -> Tokenizer:
+    if path.exists():
+        return FileTokenizer(path)
+    stand_in = said.text("stand_in", " ")
+    if pieces := said.texts("pieces"):
+        return PieceTokenizer(pieces, stand_in=stand_in)
+    return CharacterTokenizer(said.text("alphabet"), stand_in=stand_in)

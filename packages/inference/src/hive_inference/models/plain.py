@@ -1,7 +1,7 @@
 """Decoders by our own names, those of `decoder.folding`: what is trained here is kept so.
 
 `config.json` has the fields of `DecoderShape` by their names, `"model_type": "hive-decoder"`, and
-for a model of characters its `alphabet`.
+for a model of characters its `alphabet`, for one of pieces of words a list of `pieces`.
 """
 
 from collections.abc import Mapping
