@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from hive.command_options import CommandFlags
 from hive.submitting.workspaces import Room, key_of_directory, room_of, split_ref
-from hive.workspace_options import SaidWorkspace
 from hive_contracts.errors import ConfigurationError
 from hive_testkit.console import Console
 from hive_testkit.waiting import until
@@ -169,25 +169,22 @@ def test_what_is_left_on_another_machine_is_told_and_cleaned_by_it(
     assert f"task {task} has no workspace" in none.stderr
 
 
-def said(**options: Any) -> SaidWorkspace:
-    return SaidWorkspace(**options)
+def room(cwd: str | None = None, **options: Any) -> Room:
+    return room_of(CommandFlags(cwd=cwd, **options))
 
 
 def test_options_say_a_workspace(tmp_path: Path) -> None:
     here = str(Path.cwd())
-    assert room_of(said(), None) == Room(None, here, None)
-    assert room_of(said(repo=here), "sub") == Room({"kind": "repo", "repo": here}, "sub", None)
-    assert room_of(said(workspace="repo"), None).workspace == {"kind": "repo", "repo": here}
-    assert room_of(said(workspace="same:7"), None).workspace == {"kind": "same", "of": 7}
-    assert room_of(said(workspace="dir"), str(tmp_path)) == Room(
+    assert room() == Room(None, here, None)
+    assert room("sub", repo=here) == Room({"kind": "repo", "repo": here}, "sub", None)
+    assert room(workspace="repo").workspace == {"kind": "repo", "repo": here}
+    assert room(workspace="same:7").workspace == {"kind": "same", "of": 7}
+    assert room(str(tmp_path), workspace="dir") == Room(
         {"kind": "dir", "path": str(tmp_path)}, None, key_of_directory(str(tmp_path))
     )
-    full = room_of(
-        said(
-            workspace="fresh", setup=["a"], teardown=["b"], copy=["c"], keep="never",
-            in_place=True, disk="2G",
-        ),
-        None,
+    full = room(
+        workspace="fresh", setup=["a"], teardown=["b"], copy=["c"], keep="never", in_place=True,
+        disk="2G",
     )  # fmt: skip
     assert full.workspace == {
         "kind": "fresh",
@@ -214,7 +211,7 @@ def test_options_that_contradict_one_another_are_refused(
     options: dict[str, Any], cwd: str | None, told: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=told):
-        room_of(said(**options), cwd)
+        room(cwd, **options)
 
 
 def test_a_repository_is_told_from_what_to_begin_with(tmp_path: Path) -> None:

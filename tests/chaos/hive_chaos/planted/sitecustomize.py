@@ -67,13 +67,13 @@ def missed_ticks():
 
     from hive_queen import scheduler
 
-    plan = scheduler.plan
+    plan = scheduler.plan  # pyright: ignore[reportPrivateImportUsage]
 
     def plan_the_last(*arguments, **more):
         found = plan(*arguments, **more)
         return replace(found, ticks=found.ticks[-1:])
 
-    scheduler.plan = plan_the_last
+    scheduler.plan = plan_the_last  # pyright: ignore[reportPrivateImportUsage]
 
 
 def told_early():
