@@ -68,7 +68,11 @@ def test_a_task_says_for_which_breaker_it_waits_until_when_and_why(desk: Desk) -
     assert "half-open" in desk("breaker", "list").stdout
     desk.do(_claim)
     assert f"task {first} tries it" in waits(desk, second)
-    assert f"task {first} tries it" in desk("breaker", "list").stdout
+    assert f"tried by task {first}" in desk("breaker", "list").stdout
+    status = desk("status").stdout
+    assert f"breaker {TEAM} is tried by task {first} (by hand), 1 task waiting" in status
+    [told] = json.loads(desk("status", "--json").stdout)["breakers"]
+    assert (told["name"], told["probe_id"], told["waiting"]) == (TEAM, first, 1)
 
     assert desk("breaker", "close", TEAM).stderr == f"hive: breaker {TEAM} is closed\n"
     assert desk("breaker", "list").stderr == "hive: no breaker is open\n"

@@ -16,7 +16,7 @@ from hive_contracts.retrying import Retry
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store.deeds import Actor
-from hive_store.queen_store import Swept
+from hive_store.queen_findings import Swept
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.timing import pass_time

@@ -7,7 +7,8 @@ from typing import Never
 
 from hive_queen.permits import Permits
 from hive_queen.settings import QueenSettings
-from hive_store.queen_store import Capacity, QueenStore
+from hive_store.queen_findings import Capacity
+from hive_store.queen_store import QueenStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 

@@ -14,7 +14,8 @@ from hive_contracts.errors import BusUnavailableError
 from hive_dispatch.sender import BundleSender
 from hive_queen.permits import Permits
 from hive_queen.settings import QueenSettings
-from hive_store.queen_store import OwnLease, QueenStore
+from hive_store.queen_findings import OwnLease
+from hive_store.queen_store import QueenStore
 
 __all__ = ["Outbox"]
 

@@ -17,7 +17,8 @@ from hive_contracts.events import Event, EventFrame, EventType
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_queen.settings import QueenSettings
-from hive_store.queen_store import QueenStore, ReapedTask
+from hive_store.queen_findings import ReapedTask
+from hive_store.queen_store import QueenStore
 from hive_telemetry.logs import logger
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics

@@ -6,7 +6,8 @@ from typing import Final, Never
 from hive_bus.bus import Bus
 from hive_contracts.events import Event, EventFrame, EventType
 from hive_queen.settings import QueenSettings
-from hive_store.queen_store import Expired, QueenStore, Swept
+from hive_store.queen_findings import Expired, Swept
+from hive_store.queen_store import QueenStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 

@@ -12,12 +12,14 @@ when the bell rings for a retry or a release, and every second in any case.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from hive_contracts.ids import LeaseId
+from hive_contracts.ids import LeaseId, QueenId
+from hive_contracts.labels import place_of
+from hive_store.line import Row
 
-__all__ = ["ClaimedBundle", "Intervals", "Watermarks"]
+__all__ = ["ClaimedBundle", "Intervals", "Watermarks", "bundles_in", "claim_arguments"]
 
 LEAST_URGENT: Final = 32767
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,3 +79,46 @@ class Watermarks:
     def forget(self) -> None:
         """Begin at the beginning again."""
         self._marks.clear()
+
+
+def claim_arguments(
+    queen_id: QueenId,
+    line: str,
+    *,
+    limit: int,
+    lease: timedelta,
+    bundle_size: int,
+    worker_count: int,
+    watermarks: Watermarks,
+) -> list[object]:
+    """Return what both statements that claim are given first, in their order."""
+    queue, needs = place_of(line)
+    parts = watermarks.intervals()
+    return [
+        queen_id,
+        queue,
+        limit,
+        lease.total_seconds(),
+        bundle_size,
+        max(1, worker_count),
+        parts.after_priorities,
+        parts.after_run_ats,
+        parts.after_ids,
+        parts.last_priorities,
+        needs,
+    ]
+
+
+def bundles_in(rows: Iterable[Row]) -> list[ClaimedBundle]:
+    """Return the bundles that a claim's rows tell of."""
+    return [
+        ClaimedBundle(
+            lease_id=LeaseId(row["lease_id"]),
+            priority=row["priority"],
+            size=row["size"],
+            kinds=tuple(row["kinds"]),
+            last_run_at=row["last_run_at"],
+            last_id=row["last_id"],
+        )
+        for row in rows
+    ]

@@ -7,9 +7,8 @@ only says which claim to send.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hive_contracts.ids import LeaseId, QueenId
-from hive_contracts.labels import place_of
-from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_contracts.ids import QueenId
+from hive_store.claiming import ClaimedBundle, Watermarks, bundles_in, claim_arguments
 from hive_store.line import Line
 
 __all__ = ["LimitedClaim", "LimitedClaims"]
@@ -63,35 +62,20 @@ class LimitedClaims:
         Raises:
             StoreUnavailableError: also if somebody's open transaction has changed a limit.
         """
-        queue, needs = place_of(queue)
-        parts = watermarks.intervals()
         rows = await self._claims.fetch(
             "claim_limited_tasks",
-            self._queen_id,
-            queue,
-            limit,
-            lease.total_seconds(),
-            bundle_size,
-            max(1, worker_count),
-            parts.after_priorities,
-            parts.after_run_ats,
-            parts.after_ids,
-            parts.last_priorities,
-            needs,
+            *claim_arguments(
+                self._queen_id,
+                queue,
+                limit=limit,
+                lease=lease,
+                bundle_size=bundle_size,
+                worker_count=worker_count,
+                watermarks=watermarks,
+            ),
             max(limit, look_ahead),
         )
-        bundles = [
-            ClaimedBundle(
-                lease_id=LeaseId(row["lease_id"]),
-                priority=row["priority"],
-                size=row["size"],
-                kinds=tuple(row["kinds"]),
-                last_run_at=row["last_run_at"],
-                last_id=row["last_id"],
-            )
-            for row in rows
-            if row["lease_id"] is not None
-        ]
+        bundles = bundles_in(row for row in rows if row["lease_id"] is not None)
         watermarks.advance(bundles)
         return LimitedClaim(
             bundles=bundles,

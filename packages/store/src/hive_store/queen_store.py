@@ -1,8 +1,7 @@
 """What a queen asks of Postgres: claim, take back, sweep, reap, recount, and the term."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
@@ -12,146 +11,30 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.labels import line_of, place_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
-from hive_store.claiming import ClaimedBundle, Watermarks
+from hive_store.claiming import ClaimedBundle, Watermarks, bundles_in, claim_arguments
 from hive_store.control_store import ControlStore
 from hive_store.deeds import myself
 from hive_store.delivery_store import DeliveryStore
 from hive_store.limited_claiming import LimitedClaims
 from hive_store.line import Line
+from hive_store.queen_findings import (
+    CalledOff,
+    Capacity,
+    Expired,
+    Gates,
+    Grants,
+    OpenCount,
+    OwnLease,
+    ReapedTask,
+    Swept,
+)
 from hive_store.texts import storable_text
 from hive_store.tick_store import TickStore
 from hive_store.webhook_reports import WebhookReports
 
-__all__ = [
-    "CalledOff",
-    "Capacity",
-    "Expired",
-    "Gates",
-    "Grants",
-    "OpenCount",
-    "OwnLease",
-    "QueenStore",
-    "ReapedTask",
-    "Swept",
-]
+__all__ = ["QueenStore"]
 
 LOOK_AHEAD: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What the sweep of due tasks found."""
-
-    count: int
-    next_seconds: float | None
-    """When the next task is due; None if none waits for its time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """Which tasks were cancelled because they had waited for too long."""
-
-    ids: tuple[TaskId, ...]
-    next_seconds: float | None
-    """When the next one expires; None if none that waits does."""
-
-    @property
-    def count(self) -> int:
-        """How many they are."""
-        return len(self.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Grants:
-    """What became of keys that were woken."""
-
-    taken: int
-    """How many wake-ups were looked at; after none there is nothing more to grant now."""
-
-    granted: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What became of tasks that may have waited for others long enough."""
-
-    taken: int
-    """How many wake-ups were done with; after none there is nothing more to release now."""
-
-    queued: int
-    cancelled: tuple[TaskId, ...]
-    """Those that were called off because one that they come after did not succeed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReapedTask:
-    """A task whose lease had lapsed."""
-
-    id: TaskId
-    state: TaskState
-    outcome: OutcomeName
-    attempt: int
-    lease_id: LeaseId
-    queue: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnLease:
-    """A lease that this queen granted."""
-
-    id: LeaseId
-    queue: str
-    """The line of its tasks: the queue's name, unless they need labels (`line_of`)."""
-
-    open: int
-    size: int
-    is_unaccepted: bool
-    is_silent: bool
-    """Whether the worker that accepted it has not been seen of late."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """Who lives, and what the living workers can run."""
-
-    queens: int
-    total_slots: int
-    """Slots of all workers; those of one that serves several queues are counted once."""
-
-    workers: dict[str, int]
-    """By queue, or line of one: how many workers serve it."""
-
-    slots: dict[str, int]
-    """By queue, or line of one: how many slots these workers have in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCount:
-    """How many tasks of a queue are in a state that is not the end."""
-
-    queue: str
-    state: TaskState
-    count: int
-    oldest_run_at: datetime | None
-    """For queued tasks: when the one that waits longest fell due."""
-
-    parked: int = 0
-    """For scheduled tasks: how many of them are parked."""
-
-
-@dataclass(frozen=True, slots=True)
-class CalledOff:
-    """What some of the event log says of tasks that were called off before anybody had them."""
-
-    counts: dict[tuple[str, str], int]
-    """By queue and kind."""
-
-    cursor: Cursor
-    """The end of the stretch."""
-
-    is_more: bool
-    """Whether the log goes on behind it."""
 
 
 class QueenStore:
@@ -191,33 +74,19 @@ class QueenStore:
         A lease whose tasks have several priorities comes back in several parts. For tasks that need
         labels, `queue` is the name of their line (`line_of`).
         """
-        queue, needs = place_of(queue)
-        parts = watermarks.intervals()
         rows = await self._claims.fetch(
             "claim_tasks",
-            self.queen_id,
-            queue,
-            limit,
-            lease.total_seconds(),
-            bundle_size,
-            max(1, worker_count),
-            parts.after_priorities,
-            parts.after_run_ats,
-            parts.after_ids,
-            parts.last_priorities,
-            needs,
+            *claim_arguments(
+                self.queen_id,
+                queue,
+                limit=limit,
+                lease=lease,
+                bundle_size=bundle_size,
+                worker_count=worker_count,
+                watermarks=watermarks,
+            ),
         )
-        bundles = [
-            ClaimedBundle(
-                lease_id=LeaseId(row["lease_id"]),
-                priority=row["priority"],
-                size=row["size"],
-                kinds=tuple(row["kinds"]),
-                last_run_at=row["last_run_at"],
-                last_id=row["last_id"],
-            )
-            for row in rows
-        ]
+        bundles = bundles_in(rows)
         watermarks.advance(bundles)
         return bundles
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from hive.acting_for import actor_of
+from hive.breakers import breaker_line
 from hive.durations import show_seconds
 from hive.keeping import keep_in_words
 from hive.pauses import paused_line
@@ -13,7 +15,7 @@ from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
 from hive.tasks.waiting import nobody_can_run
 from hive.words import counted
-from hive_contracts.limits import PausedQueue
+from hive_contracts.limits import Breaker, PausedQueue
 from hive_contracts.retaining import Retention
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
@@ -47,6 +49,9 @@ class Survey:
 
     workers: Sequence[SeenWorker]
     paused: Sequence[PausedQueue]
+    breakers: Sequence[Breaker]
+    """Those that are open or half-open."""
+
     schedules: "ScheduleCounts"
     unmet: Sequence[UnmetNeeds]
     """What queued tasks need, and no living worker of their queue has."""
@@ -65,6 +70,7 @@ async def survey(view: View, settings: Settings) -> Survey:
         retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
         paused=await view.onlooker.paused_queues(),
+        breakers=await view.controls_of(actor_of(settings)).breakers(),
         schedules=await view.schedules.counts(),
         unmet=await view.onlooker.unmet_needs(living=settings.silence),
         silence=settings.silence,
@@ -82,6 +88,7 @@ def as_lines(found: Survey) -> list[str]:
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
     queues += [paused_line(queue) for queue in found.paused]
+    queues += [breaker_line(breaker) for breaker in found.breakers]
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
     ends += [_unmet_line(unmet) for unmet in found.unmet]
     return [*queues, "", *ends, "", *workers]
@@ -102,6 +109,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
         "paused": [asdict(queue) for queue in found.paused],
+        "breakers": [asdict(breaker) for breaker in found.breakers],
         "schedules": asdict(found.schedules),
         "unmet_needs": [asdict(unmet) for unmet in found.unmet],
         "kept": {

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from hive.acting_for import actor_of
+from hive.breakers import how_it_stands
 from hive.durations import show_seconds
-from hive.moments import show_moment
 from hive.printing import say, show_json, show_table
 from hive.settings import Settings
 from hive.tasks.reaching import open_view
@@ -58,7 +58,7 @@ def _show(breakers: Sequence[Breaker]) -> None:
     rows = [
         [
             breaker.name,
-            _state(breaker),
+            how_it_stands(breaker),
             counted(breaker.opened, "time"),
             str(breaker.waiting),
             breaker.reason or "-",
@@ -66,11 +66,3 @@ def _show(breakers: Sequence[Breaker]) -> None:
         for breaker in breakers
     ]
     show_table(["breaker", "state", "opened", "waiting", "reason"], rows)
-
-
-def _state(breaker: Breaker) -> str:
-    if not breaker.is_open:
-        return "half-open" if breaker.probe_id is None else f"task {breaker.probe_id} tries it"
-    if breaker.open_until is None:
-        return "open until it is closed"
-    return f"open until {show_moment(breaker.open_until)}"

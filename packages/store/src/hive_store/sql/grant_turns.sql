@@ -42,7 +42,7 @@ head as materialized (
 locked as materialized (
   select id
   from hive.task
-  where id in (select id from head) and state = 'blocked' and not has_turn
+  where id = any(array(select id from head)) and state = 'blocked' and not has_turn
   order by id
   for update
 ),
