@@ -57,6 +57,16 @@ def run_one(desk: Desk) -> TaskId:
     return desk.do(lease_and_start)
 
 
+def test_a_reason_is_told_with_the_task_and_in_the_audit_log(desk: Desk) -> None:
+    [waiting], running = desk.submit(), run_one(desk)
+    done = desk("cancel", str(waiting), str(running), "--reason", "a typo in it")
+    assert done.returncode == 0
+    for task_id in (waiting, running):
+        assert "a typo in it" in desk("show", str(task_id)).stdout
+    [deed] = json.loads(desk("audit", "--json").stdout)
+    assert (deed["what"], deed["details"]["reason"]) == ("cancel", "a typo in it")
+
+
 def test_what_nobody_has_is_cancelled_at_once_and_what_runs_is_asked_to_stop(desk: Desk) -> None:
     running = run_one(desk)
     [queued] = desk.submit()

@@ -103,6 +103,7 @@ def test_what_stands_behind_two_dashes_is_a_command_of_this_directory(
         (("--payload", "{}", "--", "true"), "--payload is the input of a kind"),
         (("command", "--cwd", "."), "--shell, --cwd and --env are for a command"),
         (("--jsonl", "-", "--", "true"), "a command behind -- is one more"),
+        (("--jsonl", "-", "--limit", "nice=1"), "a line of --jsonl says them in its payload"),
     ],
 )
 def test_a_command_and_what_it_cannot_be_beside(
