@@ -192,7 +192,7 @@ async def _break(arena: Arena, driver: Driver, result: Result) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(_strike_all(arena, result, is_over))
         await driver.run(
-            tasks=orders.tasks,
+            tasks=orders.tasks if {*orders.sorts} != {TICKS} else 0,
             seconds=orders.seconds,
             all_within_seconds=orders.all_within_seconds,
         )
