@@ -29,7 +29,7 @@ from hive_testkit.waiting import until
 
 __all__ = ["AFTERWARDS_SECONDS", "Orders", "Result", "Struck", "longest_pause", "run"]
 
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 150.0
 AFTERWARDS_SECONDS: Final = 2 * LEASE_SECONDS
 """How long after it was lifted a fault is felt: what it cost its lease is back by then."""
 
