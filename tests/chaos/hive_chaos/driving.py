@@ -66,7 +66,7 @@ class Driver:
             due = min(tasks, int(tasks * (passed + EVERY_SECONDS) / seconds))
             count = min(due - done, most if self._is_answered else FEW)
             await self._cancel()
-            if 2 * done >= tasks and not self._work.is_limited:
+            if (2 * done >= tasks or 2 * passed >= longest) and not self._work.is_limited:
                 await self._set_limit()
             if await self._has_room():
                 had_room_at = loop.time()
