@@ -51,7 +51,7 @@ class Driver:
         queue that grows for as long as the run lasts shows how fast the machine is, and no fault.
 
         Args:
-            tasks: how many.
+            tasks: how many that are acknowledged.
             seconds: how soon.
             all_within_seconds: how long to go on until all are submitted; None for as long as
                 `seconds`, however many are missing then.
@@ -66,12 +66,11 @@ class Driver:
             due = min(tasks, int(tasks * (passed + EVERY_SECONDS) / seconds))
             count = min(due - done, most if self._is_answered else FEW)
             await self._cancel()
-            if 2 * done >= tasks and not self._work.is_limited:
+            if (2 * done >= tasks or 2 * passed >= longest) and not self._work.is_limited:
                 await self._set_limit()
             if await self._has_room():
                 had_room_at = loop.time()
-                await self._submit(self._work.orders(count))
-                done += count
+                done += await self._submit(self._work.orders(count))
             elif loop.time() - had_room_at > STUCK_SECONDS:
                 break
             await asyncio.sleep(EVERY_SECONDS)
@@ -91,9 +90,10 @@ class Driver:
             # Whether a submit bears that is to be seen.
             return True
 
-    async def _submit(self, orders: Sequence[Order]) -> None:
+    async def _submit(self, orders: Sequence[Order]) -> int:
+        """Submit; return how many were acknowledged."""
         if not orders:
-            return
+            return 0
         orders = [order.with_ids(self._task_ids) for order in orders]
         tasks = [order.task for order in orders]
         try:
@@ -104,13 +104,14 @@ class Driver:
             for order in orders:
                 asked = replace(order.asked, is_acknowledged=False)
                 self.asked[asked.number] = asked
-            return
+            return 0
         self._is_answered = True
         for order, task_id in zip(orders, task_ids, strict=True):
             self.asked[order.asked.number] = order.asked
             self._task_ids[order.asked.number] = task_id
             if order.is_cancelled:
                 self._to_cancel.append(task_id)
+        return len(task_ids)
 
     async def _cancel(self) -> None:
         if not self._to_cancel:

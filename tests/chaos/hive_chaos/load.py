@@ -48,7 +48,7 @@ MOST_PARENTS_BACK: Final = 200
 LIMITED_KEYS: Final = 6
 MOST_RUNNING: Final = 2
 LIMIT: Final = Limit(scope=LimitScope.KEY, target="few:", max_running=MOST_RUNNING)
-"""Set when half of the load is submitted: with any limit on keys, claims take another way."""
+"""Set when half the load is over: with any limit on keys, claims take another way."""
 SUCCEEDED: Final = frozenset({"succeeded"})
 FAILED: Final = frozenset({"failed"})
 ORPHANED: Final = frozenset({"cancelled"})

@@ -29,7 +29,7 @@ from hive_testkit.waiting import until
 
 __all__ = ["AFTERWARDS_SECONDS", "Orders", "Result", "Struck", "longest_pause", "run"]
 
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 150.0
 AFTERWARDS_SECONDS: Final = 2 * LEASE_SECONDS
 """How long after it was lifted a fault is felt: what it cost its lease is back by then."""
 
@@ -192,7 +192,7 @@ async def _break(arena: Arena, driver: Driver, result: Result) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(_strike_all(arena, result, is_over))
         await driver.run(
-            tasks=orders.tasks,
+            tasks=orders.tasks if {*orders.sorts} != {TICKS} else 0,
             seconds=orders.seconds,
             all_within_seconds=orders.all_within_seconds,
         )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from hive_chaos.history import Asked, LeftOut, Row, Ticking
 from hive_chaos.load import LONGEST, MANY_LOSSES, MODULE
@@ -30,22 +30,24 @@ __all__ = ["SCHEDULES", "add_schedules", "asked_by_schedules", "end_schedules"]
 LOOK_SECONDS: Final = 0.25
 MOST_MISSED: Final = 1000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER: Final = datetime(2100, 1, 1, tzinfo=UTC)
 END: Final = """
-update hive.schedule set paused_at = clock_timestamp()
-where paused_at is null and waiting = 0 and next_at > clock_timestamp()
+with calm as (
+  select id, since, next_at from hive.schedule
+  where once_at is null and next_at > clock_timestamp()
+  for update
+)
+update hive.schedule s set cron = null, every = null, once_at = $1
+from calm where s.id = calm.id
+returning s.name, date_part('epoch', calm.since) as since, date_part('epoch', calm.next_at) as until
 """
-OPEN: Final = """
-select count(*) as open, (
-  select count(*) from hive.tick k join hive.schedule o on o.id = k.schedule_id
-  where o.paused_at is null and o.waiting > 0 and k.task_id is not null
-) as ticks
-from hive.schedule where paused_at is null
+"""No moment of theirs is due, and none comes any more; those that wait go on."""
+
+GIVE_UP: Final = """
+select name, date_part('epoch', since) as since, date_part('epoch', clock_timestamp()) as until
+from hive.schedule where once_at is null
 """
-ENDED: Final = """
-select name, date_part('epoch', since) as since,
-  date_part('epoch', case when paused_at is null then clock_timestamp() else next_at end) as until
-from hive.schedule
-"""
+WAITING: Final = "select coalesce(sum(waiting), 0) from hive.schedule"
 LEFT_OUT: Final = """
 select date_part('epoch', tick_at)::bigint as tick, reason, count
 from hive.tick where schedule_name = $1 and outcome = 'skipped'
@@ -129,29 +131,34 @@ def _task(name: str, plan: Plan, path: str) -> NewTask:
 
 
 async def end_schedules(servers: Servers, *, patience_seconds: float) -> dict[str, Ticking]:
-    """Pause each when none of its moments is due and none waits; return what they had to do.
+    """Have no more moments come, once none is due; return what each had to do until then.
 
-    One that makes no task of its own for as long as patience lasts had its moments until now.
+    One that does not catch up while patience lasts had its moments until now. Patience begins anew
+    whenever fewer wait for an earlier task of theirs.
     """
     loop = asyncio.get_running_loop()
-    most, give_up_at = 0, loop.time() + patience_seconds
+    ended: dict[str, Any] = {}
+    fewest, give_up_at = None, loop.time() + patience_seconds
     while loop.time() < give_up_at:
         with suppress(UnavailableError):
-            found = await _end_those_at_rest(servers)
-            if found.open == 0:
+            async with servers.connected() as connection:
+                ended |= {row["name"]: row for row in await connection.fetch(END, NEVER)}
+                waiting = await connection.fetchval(WAITING)
+            if waiting == 0 and ended.keys() == SCHEDULES.keys():
                 break
-            if found.ticks > most:
-                most, give_up_at = found.ticks, loop.time() + patience_seconds
+            if fewest is None or waiting < fewest:
+                fewest, give_up_at = waiting, loop.time() + patience_seconds
         await asyncio.sleep(LOOK_SECONDS)
     async with servers.connected() as connection:
+        ended |= {row["name"]: row for row in await connection.fetch(GIVE_UP)}
         return {
-            record["name"]: _ticking(
-                SCHEDULES[record["name"]],
-                since=record["since"],
-                until=record["until"],
-                left_out=await connection.fetch(LEFT_OUT, record["name"]),
+            name: _ticking(
+                SCHEDULES[name],
+                since=row["since"],
+                until=row["until"],
+                left_out=await connection.fetch(LEFT_OUT, name),
             )
-            for record in await connection.fetch(ENDED)
+            for name, row in ended.items()
         }
 
 
@@ -162,21 +169,6 @@ def _ticking(plan: Plan, *, since: float, until: float, left_out: Sequence[Any])
         makes_up_for_last=plan.missed is Missed.LAST,
         left_out={r["tick"]: LeftOut(reason=r["reason"], count=r["count"]) for r in left_out},
     )
-
-
-class _Found(NamedTuple):
-    open: int
-    """How many schedules are not paused yet."""
-
-    ticks: int
-    """For how many moments those have made a task."""
-
-
-async def _end_those_at_rest(servers: Servers) -> _Found:
-    async with servers.connected() as connection:
-        await connection.execute(END)
-        [row] = await connection.fetch(OPEN)
-        return _Found(row["open"], row["ticks"])
 
 
 def _moments(seconds: int, since: float, until: float) -> tuple[int, ...]:
