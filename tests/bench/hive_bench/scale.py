@@ -56,6 +56,12 @@ class Scale:
     waited: int
     """Processes that only wait, for the worker that runs them one by one."""
 
+    worktrees: int
+    """Workspaces of one repository at once."""
+
+    files: int
+    """Files in that repository."""
+
 
 FULL: Final = Scale(
     in_memory=False,
@@ -73,6 +79,8 @@ FULL: Final = Scale(
     held=200_000,
     spawned=3000,
     waited=20,
+    worktrees=100,
+    files=10_000,
 )
 
 SMOKE: Final = Scale(
@@ -92,4 +100,6 @@ SMOKE: Final = Scale(
     held=2000,
     spawned=20,
     waited=2,
+    worktrees=3,
+    files=20,
 )
