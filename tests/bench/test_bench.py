@@ -96,6 +96,21 @@ def test_the_page_and_the_drawing_show_every_candidate_that_ran(ran: Ran) -> Non
         assert name.capitalize() in ran.drawing
 
 
+def test_worktrees_are_measured_when_they_are_asked_for(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hive_bench", "--smoke", "--out", str(tmp_path), "worktrees"],
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[-2].startswith("worktrees ")
+    [row] = json.loads((tmp_path / "performance.json").read_text())["rows"]
+    assert row["details"]["bytes of disk for each"][0] > 0
+
+
 def test_a_row_that_does_not_exist_is_refused_with_those_that_do() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hive_bench", "drain-quickly"],

@@ -76,8 +76,15 @@ class Scale:
 
     mapped: int
     """Lines that a command is run for."""
+
     called_off: int
     """Processes that run and are called off in one round."""
+
+    worktrees: int
+    """Workspaces of one repository at once."""
+
+    files: int
+    """Files in that repository."""
 
 
 FULL: Final = Scale(
@@ -104,6 +111,8 @@ FULL: Final = Scale(
     silent_seconds=20.0,
     mapped=3000,
     called_off=20,
+    worktrees=100,
+    files=10_000,
 )
 
 SMOKE: Final = Scale(
@@ -131,4 +140,6 @@ SMOKE: Final = Scale(
     silent_seconds=0.5,
     mapped=20,
     called_off=2,
+    worktrees=3,
+    files=20,
 )

@@ -13,11 +13,13 @@ from hive_bench.rows.profile import PROFILE
 from hive_bench.rows.row import Row
 from hive_bench.rows.steady import STEADY
 from hive_bench.rows.submit import SUBMIT
+from hive_bench.rows.worktrees import WORKTREES
 
 __all__ = ["ROWS"]
 
 _ALL: Final[tuple[Row, ...]] = (
-    *DRAINS, *COST, *LATENCY, *SUBMIT, *STEADY, *COMMANDS, *OUTPUT, *MAPPING, *CANCEL, *PROFILE,
+    *DRAINS, *COST, *LATENCY, *SUBMIT, *STEADY, *COMMANDS, *OUTPUT, *MAPPING, *CANCEL,
+    *PROFILE, *WORKTREES,
 )  # fmt: skip
 
 ROWS: Final = {row.name: row for row in _ALL}
