@@ -98,7 +98,7 @@ def test_a_command_that_misses_a_deadline_ends_with_a_code_of_its_own_and_says_w
 
 def test_of_long_output_as_much_is_kept_as_is_asked_for(hive: Console) -> None:
     done = hive("run", "--output-cap", "20", "--", "seq", "1000")
-    assert done.stdout == "1\n2\n3\n4\n5\n8\n999\n1000\n"
+    assert done.stdout == "1\n2\n3\n4\n5\n" + "\n999\n1000\n"
     assert "bytes of stdout left out" in done.stderr
     refused = hive("run", "--output-cap", "much", "--", "true")
     assert refused.returncode == 125

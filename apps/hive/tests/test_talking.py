@@ -11,6 +11,8 @@ import pytest
 from hive_testkit.console import Console
 from hive_testkit.desk import Desk
 
+pytestmark = pytest.mark.timeout(600)
+
 PROMPT = "at your word> "
 LEAVE = "\x11"
 
@@ -70,7 +72,6 @@ def test_nothing_to_send_and_unknown_keys_are_refused_by_name(desk: Desk) -> Non
     assert "/nowhere/to/be cannot be read: No such file" in missing.stderr
 
 
-@pytest.mark.timeout(120)
 def test_a_task_that_does_not_run_is_said_not_to_read(desk: Desk) -> None:
     [task] = desk.submit(1, kind="command", payload={"argv": ["cat"], "stdin_open": True})
     done = desk("send", str(task), "x")

@@ -22,12 +22,14 @@ CHANNELS: Final[Mapping[type[Frame], str]] = MappingProxyType(
 )
 """One channel per type, so that a reader is sent nothing that it did not ask for."""
 
+OF_ONE_TASK: Final = (Said, Heard, Shown)
+"""What has a channel for each task."""
+
 
 def channel_of(frame: Frame, prefix: str) -> str:
     """Return the channel of a frame among the Hive that uses `prefix`."""
-    if isinstance(frame, Said | Heard | Shown):
-        return f"{prefix}:{CHANNELS[type(frame)]}:{frame.task_id}"
-    return f"{prefix}:{CHANNELS[type(frame)]}"
+    channel = f"{prefix}:{CHANNELS[type(frame)]}"
+    return f"{channel}:{frame.task_id}" if isinstance(frame, OF_ONE_TASK) else channel
 
 
 def channels_of(kind: type[Frame], prefix: str, task_ids: Collection[TaskId] | None) -> list[str]:
@@ -37,7 +39,7 @@ def channels_of(kind: type[Frame], prefix: str, task_ids: Collection[TaskId] | N
         ValueError: frames of this type are heard of named tasks alone, and none is named.
     """
     channel = f"{prefix}:{CHANNELS[kind]}"
-    if not issubclass(kind, Said | Heard | Shown):
+    if not issubclass(kind, OF_ONE_TASK):
         return [channel]
     if not task_ids:
         raise ValueError(f"frames of type {kind.__name__} are heard of named tasks alone")
