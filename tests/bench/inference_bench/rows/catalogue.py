@@ -18,7 +18,7 @@ __all__ = ["ROWS"]
 _ROWS: Final = (
     Row(
         name="concurrency",
-        says="d128: tokens/s of 32 texts at once, over 8 at once in a thread and an engine each",
+        says="d128: tokens/s of 32 texts at once, over 8 plain ports at once in a thread each",
         reach=(12.0,),
         measure=measure_concurrency,
     ),
