@@ -71,7 +71,7 @@ def _concurrency(row: Mapping[str, Any]) -> str | None:
     found = row.get("details", {}).get("over concurrency")
     if not found:
         return None
-    names = {"children": "two children", "threads": "a thread each"}
+    names = {"children": "two children", "threads": "an engine, a thread each"}
     series = {
         names[kind]: [(float(count), rate) for count, rate in rates.items()]
         for kind, rates in found.items()

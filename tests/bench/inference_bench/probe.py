@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -44,28 +44,21 @@ class Probe:
         return _timed(lambda: _generate(decoder, batch, tokens))
 
     def threads(self, folder: str, concurrent: int, tokens: int) -> float:
-        """Do the same in as many threads as sequences, an engine each, from an event loop."""
+        """Do the same in as many threads as sequences, an engine of Hive's for each."""
         engines = [self._decoder(folder, 1, number) for number in range(concurrent)]
+        return _in_threads([lambda e=engine: _generate(e, 1, tokens) for engine in engines])
 
-        async def run() -> None:
-            loop = asyncio.get_running_loop()
-            with ThreadPoolExecutor(concurrent) as pool:
-                async with asyncio.TaskGroup() as group:
-                    for engine in engines:
+    def ports(self, shape: dict[str, Any], folder: str, concurrent: int, tokens: int) -> float:
+        """Do the same in as many threads as sequences, a plain port with a cache for each."""
+        ports = [_port(shape, folder) for _ in range(concurrent)]
+        return _in_threads([lambda p=port: p.generate(tokens) for port in ports])
 
-                        async def wait(engine: Decoder = engine) -> None:
-                            await loop.run_in_executor(pool, _generate, engine, 1, tokens)
-
-                        group.create_task(wait())
-
-        return _timed(lambda: asyncio.run(run()))
-
-    def port(self, shape: dict[str, Any], folder: str, context: int) -> float:
-        """Make a token after `context` others as the plain port does."""
-        file = TensorFile(Path(folder) / "model.safetensors")
-        port = PlainPort({name: file.read(name) for name in file.names}, Shape(**shape))
-        port.next_token([1] * 8)
-        return _timed(lambda: port.next_token([1] * context))
+    def whole(self, shape: dict[str, Any], folder: str, context: int) -> float:
+        """Make a token after `context` others as the plain port does without a cache."""
+        port = _port(shape, folder)
+        port.logits([1] * 8)
+        port.forget()
+        return _timed(lambda: port.logits([1] * context))
 
     def sgemm(self, size: int) -> float:
         """Multiply two square matrices."""
@@ -95,6 +88,26 @@ class Probe:
             self._decoders[key] = model.decoder
             _generate(model.decoder, slots, 2)
         return self._decoders[key]
+
+
+def _port(shape: dict[str, Any], folder: str) -> PlainPort:
+    file = TensorFile(Path(folder) / "model.safetensors")
+    return PlainPort({name: file.read(name) for name in file.names}, Shape(**shape))
+
+
+def _in_threads(works: Sequence[Callable[[], object]]) -> float:
+    """Do each in a thread of its own, waited for by an event loop."""
+
+    async def wait(pool: ThreadPoolExecutor, work: Callable[[], object]) -> None:
+        await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    async def run() -> None:
+        with ThreadPoolExecutor(len(works)) as pool:
+            async with asyncio.TaskGroup() as group:
+                for work in works:
+                    group.create_task(wait(pool, work))
+
+    return _timed(lambda: asyncio.run(run()))
 
 
 def _generate(decoder: Decoder, batch: int, tokens: int) -> None:

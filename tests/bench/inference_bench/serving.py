@@ -63,6 +63,15 @@ class Served:
             ticking.cancel()
         return lags
 
+    async def idle_lags(self, ticks: int) -> list[float]:
+        """Return the same of a loop that has nothing to do, beside children without work."""
+        lags: list[float] = []
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(_tick(lags))
+            await asyncio.sleep(ticks * TICK_SECONDS)
+            ticking.cancel()
+        return lags
+
     async def first_tokens(self, others: int, tokens: int, times: int) -> list[float]:
         """Return after how many ms a new request's first token came, `others` being at work."""
         found: list[float] = []

@@ -51,7 +51,7 @@ def _decoder(name: str, width: int, *, layers: int = 4, heads: int = 4, vocabula
 D128: Final = _decoder("d128", 128)
 D256: Final = _decoder("d256", 256)
 GPT2: Final = _decoder("gpt2", 768, layers=12, heads=12, vocabulary=50_257)
-SONNET: Final = _decoder("sonnet", 192, context=512)
+SONNET: Final = _decoder("sonnet", 160, context=384)
 MINILM: Final = Shape(
     name="minilm", kind="encoder", vocabulary=30_522, width=384, layers=6, heads=12,
     feed_forward=1536, context=512,

@@ -11,6 +11,7 @@ Axis names, used in every signature of this package:
     L  layers                           K, N  inputs and outputs of a linear layer
 """
 
+import math
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -38,19 +39,12 @@ ALIGNMENT_BYTES: Final = 64
 
 def aligned_empty(*shape: int) -> F32:
     """Return an array that begins on a cache line, its values undefined."""
-    count = 1
-    for length in shape:
-        count *= length
-    raw = np.empty(count * 4 + ALIGNMENT_BYTES, dtype=np.uint8)
-    skipped = -raw.ctypes.data % ALIGNMENT_BYTES
-    return raw[skipped : skipped + count * 4].view(np.float32).reshape(shape)
+    return _aligned(np.empty(_raw_bytes(shape), dtype=np.uint8), shape)
 
 
 def aligned_zeros(*shape: int) -> F32:
-    """Return an array of zeros that begins on a cache line."""
-    array = aligned_empty(*shape)
-    array.fill(0.0)
-    return array
+    """Return an array of zeros that begins on a cache line; what is never touched takes no room."""
+    return _aligned(np.zeros(_raw_bytes(shape), dtype=np.uint8), shape)
 
 
 def with_ones(rows: int, width: int) -> F32:
@@ -63,3 +57,12 @@ def with_ones(rows: int, width: int) -> F32:
     array = aligned_zeros(rows, (width // line + 1) * line)[:, : width + 1]
     array[:, width] = 1.0
     return array
+
+
+def _raw_bytes(shape: tuple[int, ...]) -> int:
+    return math.prod(shape) * 4 + ALIGNMENT_BYTES
+
+
+def _aligned(raw: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> F32:
+    skipped = -raw.ctypes.data % ALIGNMENT_BYTES
+    return raw[skipped : skipped + math.prod(shape) * 4].view(np.float32).reshape(shape)

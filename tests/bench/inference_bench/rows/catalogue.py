@@ -18,7 +18,7 @@ __all__ = ["ROWS"]
 _ROWS: Final = (
     Row(
         name="concurrency",
-        says="d128: tokens/s of 32 texts at once, over 8 at once in a thread and an engine each",
+        says="d128: tokens/s of 32 texts at once, over 8 plain ports at once in a thread each",
         reach=(12.0,),
         measure=measure_concurrency,
     ),
@@ -62,7 +62,7 @@ _ROWS: Final = (
     ),
     Row(
         name="memory",
-        says="MiB of parent and two children with a model of width 192; growth in 1,000 texts",
+        says="MiB of parent and two children, a model of the sonnets' size; growth in 1,000 texts",
         reach=(150.0, 0.0),
         measure=measure_memory,
         is_less_better=True,

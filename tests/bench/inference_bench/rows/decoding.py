@@ -1,6 +1,6 @@
 """Decoders: beside a thread for each request, beside torch, beside the memory's bandwidth."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from inference_bench.processes import numpy_process, torch_process
@@ -19,29 +19,36 @@ FLOAT_BYTES: Final = 4
 
 
 async def measure_concurrency(bench: Workbench) -> Measured:
-    """32 texts at once on two children, over 8 at once in a thread and an engine each."""
+    """32 texts at once on two children, over 8 plain ports at once in a thread each."""
     folder, tokens = bench.model(D128), bench.scale.tokens
+    path, said = str(folder), bench.sized(D128).as_json()
     with numpy_process() as process:
         async with serving(folder, children=CHILDREN) as served:
 
-            async def in_threads(count: int) -> float:
-                return count * tokens / asked(process, "threads", str(folder), count, tokens)
+            async def by_ports() -> float:
+                return THREADS * tokens / asked(process, "ports", said, path, THREADS, tokens)
 
-            found = await bench.turns({
-                "children": lambda: served.generate(MOST, tokens),
-                "threads": lambda: in_threads(THREADS),
-            })  # fmt: skip
-            curve = {n: await served.generate(n, tokens) for n in (1, 2, 4, 8, 16, MOST)}
+            async def in_threads(count: int) -> float:
+                return count * tokens / asked(process, "threads", path, count, tokens)
+
+            found = await bench.turns(
+                {
+                    "32 at once on two children": lambda: served.generate(MOST, tokens),
+                    "8 plain ports in threads": by_ports,
+                    "8 engines in threads": lambda: in_threads(THREADS),
+                }
+            )
+            children = {n: await served.generate(n, tokens) for n in (1, 2, 4, 8, 16, MOST)}
             threads = {n: await in_threads(n) for n in (1, 2, 4, THREADS)}
-        port = asked(process, "port", bench.sized(D128).as_json(), str(folder), LONG_CONTEXT)
-    ratios = [a / b for a, b in zip(found["children"], found["threads"], strict=True)]
+        whole = asked(process, "whole", said, path, LONG_CONTEXT)
+    hive, ports, engines = found.values()
     details = {
-        "tokens/s, 32 at once on two children": found["children"],
-        "tokens/s, 8 at once in threads": found["threads"],
-        "tokens/s of the plain port at context 300": 1 / port,
-        "over concurrency": {"children": curve, "threads": threads},
+        **{f"tokens/s, {name}": rates for name, rates in found.items()},
+        "ratio to Hive's own engines in threads": _ratios(hive, engines),
+        "tokens/s of the plain port without a cache, at context 300": 1 / whole,
+        "over concurrency": {"children": children, "threads": threads},
     }
-    return Measured([ratios], details)
+    return Measured([_ratios(hive, ports)], details)
 
 
 async def measure_torch_decode(bench: Workbench) -> Measured:
@@ -70,7 +77,7 @@ async def measure_torch_decode(bench: Workbench) -> Measured:
             for batch in (1, 8):
                 found = await bench.turns(ways(shape, folder, batch))
                 hive, other = found.values()
-                ratios.append([a / b for a, b in zip(hive, other, strict=True)])
+                ratios.append(_ratios(hive, other))
                 details |= {f"tokens/s, {name}": rates for name, rates in found.items()}
             samples.append([min(pair) for pair in zip(*ratios, strict=True)])
     return Measured(samples, details)
@@ -93,3 +100,7 @@ async def measure_bandwidth(bench: Workbench) -> Measured:
     shares = [rate / limit for rate, limit in zip(rates, found["GB/s read"], strict=True)]
     details = {**found, "GB/s of weights": rates, "GB of weights": gigabytes}
     return Measured([shares], details)
+
+
+def _ratios(ours: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(ours, others, strict=True)]
