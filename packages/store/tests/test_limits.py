@@ -21,6 +21,7 @@ from hive_store import Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
 from hive_store.control_store import ControlStore
 from hive_store.deeds import Actor, read_deeds
+from hive_store.granting import grant_all
 from hive_store.limited_claiming import LimitedClaim
 from hive_store.worker_store import Ending
 from hive_testkit.timing import pass_time
@@ -275,6 +276,30 @@ async def test_a_task_called_off_or_revived_waits_for_no_limit(
     await scene.tasks.revive([task_id])
     waits = "select waits_for_limit from hive.task where id = $1"
     assert await database.fetchval(waits, task_id) is None
+
+
+async def test_who_waits_for_a_limit_and_is_made_to_come_after_another_waits_for_that_first(
+    scene: Scene, database: Connection
+) -> None:
+    [parent] = await scene.submit(1, run_at=datetime.now(UTC) + MINUTE)
+    running, waiting = await scene.submit(2, "agent")
+    await scene.limit("kind", "agent", max_running=1)
+    assert await scene.begin() == [running]
+    await database.execute(
+        "insert into hive.dependency (child_id, parent_id, if_parent_fails) values ($1, $2, 'run')",
+        waiting,
+        parent,
+    )
+    await scene.end(running)
+    assert await scene.begin() == []
+    assert await scene.states(waiting) == [TaskState.BLOCKED]
+    [other] = await scene.submit(1, "agent")
+    assert await scene.begin() == [other]
+    await scene.tasks.cancel([parent])
+    await grant_all(scene.queen, batch_size=10)
+    assert await scene.begin() == []
+    await scene.end(other)
+    assert await scene.begin() == [waiting]
 
 
 async def test_many_queens_at_once_never_exceed_a_limit(

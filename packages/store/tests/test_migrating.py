@@ -34,6 +34,7 @@ MIGRATIONS = [
     "0017_insert_triggers",
     "0018_breakers",
     "0019_slots",
+    "0020_mended",
 ]
 
 
