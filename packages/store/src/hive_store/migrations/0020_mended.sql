@@ -38,3 +38,46 @@ begin
 end
 $$;
 update hive.task set waits_for_limit = null where is_gated and finished_at is null and waits_for_limit is not null;
+
+-- As before; but of a key whose turn was kept free for a task that waits for others, the next is looked at.
+create or replace function hive.park(task_ids bigint[], until timestamptz default null, because text default null,
+                          by_whom text default null, from_host text default null)
+returns table (task_id bigint) language plpgsql as $$
+declare
+  why text := coalesce(nullif(because, ''), 'by hand');
+  parked bigint[];
+begin
+  with waiting as materialized (
+    select t.id, t.state = 'blocked' and t.is_gated as was_gated
+    from hive.task t
+    where t.id = any(task_ids) and t.state in ('blocked', 'scheduled', 'queued')
+    order by t.id
+    for update skip locked
+  ),
+  changed as (
+    update hive.task t
+    set state = 'scheduled',
+        parked_run_at = case when t.parked_at is not null then t.parked_run_at
+                             when t.state = 'scheduled' then t.run_at end,
+        parked_at = clock_timestamp(), parked_reason = why, run_at = coalesce(until, 'infinity'),
+        waits_for_limit = null
+    from waiting w
+    where t.id = w.id
+    returning t.id, t.key, w.was_gated
+  ),
+  woken as (
+    insert into hive.key_wake (key) select distinct c.key from changed c where c.key is not null and c.was_gated
+  ),
+  told as (
+    insert into hive.event (type, task_ids, reason)
+    select 'parked', array_agg(c.id order by c.id), why from changed c having count(*) > 0
+  )
+  select coalesce(array_agg(c.id order by c.id), '{}') into parked from changed c;
+  if cardinality(parked) > 0 then
+    insert into hive.audit (actor, host, what, target, details)
+    values (coalesce(by_whom, session_user), coalesce(from_host, inet_client_addr()::text, 'local'), 'park',
+            hive.some_tasks(parked), jsonb_strip_nulls(jsonb_build_object('until', until, 'reason', why)));
+  end if;
+  return query select unnest(parked);
+end
+$$;
