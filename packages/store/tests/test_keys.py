@@ -205,6 +205,26 @@ async def test_an_expired_task_is_cancelled_wherever_it_waits(
     assert (await scene.queen.expire(batch_size=3)).count == 0
 
 
+async def test_an_expired_task_that_is_revived_expires_no_more_and_another_when_it_was_to(
+    tasks: TaskStore, queen: QueenStore, database: Connection
+) -> None:
+    soon = datetime.now(UTC) + MINUTE
+    expired, called_off = await tasks.submit(
+        [NewTask(kind="call", expires_at=soon), NewTask(kind="call", expires_at=soon + MINUTE)]
+    )
+    await tasks.cancel([called_off])
+    await pass_time(database, 61)
+    assert (await queen.expire(batch_size=10)).count == 1
+    assert await tasks.revive([expired, called_off]) == [expired, called_off]
+    assert (await queen.expire(batch_size=10)).count == 0
+    assert (await tasks.read(expired)).state is TaskState.QUEUED
+    await pass_time(database, 60)
+    assert (await queen.expire(batch_size=10)).count == 1
+    assert await tasks.states([expired, called_off]) == {
+        expired: TaskState.QUEUED, called_off: TaskState.CANCELLED,
+    }  # fmt: skip
+
+
 async def test_a_task_inserted_by_plain_sql_gets_in_line(
     scene: Scene, database: Connection
 ) -> None:
