@@ -24,6 +24,7 @@ from hive_store.exporting import Exported, export_tasks
 from hive_store.importing import Imported, import_tasks
 from hive_store.interchange import Ids
 from hive_store.migrating import LATEST
+from hive_store.queen_findings import Grants
 from hive_store.worker_store import Ending, Piece
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.plugin import fresh_database
@@ -272,6 +273,24 @@ async def test_what_was_leased_is_queued_again_or_has_failed_as_after_a_restore(
         assert record.error == "it was running when the export was made (it may not run again)"
         assert await ground.tasks.states([own.task.id]) == {own.task.id: TaskState.DISPATCHED}
         assert await ground.queen.count_orphans() == 0
+
+
+@pytest.mark.parametrize("renumbers", [False, True])
+async def test_tasks_of_a_key_that_waited_for_their_turn_get_it_here(
+    database_url: str, other_url: str, renumbers: bool
+) -> None:
+    async with open_ground(database_url) as ground:
+        old = await ground.submit(2, key="k")
+    _, lines = await exported(database_url)
+    async with open_ground(other_url) as ground:
+        if renumbers:
+            await ground.submit(5)
+        came = await imported(other_url, lines, renumbers=renumbers)
+        one, two = [TaskId(came.ids.find(task_id) or 0) for task_id in old]
+        assert await ground.queen.grant_turns(batch_size=10) == Grants(1, 1)
+        assert await ground.tasks.states([one, two]) == {
+            one: TaskState.QUEUED, two: TaskState.BLOCKED,
+        }  # fmt: skip
 
 
 async def test_an_export_of_some_tasks_has_what_is_theirs_alone(database_url: str) -> None:
