@@ -344,7 +344,7 @@ async def test_a_claim_counts_what_another_took_while_it_waited_for_the_lock(
     async with open_line().lent() as first, asyncio.TaskGroup() as group:
         transaction = first.transaction()
         await transaction.start()
-        await first.fetch("select from hive.lock_limits('default')")
+        await first.fetch("select from hive.lock_limits('default', 1)")
         waiting = group.create_task(scene.claim(queen=other))
         await somebody_waits()
         # What the first claims now, the second must see, although its statement is older.
@@ -561,6 +561,23 @@ async def test_a_task_of_more_slots_than_a_limit_allows_takes_all_of_it(scene: S
     await scene.limit("kind", "call", max_running=0)
     await scene.end(light[0])
     assert await scene.begin(line=WIDE) == []
+
+
+async def test_what_a_task_takes_of_a_limit_is_counted_under_the_lock_as_its_room_is(
+    scene: Scene,
+    open_line: Callable[[], Line],
+    somebody_waits: Callable[[], Awaitable[None]],
+) -> None:
+    await scene.limit("kind", "call", max_running=2)
+    await scene.submit(4, slots=4)
+    async with open_line().lent() as first, asyncio.TaskGroup() as group:
+        transaction = first.transaction()
+        await transaction.start()
+        await first.execute("select hive.set_limit('kind', 'call', 8)")
+        waiting = group.create_task(scene.claim(line=line_of("default", joined((), 4))))
+        await somebody_waits()
+        await transaction.commit()
+        assert len((await waiting).bundles) == 2
 
 
 async def test_a_task_of_several_slots_takes_as_many_tokens_of_a_rate(

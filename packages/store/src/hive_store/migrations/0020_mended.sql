@@ -81,3 +81,62 @@ begin
   return query select unnest(parked);
 end
 $$;
+
+drop function hive.lock_limits(text);
+
+-- Lock the limits that hold for a queue, then count what room each has left, in tasks of so many slots.
+--
+-- A task counts as all of a limit that allows less than its slots. What is allowed, what a task takes of it
+-- and what is taken are read by a statement of its own, after the lock: its snapshot sees what was claimed
+-- under it, and a limit that was changed.
+--
+-- A breaker has room for one task, its probe, and for none while it is open. A probe that has succeeded
+-- closes it soon (`hive.close_proven_breakers`).
+--
+-- Whoever waits here for a transaction that somebody left open gives up soon.
+create function hive.lock_limits(of_queue text, slots integer)
+returns table (name text, scope text, target text, weight integer, room integer, at timestamptz,
+               tokens double precision, next_seconds double precision)
+language plpgsql volatile set lock_timeout = '2s' as $$
+begin
+  perform from hive.usage_limit l where l.scope <> 'queue' or l.target = of_queue order by l.name for update;
+  if not found then
+    return;
+  end if;
+  return query
+  with mine as materialized (
+    select l.*, clock_timestamp() as seen_at from hive.usage_limit l where l.scope <> 'queue' or l.target = of_queue
+  ),
+  leased as materialized (
+    select t.kind, t.key, sum(hive.slots_in(h.needs)) as count
+    from hive.lease h
+      cross join lateral unnest(h.task_ids) as m (id)
+      cross join lateral (select k.kind, k.key from hive.task k where k.id = m.id and k.lease_id = h.id limit 1) t
+    where exists (select from mine where mine.scope in ('kind', 'key') and mine.max_running is not null)
+    group by t.kind, t.key
+  ),
+  counted as (
+    select l.name, l.scope, l.target, l.max_running, l.rate, l.seen_at, l.open_until,
+           greatest(1, least(slots, l.max_running, l.burst)) as weight,
+           hive.refilled(l.tokens, l.refilled_at, l.rate, l.burst, l.seen_at) as tokens,
+           case l.scope
+             when 'queue' then
+             (select coalesce(sum(h.open * hive.slots_in(h.needs)), 0) from hive.lease h where h.queue = l.target)
+             when 'kind' then (select coalesce(sum(u.count), 0) from leased u where u.kind = l.target)
+             when 'breaker' then (l.open_until > l.seen_at or exists (
+               select from hive.task p where p.id = l.probe_id and (p.lease_id is not null or p.state = 'succeeded')
+             ))::integer
+             else (select coalesce(sum(u.count), 0) from leased u where starts_with(u.key, l.target))
+           end as running
+    from mine l
+  )
+  select c.name, c.scope, c.target, c.weight,
+         greatest(0, least(c.max_running - c.running, floor(c.tokens)))::integer / c.weight,
+         c.seen_at, c.tokens,
+         case when c.tokens < c.weight then (c.weight - c.tokens) / c.rate
+              when c.open_until > c.seen_at and isfinite(c.open_until) then extract(epoch from c.open_until - c.seen_at)
+         end
+  from counted c
+  order by c.scope, c.name;
+end
+$$;
