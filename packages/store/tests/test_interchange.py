@@ -445,6 +445,14 @@ async def test_an_export_of_a_newer_hive_is_refused_and_of_an_older_one_taken(
         assert await TaskStore(line).count() == {"default": {TaskState.QUEUED: 1}}
 
 
+async def test_of_an_older_schema_nothing_is_exported(
+    database: Connection, database_url: str
+) -> None:
+    await database.execute("delete from hive.migration where number > 4")
+    with pytest.raises(SchemaMismatchError, match=r"schema 4 of Hive.*run `hive migrate`"):
+        await exported(database_url)
+
+
 async def test_the_columns_of_the_first_line_are_those_of_the_tables(
     database: Connection, database_url: str
 ) -> None:
