@@ -73,8 +73,6 @@ grant update (state, run_at, max_attempts, losses, outcome, result, error, finis
   on hive.task to :"submitter";
 -- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
 grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
--- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
-grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
 -- Tasks are parked through functions that do nothing else and write down who did it: as the owner, since a
 -- task that was tried before has a result, and no submitter writes a row that has one.
