@@ -74,11 +74,52 @@ begin
   )
   select coalesce(array_agg(c.id order by c.id), '{}') into parked from changed c;
   if cardinality(parked) > 0 then
-    insert into hive.audit (actor, host, what, target, details)
-    values (coalesce(by_whom, session_user), coalesce(from_host, inet_client_addr()::text, 'local'), 'park',
-            hive.some_tasks(parked), jsonb_strip_nulls(jsonb_build_object('until', until, 'reason', why)));
+    perform hive.record_deed(by_whom, from_host, 'park', hive.some_tasks(parked),
+      jsonb_build_object('until', until, 'reason', why));
   end if;
   return query select unnest(parked);
+end
+$$;
+
+-- As before; but what is done is written down by the function that does so for other deeds.
+create or replace function hive.unpark(task_ids bigint[], by_whom text default null, from_host text default null)
+returns table (task_id bigint, new_state text) language plpgsql as $$
+declare
+  freed bigint[];
+  states text[];
+begin
+  with parked as materialized (
+    select t.id
+    from hive.task t
+    where t.id = any(task_ids) and t.state = 'scheduled' and t.parked_at is not null
+    order by t.id
+    for update skip locked
+  ),
+  changed as (
+    update hive.task t
+    set state = (case when t.parked_run_at > statement_timestamp() then 'scheduled'
+                      when t.has_turn is false or t.is_gated then 'blocked'
+                      else 'queued' end)::hive.task_state,
+        run_at = greatest(t.parked_run_at, statement_timestamp()),
+        parked_at = null, parked_reason = null, parked_run_at = null
+    from parked p
+    where t.id = p.id
+    returning t.id, t.key, t.state
+  ),
+  woken as (
+    insert into hive.key_wake (key) select distinct c.key from changed c where c.key is not null and c.state = 'blocked'
+  ),
+  told as (
+    insert into hive.event (type, task_ids)
+    select 'unparked', array_agg(c.id order by c.id) from changed c having count(*) > 0
+  )
+  select coalesce(array_agg(c.id order by c.id), '{}'), array_agg(c.state::text order by c.id) into freed, states
+  from changed c;
+  if cardinality(freed) > 0 then
+    perform hive.record_deed(by_whom, from_host, 'unpark', hive.some_tasks(freed), '{}');
+    notify hive_queued;
+  end if;
+  return query select * from unnest(freed, states);
 end
 $$;
 
