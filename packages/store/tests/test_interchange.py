@@ -24,6 +24,7 @@ from hive_store.exporting import Exported, export_tasks
 from hive_store.importing import Imported, import_tasks
 from hive_store.interchange import Ids
 from hive_store.migrating import LATEST
+from hive_store.queen_findings import Grants
 from hive_store.worker_store import Ending, Piece
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.plugin import fresh_database
@@ -274,6 +275,24 @@ async def test_what_was_leased_is_queued_again_or_has_failed_as_after_a_restore(
         assert await ground.queen.count_orphans() == 0
 
 
+@pytest.mark.parametrize("renumbers", [False, True])
+async def test_tasks_of_a_key_that_waited_for_their_turn_get_it_here(
+    database_url: str, other_url: str, renumbers: bool
+) -> None:
+    async with open_ground(database_url) as ground:
+        old = await ground.submit(2, key="k")
+    _, lines = await exported(database_url)
+    async with open_ground(other_url) as ground:
+        if renumbers:
+            await ground.submit(5)
+        came = await imported(other_url, lines, renumbers=renumbers)
+        one, two = [TaskId(came.ids.find(task_id) or 0) for task_id in old]
+        assert await ground.queen.grant_turns(batch_size=10) == Grants(1, 1)
+        assert await ground.tasks.states([one, two]) == {
+            one: TaskState.QUEUED, two: TaskState.BLOCKED,
+        }  # fmt: skip
+
+
 async def test_an_export_of_some_tasks_has_what_is_theirs_alone(database_url: str) -> None:
     async with open_ground(database_url) as ground:
         await succeed(ground, 2)
@@ -424,6 +443,14 @@ async def test_an_export_of_a_newer_hive_is_refused_and_of_an_older_one_taken(
     await imported(other_url, lines)
     async with open_line(other_url) as line:
         assert await TaskStore(line).count() == {"default": {TaskState.QUEUED: 1}}
+
+
+async def test_of_an_older_schema_nothing_is_exported(
+    database: Connection, database_url: str
+) -> None:
+    await database.execute("delete from hive.migration where number > 4")
+    with pytest.raises(SchemaMismatchError, match=r"schema 4 of Hive.*run `hive migrate`"):
+        await exported(database_url)
 
 
 async def test_the_columns_of_the_first_line_are_those_of_the_tables(

@@ -16,6 +16,7 @@ from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, WhenBusy
 from hive_store import Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
+from hive_store.queen_findings import Grants
 from hive_store.statements import statement
 from hive_store.worker_store import Ending
 from hive_testkit.timing import pass_time
@@ -204,6 +205,26 @@ async def test_an_expired_task_is_cancelled_wherever_it_waits(
     assert (await scene.queen.expire(batch_size=3)).count == 0
 
 
+async def test_an_expired_task_that_is_revived_expires_no_more_and_another_when_it_was_to(
+    tasks: TaskStore, queen: QueenStore, database: Connection
+) -> None:
+    soon = datetime.now(UTC) + MINUTE
+    expired, called_off = await tasks.submit(
+        [NewTask(kind="call", expires_at=soon), NewTask(kind="call", expires_at=soon + MINUTE)]
+    )
+    await tasks.cancel([called_off])
+    await pass_time(database, 61)
+    assert (await queen.expire(batch_size=10)).count == 1
+    assert await tasks.revive([expired, called_off]) == [expired, called_off]
+    assert (await queen.expire(batch_size=10)).count == 0
+    assert (await tasks.read(expired)).state is TaskState.QUEUED
+    await pass_time(database, 60)
+    assert (await queen.expire(batch_size=10)).count == 1
+    assert await tasks.states([expired, called_off]) == {
+        expired: TaskState.QUEUED, called_off: TaskState.CANCELLED,
+    }  # fmt: skip
+
+
 async def test_a_task_inserted_by_plain_sql_gets_in_line(
     scene: Scene, database: Connection
 ) -> None:
@@ -242,26 +263,83 @@ async def test_what_is_rolled_back_holds_nobody_up(
 
 
 async def test_two_queens_that_grant_one_key_at_once_give_one_turn(
+    scene: Scene, open_queen: Callable[[], QueenStore], open_line: Callable[[], Line]
+) -> None:
+    """The second passes over the head that the first holds, and looks again later."""
+    one, two = await scene.submit("a", "a")
+    await scene.submit("a")
+    async with open_line().lent() as first:
+        transaction = first.transaction()
+        await transaction.start()
+        # Of the wake-ups of one key each queen takes one: this holds the first alone.
+        await first.fetch(statement("grant_turns"), 1)
+        assert await open_queen().grant_turns(batch_size=1) == Grants(0, 0)
+        await transaction.commit()
+    assert await open_queen().grant_turns(batch_size=1) == Grants(1, 0)
+    assert await scene.begin() == [one]
+    await scene.succeed(one)
+    assert await scene.begin() == [two]
+
+
+async def test_of_two_queens_that_see_different_heads_of_one_key_one_gives_the_turn(
     scene: Scene,
     open_queen: Callable[[], QueenStore],
     open_line: Callable[[], Line],
     somebody_waits: Callable[[], Awaitable[None]],
 ) -> None:
     """The second waits for the first on the unique index, is refused, and finds the turn taken."""
-    one, two = await scene.submit("a", "a")
-    await scene.submit("a")
-    async with open_line().lent() as first, asyncio.TaskGroup() as group:
-        transaction = first.transaction()
-        await transaction.start()
-        # Of the wake-ups of one key each queen takes one: this holds the first alone.
-        await first.fetch(statement("grant_turns"), 1)
-        second = group.create_task(open_queen().grant_turns(batch_size=1))
+    async with (
+        open_line().lent() as slow,
+        open_line().lent() as first,
+        asyncio.TaskGroup() as group,
+    ):
+        submit, grant = slow.transaction(), first.transaction()
+        await submit.start()
+        [early] = await scene.tasks.submit([NewTask(kind="call", key="a")], connection=slow)
+        [late] = await scene.submit("a")
+        await grant.start()
+        await first.fetch(statement("grant_turns"), 10)
+        await submit.commit()
+        second = group.create_task(open_queen().grant_turns(batch_size=10))
         await somebody_waits()
-        await transaction.commit()
-        assert (await second).granted == 0
-    assert await scene.begin() == [one]
-    await scene.succeed(one)
-    assert await scene.begin() == [two]
+        await grant.commit()
+        assert await second == Grants(1, 0)
+    assert await scene.begin() == [late]
+    await scene.succeed(late)
+    assert await scene.begin() == [early]
+
+
+LEAVE = {
+    "called off": (
+        "update hive.task set state = 'cancelled', outcome = 'cancelled', finished_at = now()"
+        " where id = $1"
+    ),
+    "parked": "select hive.park(array[$1::bigint])",
+    "made to come after another": (
+        "insert into hive.dependency (child_id, parent_id)"
+        " select $1::bigint, id from hive.task where kind = 'parent'"
+    ),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVE)
+async def test_a_head_that_somebody_holds_holds_up_its_own_line_alone_and_no_wake_is_lost(
+    scene: Scene, open_line: Callable[[], Line], leave: str
+) -> None:
+    soon = datetime.now(UTC) + MINUTE
+    await scene.tasks.submit([NewTask(kind="parent", run_at=soon)])
+    running, head, following = await scene.submit("a", "a", "a")
+    assert await scene.begin() == [running]
+    await scene.succeed(running)
+    async with open_line().lent() as own, own.transaction():
+        await own.execute(LEAVE[leave], head)
+        [other] = await scene.submit("b")
+        assert await scene.begin() == [other]
+    # Who comes after another keeps its place in the line.
+    is_gone = leave != "made to come after another"
+    assert await scene.begin() == ([following] if is_gone else [])
+    record = await scene.tasks.read(following)
+    assert record.state is (TaskState.DISPATCHED if is_gone else TaskState.BLOCKED)
 
 
 async def test_replace_cancels_those_that_wait_and_waits_for_the_one_that_runs(

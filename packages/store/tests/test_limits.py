@@ -21,6 +21,7 @@ from hive_store import Line, QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
 from hive_store.control_store import ControlStore
 from hive_store.deeds import Actor, read_deeds
+from hive_store.granting import grant_all
 from hive_store.limited_claiming import LimitedClaim
 from hive_store.worker_store import Ending
 from hive_testkit.timing import pass_time
@@ -277,6 +278,30 @@ async def test_a_task_called_off_or_revived_waits_for_no_limit(
     assert await database.fetchval(waits, task_id) is None
 
 
+async def test_who_waits_for_a_limit_and_is_made_to_come_after_another_waits_for_that_first(
+    scene: Scene, database: Connection
+) -> None:
+    [parent] = await scene.submit(1, run_at=datetime.now(UTC) + MINUTE)
+    running, waiting = await scene.submit(2, "agent")
+    await scene.limit("kind", "agent", max_running=1)
+    assert await scene.begin() == [running]
+    await database.execute(
+        "insert into hive.dependency (child_id, parent_id, if_parent_fails) values ($1, $2, 'run')",
+        waiting,
+        parent,
+    )
+    await scene.end(running)
+    assert await scene.begin() == []
+    assert await scene.states(waiting) == [TaskState.BLOCKED]
+    [other] = await scene.submit(1, "agent")
+    assert await scene.begin() == [other]
+    await scene.tasks.cancel([parent])
+    await grant_all(scene.queen, batch_size=10)
+    assert await scene.begin() == []
+    await scene.end(other)
+    assert await scene.begin() == [waiting]
+
+
 async def test_many_queens_at_once_never_exceed_a_limit(
     scene: Scene, open_queen: Callable[[], QueenStore], database: Connection
 ) -> None:
@@ -319,7 +344,7 @@ async def test_a_claim_counts_what_another_took_while_it_waited_for_the_lock(
     async with open_line().lent() as first, asyncio.TaskGroup() as group:
         transaction = first.transaction()
         await transaction.start()
-        await first.fetch("select from hive.lock_limits('default')")
+        await first.fetch("select from hive.lock_limits('default', 1)")
         waiting = group.create_task(scene.claim(queen=other))
         await somebody_waits()
         # What the first claims now, the second must see, although its statement is older.
@@ -536,6 +561,23 @@ async def test_a_task_of_more_slots_than_a_limit_allows_takes_all_of_it(scene: S
     await scene.limit("kind", "call", max_running=0)
     await scene.end(light[0])
     assert await scene.begin(line=WIDE) == []
+
+
+async def test_what_a_task_takes_of_a_limit_is_counted_under_the_lock_as_its_room_is(
+    scene: Scene,
+    open_line: Callable[[], Line],
+    somebody_waits: Callable[[], Awaitable[None]],
+) -> None:
+    await scene.limit("kind", "call", max_running=2)
+    await scene.submit(4, slots=4)
+    async with open_line().lent() as first, asyncio.TaskGroup() as group:
+        transaction = first.transaction()
+        await transaction.start()
+        await first.execute("select hive.set_limit('kind', 'call', 8)")
+        waiting = group.create_task(scene.claim(line=line_of("default", joined((), 4))))
+        await somebody_waits()
+        await transaction.commit()
+        assert len((await waiting).bundles) == 2
 
 
 async def test_a_task_of_several_slots_takes_as_many_tokens_of_a_rate(

@@ -36,6 +36,7 @@ MIGRATIONS = [
     "0019_slots",
     "0020_ways_in",
     "0021_workspaces",
+    "0022_mended",
 ]
 
 

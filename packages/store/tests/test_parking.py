@@ -16,7 +16,9 @@ from hive_contracts.retrying import Retry
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask
 from hive_store.deeds import Actor
+from hive_store.granting import grant_all
 from hive_store.queen_findings import Swept
+from hive_store.submitting import HELD_UNTIL
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.timing import pass_time
@@ -157,6 +159,44 @@ async def test_who_waits_for_the_turn_of_a_key_lines_up_again(ground: Ground) ->
     await ground.end_next()
     await ground.queen.grant_turns(batch_size=10)
     assert (await ground.tasks.read(second)).state is TaskState.QUEUED
+
+
+async def test_who_comes_after_another_and_is_parked_leaves_the_line_of_its_key_to_the_next(
+    ground: Ground,
+) -> None:
+    [parent] = await ground.submit(1, run_at=FAR)
+    [first] = await ground.submit(1, key="k", after=(parent,))
+    [second] = await ground.submit(1, key="k")
+    await grant_all(ground.queen, batch_size=10)
+    assert (await ground.tasks.read(second)).state is TaskState.BLOCKED
+    await ground.tasks.park([first], until=None, reason=None, by=ADA)
+    await grant_all(ground.queen, batch_size=10)
+    assert (await ground.tasks.read(second)).state is TaskState.QUEUED
+
+
+async def test_what_was_for_later_waits_for_that_moment_again_when_its_parking_is_over(
+    ground: Ground, database: asyncpg.Connection
+) -> None:
+    now = datetime.now(UTC)
+    [later] = await ground.submit(1, run_at=now + timedelta(days=1))
+    [held] = await ground.submit(1, run_at=HELD_UNTIL)
+    [queued] = await ground.submit(1)
+    await ground.tasks.park(
+        [later, held, queued], until=now + timedelta(seconds=60), reason=None, by=ADA
+    )
+    await pass_time(database, 61)
+    swept = await ground.queen.sweep_due(batch_size=10)
+    assert swept.count == 3
+    assert swept.next_seconds is not None
+    assert 80_000 < swept.next_seconds < 86_400
+    assert await ground.tasks.states([later, held, queued]) == {
+        later: TaskState.SCHEDULED, held: TaskState.SCHEDULED, queued: TaskState.QUEUED,
+    }  # fmt: skip
+    record = await ground.tasks.read(held)
+    assert (record.run_at, record.parked_at, record.parked_reason) == (HELD_UNTIL, None, None)
+    await pass_time(database, 86_400)
+    assert (await ground.queen.sweep_due(batch_size=10)).count == 1
+    assert (await ground.tasks.read(later)).state is TaskState.QUEUED
 
 
 async def test_plain_sql_parks_and_unparks(ground: Ground, database: asyncpg.Connection) -> None:

@@ -443,6 +443,23 @@ async def test_queens_submit_what_submitters_say_of_the_tasks_of_schedules(
     assert await owner.fetchval("select key from hive.key_wake") == "door"
 
 
+async def test_submitters_park_what_was_tried_before_and_nothing_that_is_held_or_over(
+    roles: Roles, owner: Connection
+) -> None:
+    tried = await a_task(owner, "queued")
+    await owner.execute("update hive.task set result = '1' where id = $1", tried)
+    asked = [tried, await a_task(owner, "dispatched"), await a_task(owner, "succeeded")]
+    await owner.execute(f'set role "{roles.name_of("submitter")}"')
+    parked = await owner.fetch(statement("park_tasks"), asked, None, None, None, None)
+    assert [row["id"] for row in parked] == [tried]
+    freed = await owner.fetch(statement("unpark_tasks"), asked, None, None)
+    assert [tuple(row) for row in freed] == [(tried, "queued")]
+    await owner.execute("reset role")
+    deeds = await owner.fetch("select distinct what, actor from hive.audit order by what")
+    user = await owner.fetchval("select session_user::text")
+    assert [tuple(row) for row in deeds] == [("park", user), ("unpark", user)]
+
+
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(
     roles: Roles, owner: Connection
 ) -> None:

@@ -18,7 +18,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 PARAMETER = re.compile(
     r"^-- \$(\d+) +(\w+) +((?:double precision|\w+)(?:\[\])?)(?: |$)", re.MULTILINE
 )
-FUNCTION = re.compile(r"^create function hive\.(\w+)\(.*?^\$\$;$", re.MULTILINE | re.DOTALL)
+FUNCTION = re.compile(
+    r"^create (?:or replace )?function hive\.(\w+)\(.*?^\$\$;$", re.MULTILINE | re.DOTALL
+)
 FUNCTIONS = {
     found[1]: found[0]
     for file in sorted((files("hive_store") / "migrations").iterdir(), key=lambda file: file.name)

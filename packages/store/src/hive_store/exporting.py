@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from hive_contracts.errors import SchemaMismatchError
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
 from hive_store.backing_up import COPY_SETTINGS
 from hive_store.connecting import Connection, connect, say_farewell, translated
 from hive_store.interchange import END, HEAD, TABLES, VERSION, Ids
 from hive_store.line import Row
-from hive_store.migrating import ADVISORY_LOCK, LONGEST_STEP_SECONDS, read_schema
+from hive_store.migrating import ADVISORY_LOCK, LONGEST_STEP_SECONDS, check_schema
 from hive_store.statements import statement
 
 __all__ = ["ExportProgress", "Exported", "export_tasks"]
@@ -30,9 +29,6 @@ PORTION_BYTES: Final = 4 << 20
 
 PIECE_BYTES: Final = 1 << 18
 TOLD_EACH: Final = 1000
-
-DEPENDENCIES_SCHEMA: Final = 10
-"""An older Hive has none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +94,7 @@ async def export_tasks(
 
     Raises:
         ConfigurationError: the server refuses us.
-        SchemaMismatchError: Hive has never been in this database.
+        SchemaMismatchError: the schema is not this Hive's.
         StoreUnavailableError: Postgres did not answer.
     """
     connection = await connect(url, settings=COPY_SETTINGS | {"application_name": "hive export"})
@@ -107,11 +103,7 @@ async def export_tasks(
             await connection.execute(
                 "select pg_advisory_lock_shared($1)", ADVISORY_LOCK, timeout=LONGEST_STEP_SECONDS
             )
-            schema = (await read_schema(connection)).number
-            if schema == 0:
-                raise SchemaMismatchError(
-                    "the database has no schema of Hive; there is nothing to export"
-                )
+            schema = (await check_schema(connection)).number
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 return await _Export(
                     connection, selection, task_ids, _Writer(write), on_progress
@@ -162,8 +154,6 @@ class _Export:
             "attempt": self._rows("export_attempts", wanted),
             "output": self._rows("export_output", wanted),
         }
-        if schema < DEPENDENCIES_SCHEMA:
-            del parts["dependency"]
         for type_, rows in parts.items():
             async for row in rows:
                 if self._ids.find(row["task_id"]) is not None:

@@ -18,7 +18,7 @@ class Granted(NamedTuple):
     """What one round of the steps came to."""
 
     taken: int
-    """How many wake-ups were looked at; after none there is nothing more to do now."""
+    """How many wake-ups are done with; after none there is nothing more to do now."""
 
     queued: int
     cancelled: tuple[TaskId, ...]

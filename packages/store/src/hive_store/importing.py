@@ -15,6 +15,7 @@ from typing import Any, Final
 import asyncpg
 
 from hive_contracts.errors import SchemaMismatchError
+from hive_contracts.states import TaskState
 from hive_store.backing_up import COPY_SETTINGS
 from hive_store.connecting import Connection, connect, say_farewell, translated
 from hive_store.deeds import Deed, deed_arguments
@@ -178,6 +179,9 @@ class _Import:
         self._gated: list[int] = []
         """Those that wait for others, by the ids that they have here."""
 
+        self._keyed: list[int] = []
+        """Those that wait for the turn of their key."""
+
         self._counts = dict.fromkeys(TABLES, 0)
 
     async def run(self, records: Iterator[Record], deed: Deed) -> Imported:
@@ -188,7 +192,7 @@ class _Import:
         [row] = await self._connection.fetch(
             statement("settle_restored_tasks"), self._leased, "export", timeout=LONGEST_STEP_SECONDS
         )
-        await self._connection.fetch(statement("wake_gated_tasks"), self._gated)
+        await self._connection.fetch(statement("wake_imported_tasks"), [*self._gated, *self._keyed])
         await self._connection.fetch(statement("record_deed"), *deed_arguments(deed))
         return Imported(
             counts=self._counts,
@@ -236,6 +240,11 @@ class _Import:
             self._id(r, r.task_id)
             for r in records
             if r.row.get("is_gated") and r.row.get("finished_at") is None
+        ]
+        self._keyed += [
+            self._id(r, r.task_id)
+            for r in records
+            if r.row.get("has_turn") is False and r.row.get("state") == TaskState.BLOCKED
         ]
 
     def _is_between_tasks(self, record: Record) -> bool:

@@ -138,7 +138,10 @@ class Onlooker:
         return [pause for row in rows if (pause := _paused(row)) is not None]
 
     async def unmet_needs(self, *, living: timedelta) -> list[UnmetNeeds]:
-        """Return what queued tasks need and no worker has; who was seen within `living` lives."""
+        """Return what tasks need, queued or held up by a limit, that no worker has.
+
+        Who was seen within `living` lives.
+        """
         return [
             UnmetNeeds(
                 queue=row["queue"],

@@ -49,7 +49,7 @@ class Grants:
     """What became of keys that were woken."""
 
     taken: int
-    """How many wake-ups were looked at; after none there is nothing more to grant now."""
+    """How many wake-ups are done with; after none there is nothing more to grant now."""
 
     granted: int
 
@@ -85,7 +85,8 @@ class OwnLease:
 
     id: LeaseId
     queue: str
-    """The line of its tasks: the queue's name, unless they need labels (`line_of`)."""
+    """The line of its tasks: the queue's name, unless they need labels or several slots
+    (`line_of`)."""
 
     open: int
     size: int

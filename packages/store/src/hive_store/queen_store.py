@@ -72,7 +72,7 @@ class QueenStore:
         """Lease up to `limit` queued tasks in bundles, behind the watermarks, and move these on.
 
         A lease whose tasks have several priorities comes back in several parts. For tasks that need
-        labels, `queue` is the name of their line (`line_of`).
+        labels or several slots, `queue` is the name of their line (`line_of`).
         """
         rows = await self._claims.fetch(
             "claim_tasks",
@@ -217,7 +217,8 @@ class QueenStore:
 
         Args:
             living: whoever was seen within this time lives.
-            lines: of tasks that need labels; counted beside those in which some are queued.
+            lines: of tasks that need labels or several slots; counted beside those in which
+                some are queued.
         """
         places = [place_of(line) for line in lines]
         rows = await self._upkeep.fetch(
@@ -252,7 +253,10 @@ class QueenStore:
         ]
 
     async def count_unmet(self, *, living: timedelta) -> dict[str, int]:
-        """Return by queue how many queued tasks need what no worker seen within `living` has."""
+        """Return by queue how many tasks need what no worker seen within `living` has.
+
+        They are queued, or held up by a limit.
+        """
         counts: dict[str, int] = {}
         for row in await self._upkeep.fetch("find_unmet_needs", living.total_seconds()):
             counts[row["queue"]] = counts.get(row["queue"], 0) + row["count"]

@@ -68,14 +68,16 @@ revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"v
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
               key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout, needs, breaker)
   on hive.task to :"submitter";
--- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
-grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
-              has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)
+              expires_at, has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)
   on hive.task to :"submitter";
 -- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
 grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
+-- Tasks are parked through functions that do nothing else and write down who did it: as the owner, since a
+-- task that was tried before has a result, and no submitter writes a row that has one.
+alter function hive.park security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.unpark security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.park(bigint[], timestamptz, text, text, text), hive.unpark(bigint[], text, text),
                           hive.some_tasks(bigint[]), hive.cancel(bigint[], text, text, text), hive.call_off(bigint[], text)
   to :"submitter";

@@ -74,8 +74,8 @@ METRICS: Final = (
     ),
     _gauge(
         "hive_tasks_unmet",
-        "Queued tasks that need labels or slots which no living worker of their queue has, as one "
-        "queen last counted them.",
+        "Tasks, queued or held up by a limit, that need labels or slots which no living worker of "
+        "their queue has, as one queen last counted them.",
         "queue",
     ),
     _counter(

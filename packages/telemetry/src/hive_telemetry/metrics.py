@@ -155,7 +155,7 @@ class Metrics:
         self._parked.show({(queue,): count for queue, count in counts.items()})
 
     def show_unmet(self, counts: Mapping[str, int]) -> None:
-        """Show, by queue, how many queued tasks need labels that no living worker of it has."""
+        """Show, by queue, how many waiting tasks need what no living worker of it has."""
         self._unmet.show({(queue,): count for queue, count in counts.items()})
 
     def show_slots(self, *, busy: int, free: int) -> None:

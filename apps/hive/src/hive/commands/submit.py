@@ -132,14 +132,11 @@ def _work(
     command = command_behind_dashes()
     if is_of_many and command:
         raise ConfigurationError("--jsonl has the tasks; a command behind -- is one more")
-    if is_of_many and (is_shell or any((cwd, env, limits, startup_timeout, linger_timeout))):
+    if is_of_many and (wrong := [*["--shell"] * is_shell, *flags_of(terms)]):
         raise ConfigurationError(
-            "--shell, --cwd, --env, --limit, --startup-timeout and --linger-timeout are for a"
-            " command behind --; a line of --jsonl says them in its payload"
+            f"{wrong[0]} is for a command behind --; a line of --jsonl says it in its payload"
         )
     if is_of_many and kind is None and payload is None:
-        if wrong := flags_of(terms):
-            raise ConfigurationError(f"{wrong[0]} is for a command; of --jsonl it is in a payload")
         return NO_WORK
     return said_work(
         command, kind, payload, terms, is_shell=is_shell, reads_parents=reads_parents,

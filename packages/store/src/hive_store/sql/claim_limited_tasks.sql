@@ -33,13 +33,8 @@
 -- moves:   queued -> dispatched (claim), blocked -> dispatched (claim), queued -> blocked (hold_up)
 -- events:  dispatched, held_up
 with room as materialized (
-  select r.name, r.scope, r.target, r.at, r.tokens, w.weight, r.room / w.weight as room,
-         case when r.tokens < w.weight then (w.weight - r.tokens) / l.rate else r.next_seconds end as next_seconds
-  from hive.lock_limits($2::text) r
-    left join hive.usage_limit l on l.name = r.name
-    cross join lateral (
-      select greatest(1, least(hive.slots_in($11::text), l.max_running, l.burst)) as weight
-    ) w
+  select name, scope, target, weight, room, at, tokens, next_seconds
+  from hive.lock_limits($2::text, hive.slots_in($11::text))
 ),
 gate as materialized (
   select case
@@ -85,8 +80,9 @@ verdict as materialized (
   select v.place, v.held_up_by
   from (select array_agg(kind order by place) as kinds, array_agg(key order by place) as keys,
                array_agg(breaker order by place) as breakers from candidate) c
-    cross join (select array_agg(name) as names, array_agg(scope) as scopes, array_agg(target) as targets,
-                       array_agg(room) as rooms from room) r
+    cross join (select array_agg(name order by scope, name) as names, array_agg(scope order by scope, name) as scopes,
+                       array_agg(target order by scope, name) as targets,
+                       array_agg(room.room order by scope, name) as rooms from room) r
     cross join hive.admit(c.kinds, c.keys, c.breakers, r.names, r.scopes, r.targets, r.rooms, $3::integer) v
 ),
 admitted as materialized (

@@ -1,4 +1,5 @@
--- Find queued tasks that need what no living worker that serves their queue has: all the labels, and the slots.
+-- Find tasks, queued or held up by a limit, that need what no living worker that serves their queue has: all
+-- the labels, and the slots.
 --
 -- $1 living_seconds  double precision  whoever was seen within this time lives
 --

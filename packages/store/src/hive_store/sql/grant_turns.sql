@@ -3,9 +3,14 @@
 -- A key is looked at because something has happened to it: a task was submitted or revived, or a turn
 -- has ended. Whoever wrote the wake row has committed, and this statement's snapshot is younger, so
 -- the head of the line is the true one. A key whose turn is taken is left alone; the end of that turn
--- wakes it again. Two queens that grant one key at once: the second waits for the first where it locks
--- the heads, in their order, and then finds them taken. Should they see different heads, they collide on
--- the unique index: the second is refused as a whole, and tries again with fewer.
+-- wakes it again.
+--
+-- A head that somebody else holds, or has changed since, is left for the next time, and the wake rows of its
+-- key with it: it may be leaving the line, and who leaves it without the turn wakes nobody.
+--
+-- Two queens that grant one key at once: the second passes over the head that the first holds. Should they
+-- see different heads, they collide on the unique index: the second is refused as a whole, and tries again
+-- with fewer. There one may wait for the other; both come to the keys in one order, so never each for each.
 --
 -- A head that waits for tasks that it comes after keeps its place, and the turn stays free until they have
 -- ended: that wakes the key again.
@@ -18,17 +23,15 @@
 --
 -- $1 limit  integer  most wake rows to take
 --
--- returns: one row: how many wake rows were taken, and how many turns were given
+-- returns: one row: how many wake rows are done with, and how many turns were given
 -- moves:   blocked -> queued (unblock)
 -- events:  unblocked
-with taken as (
-  delete from hive.key_wake
-  where ctid = any(array(select ctid from hive.key_wake limit $1::integer for update skip locked))
-  returning key
+with wake as materialized (
+  select ctid, key from hive.key_wake limit $1::integer for update skip locked
 ),
 head as materialized (
-  select n.id
-  from (select distinct key from taken) k
+  select n.id, n.key
+  from (select distinct key from wake) k
     cross join lateral (
       select t.id, t.key, t.is_gated
       from hive.task t
@@ -42,9 +45,9 @@ head as materialized (
 locked as materialized (
   select id
   from hive.task
-  where id = any(array(select id from head)) and state = 'blocked' and not has_turn
-  order by id
-  for update
+  where id = any(array(select id from head)) and state = 'blocked' and not has_turn and is_gated is not true
+  order by key
+  for update skip locked
 ),
 granted as (
   update hive.task t
@@ -53,7 +56,13 @@ granted as (
   where t.id = locked.id
   returning t.id
 ),
+done as (
+  delete from hive.key_wake
+  where ctid = any(array(
+    select ctid from wake where key not in (select key from head where id not in (select id from locked))))
+  returning 1
+),
 told as (
   insert into hive.event (type, task_id) select 'unblocked', id from granted
 )
-select (select count(*)::integer from taken) as taken, (select count(*)::integer from granted) as granted
+select (select count(*)::integer from done) as taken, (select count(*)::integer from granted) as granted

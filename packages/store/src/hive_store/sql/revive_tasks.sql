@@ -5,6 +5,8 @@
 -- A task that comes after others waits again for those of them that have not ended, or are revived with it;
 -- how the rest have ended does not matter any more. What comes after it and was cancelled stays so.
 --
+-- One that had expired expires no more.
+--
 -- A task that another transaction holds is skipped; the caller asks again.
 --
 -- $1 task_ids  bigint[]
@@ -45,7 +47,9 @@ changed as (
   set state = (case when t.key is null and o.is_gated is not true then 'queued' else 'blocked' end)::hive.task_state,
       has_turn = case when t.key is not null then false end,
       is_gated = o.is_gated,
-      run_at = statement_timestamp(), finished_at = null, cancel_requested_at = null,
+      run_at = statement_timestamp(),
+      expires_at = case when t.expires_at > statement_timestamp() then t.expires_at end,
+      finished_at = null, cancel_requested_at = null,
       max_attempts = greatest(t.max_attempts, t.failures + 1), losses = 0, outcome = null,
       result = null, error = null, waits_for_limit = null, parked_at = null, parked_reason = null,
       parked_run_at = null
