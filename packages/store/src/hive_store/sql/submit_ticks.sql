@@ -30,6 +30,8 @@ with held as materialized (
       select * from hive.schedule
       where id = p.id and next_at = coalesce(p.due_at, '-infinity') and revision = p.revision
         and num_nonnulls(paused_at) = 0
+        -- A task that was submitted since this statement began cannot be seen, and would not count as open.
+        and open_task_ids = (select b.open_task_ids from hive.schedule b where b.id = p.id)
       for update skip locked
     ) s
 ),

@@ -3,19 +3,30 @@
 -- A statement of its own, asked again and again: what the end of a task may let go is seen by a
 -- later look, never by the one that ends it.
 --
+-- Where another queen has submitted since this statement began, neither her task nor what she wrote of
+-- the tick can be seen, only the schedule's row: so that must be as it was seen, or nothing is done.
+--
 -- $1 batch_size  integer  most schedules
 --
 -- returns: one row per task added: its id, and how late it is
 -- births:  queued, scheduled
 -- events:  queued
-with ready as materialized (
-  select s.*
+with seen as materialized (
+  select s.id, s.open_task_ids
   from hive.schedule s
   where s.waiting > 0 and s.paused_at is null
     and not exists (select from hive.task t where t.id = any(s.open_task_ids) and t.finished_at is null)
   order by s.id
   limit $1::integer
-  for update of s skip locked
+),
+ready as materialized (
+  select s.*
+  from seen n
+    cross join lateral (
+      select * from hive.schedule
+      where id = n.id and open_task_ids = n.open_task_ids and waiting > 0 and num_nonnulls(paused_at) = 0
+      for update skip locked
+    ) s
 ),
 chosen as materialized (
   select r.*, k.tick_at, k.said, nextval('hive.task_id_seq') as task_id
