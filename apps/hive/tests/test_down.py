@@ -20,6 +20,8 @@ from hive.settings import load
 from hive.tasks.reaching import open_view
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
+from hive_process.workspaces.programs import ChildPrograms
+from hive_process.workspaces.yard import Yard
 from hive_testkit.console import Console
 from hive_testkit.waiting import until
 
@@ -196,6 +198,7 @@ def test_a_hive_whose_server_still_runs_is_not_purged(tmp_path: Path) -> None:
 
 def test_a_purge_knows_every_name_that_a_used_directory_holds_and_no_other(own: Console) -> None:
     PrintedOutputs(own.data_dir, "g").add([TaskId(1)])
+    Yard(own.data_dir / "ws", ChildPrograms()).prepare()
     estate = estate_of(own.data_dir)
     assert estate is not None
     assert [entry.name for entry in estate.foreign] == ["mine.txt"]

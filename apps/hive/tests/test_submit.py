@@ -101,7 +101,7 @@ def test_what_stands_behind_two_dashes_is_a_command_of_this_directory(
         ((), "say what to submit: a command behind --, or a kind by its name and --payload"),
         (("command", "--", "true"), "; it got both"),
         (("--payload", "{}", "--", "true"), "--payload is the input of a kind"),
-        (("command", "--cwd", "."), "--shell, --cwd and --env are for a command"),
+        (("command", "--cwd", "."), "--shell, --cwd, --env and workspaces are for a command"),
         (("--jsonl", "-", "--", "true"), "a command behind -- is one more"),
         (("--jsonl", "-", "--limit", "nice=1"), "a line of --jsonl says them in its payload"),
     ],
