@@ -19,7 +19,8 @@
 -- look back for it.
 --
 -- The line is found by one descent of its index for each key (`order by t.key, t.id` after a lower
--- bound): ordered by id alone, the planner reads the primary key.
+-- bound): ordered by id alone, the planner reads the primary key. The heads are locked by one look for each
+-- (`limit 1`): asked for together, the planner may read all that is blocked.
 --
 -- $1 limit  integer  most wake rows to take
 --
@@ -43,11 +44,15 @@ head as materialized (
     and (select r.id from hive.task r where r.key = k.key and r.has_turn and r.finished_at is null limit 1) is null
 ),
 locked as materialized (
-  select id
-  from hive.task
-  where id = any(array(select id from head)) and state = 'blocked' and not has_turn and is_gated is not true
-  order by key
-  for update skip locked
+  select t.id
+  from (select id from head order by key) h
+    cross join lateral (
+      select id
+      from hive.task
+      where id = h.id and state = 'blocked' and not has_turn and is_gated is not true
+      limit 1
+      for update skip locked
+    ) t
 ),
 granted as (
   update hive.task t
