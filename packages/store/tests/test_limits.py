@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hive_contracts.errors import StoreUnavailableError, UsageError
+from hive_contracts.errors import StoreUnavailableError, UnclaimableLineError, UsageError
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.labels import joined, line_of
 from hive_contracts.limits import Limit, LimitScope
@@ -155,6 +155,23 @@ async def test_a_queue_at_its_limit_keeps_its_tasks_queued(scene: Scene) -> None
     assert (await scene.claim()).is_used_up
     await scene.end(ids[0])
     assert await scene.begin() == [ids[3]]
+
+
+async def test_a_row_that_breaks_a_rule_holds_up_its_own_line_and_no_other(
+    scene: Scene, database: Connection
+) -> None:
+    await scene.limit("kind", "agent", max_running=1)
+    [first, second] = await scene.submit(2, kind="agent")
+    assert await scene.begin() == [first]
+    # What no statement of Hive writes: it waits for a limit and for other tasks.
+    await database.execute("update hive.task set is_gated = true where id = $1", second)
+    await scene.end(first)
+    with pytest.raises(UnclaimableLineError, match=r"nothing of default .* waits_for_others"):
+        await scene.claim()
+    [other] = await scene.submit(1, queue="other")
+    assert await scene.begin(line="other") == [other]
+    await database.execute("update hive.task set is_gated = null where id = $1", second)
+    assert await scene.begin() == [second]
 
 
 async def test_keys_that_begin_alike_share_a_limit(scene: Scene) -> None:

@@ -24,7 +24,8 @@ HiveError
 │   ├── BusUnavailableError
 │   ├── BusyWorkspaceError
 │   ├── ServiceUnavailableError
-│   └── StoreUnavailableError
+│   ├── StoreUnavailableError
+│   └── UnclaimableLineError
 └── TaskFailedError            a task did not succeed, and its caller asked to be told so
 
 The first three branches are the three things a caller can do: stop, let go, try again. A task's own
@@ -56,6 +57,7 @@ __all__ = [
     "StoreUnavailableError",
     "TaskFailedError",
     "UnavailableError",
+    "UnclaimableLineError",
     "UnknownKindError",
     "UnknownScheduleError",
     "UnknownTaskError",
@@ -196,6 +198,10 @@ class UnavailableError(HiveError):
 
 class StoreUnavailableError(UnavailableError):
     """Postgres refused, dropped, or timed out the connection."""
+
+
+class UnclaimableLineError(UnavailableError):
+    """A line of tasks has a row in it that breaks a rule of the schema; nobody can claim from it."""
 
 
 class BusUnavailableError(UnavailableError):

@@ -10,16 +10,27 @@ late) is behind the back of the claim: the watermarks are forgotten when a claim
 when the bell rings for a retry or a release, and every second in any case.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import asyncpg
+
+from hive_contracts.errors import UnclaimableLineError
 from hive_contracts.ids import LeaseId, QueenId
 from hive_contracts.labels import place_of
 from hive_store.line import Row
 
-__all__ = ["ClaimedBundle", "Intervals", "Watermarks", "bundles_in", "claim_arguments"]
+__all__ = [
+    "ClaimedBundle",
+    "Intervals",
+    "Watermarks",
+    "bundles_in",
+    "claim_arguments",
+    "claiming_from",
+]
 
 LEAST_URGENT: Final = 32767
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,6 +118,21 @@ def claim_arguments(
         parts.last_priorities,
         needs,
     ]
+
+
+@contextmanager
+def claiming_from(line: str) -> Generator[None]:
+    """Have a row that may not be claimed hold up its own line, and no other.
+
+    Raises:
+        UnclaimableLineError: a task in the line breaks a rule of the schema once it is claimed.
+    """
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise UnclaimableLineError(
+            f"nothing of {line} can be claimed before a row of hive.task is set right: {error}"
+        ) from error
 
 
 def bundles_in(rows: Iterable[Row]) -> list[ClaimedBundle]:

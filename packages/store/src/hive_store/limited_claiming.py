@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hive_contracts.ids import QueenId
-from hive_store.claiming import ClaimedBundle, Watermarks, bundles_in, claim_arguments
+from hive_store.claiming import (
+    ClaimedBundle,
+    Watermarks,
+    bundles_in,
+    claim_arguments,
+    claiming_from,
+)
 from hive_store.line import Line
 
 __all__ = ["LimitedClaim", "LimitedClaims"]
@@ -62,19 +68,20 @@ class LimitedClaims:
         Raises:
             StoreUnavailableError: also if somebody's open transaction has changed a limit.
         """
-        rows = await self._claims.fetch(
-            "claim_limited_tasks",
-            *claim_arguments(
-                self._queen_id,
-                queue,
-                limit=limit,
-                lease=lease,
-                bundle_size=bundle_size,
-                worker_count=worker_count,
-                watermarks=watermarks,
-            ),
-            max(limit, look_ahead),
-        )
+        with claiming_from(queue):
+            rows = await self._claims.fetch(
+                "claim_limited_tasks",
+                *claim_arguments(
+                    self._queen_id,
+                    queue,
+                    limit=limit,
+                    lease=lease,
+                    bundle_size=bundle_size,
+                    worker_count=worker_count,
+                    watermarks=watermarks,
+                ),
+                max(limit, look_ahead),
+            )
         bundles = bundles_in(row for row in rows if row["lease_id"] is not None)
         watermarks.advance(bundles)
         return LimitedClaim(

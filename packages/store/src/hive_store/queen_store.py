@@ -11,7 +11,13 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.labels import line_of, place_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
-from hive_store.claiming import ClaimedBundle, Watermarks, bundles_in, claim_arguments
+from hive_store.claiming import (
+    ClaimedBundle,
+    Watermarks,
+    bundles_in,
+    claim_arguments,
+    claiming_from,
+)
 from hive_store.control_store import ControlStore
 from hive_store.deeds import myself
 from hive_store.delivery_store import DeliveryStore
@@ -74,18 +80,19 @@ class QueenStore:
         A lease whose tasks have several priorities comes back in several parts. For tasks that need
         labels or several slots, `queue` is the name of their line (`line_of`).
         """
-        rows = await self._claims.fetch(
-            "claim_tasks",
-            *claim_arguments(
-                self.queen_id,
-                queue,
-                limit=limit,
-                lease=lease,
-                bundle_size=bundle_size,
-                worker_count=worker_count,
-                watermarks=watermarks,
-            ),
-        )
+        with claiming_from(queue):
+            rows = await self._claims.fetch(
+                "claim_tasks",
+                *claim_arguments(
+                    self.queen_id,
+                    queue,
+                    limit=limit,
+                    lease=lease,
+                    bundle_size=bundle_size,
+                    worker_count=worker_count,
+                    watermarks=watermarks,
+                ),
+            )
         bundles = bundles_in(rows)
         watermarks.advance(bundles)
         return bundles
