@@ -166,7 +166,9 @@ async def test_a_row_that_breaks_a_rule_holds_up_its_own_line_and_no_other(
     # What no statement of Hive writes: it waits for a limit and for other tasks.
     await database.execute("update hive.task set is_gated = true where id = $1", second)
     await scene.end(first)
-    with pytest.raises(UnclaimableLineError, match=r"nothing of default .* waits_for_others"):
+    with pytest.raises(
+        UnclaimableLineError, match=r"nothing of default .*a_task_that_waits_for_others"
+    ):
         await scene.claim()
     [other] = await scene.submit(1, queue="other")
     assert await scene.begin(line="other") == [other]

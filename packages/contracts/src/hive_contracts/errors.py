@@ -201,7 +201,7 @@ class StoreUnavailableError(UnavailableError):
 
 
 class UnclaimableLineError(UnavailableError):
-    """A line of tasks has a row in it that breaks a rule of the schema; nobody can claim from it."""
+    """In a line of tasks is a row that breaks a rule of the schema; nobody can claim from it."""
 
 
 class BusUnavailableError(UnavailableError):
