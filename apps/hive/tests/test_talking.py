@@ -87,7 +87,7 @@ def test_only_open_is_an_input(desk: Desk) -> None:
 
 def test_a_terminal_is_for_a_command(desk: Desk) -> None:
     done = desk("submit", "call", "--pty")
-    assert "--pty and --stdin are for a command" in done.stderr
+    assert "--pty is for a command" in done.stderr
 
 
 def test_without_a_terminal_here_nobody_sits_at_one(hive: Console) -> None:

@@ -56,6 +56,10 @@ moved_audit as (
   update hive.audit
   set at = at - $1::interval
 ),
+moved_workspace as (
+  update hive.workspace
+  set changed_at = changed_at - $1::interval
+),
 moved_subscriber as (
   update hive.subscriber
   set held_until = held_until - $1::interval
