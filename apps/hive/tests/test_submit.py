@@ -105,7 +105,7 @@ def test_what_stands_behind_two_dashes_is_a_command_of_this_directory(
         (("--jsonl", "-", "--", "true"), "a command behind -- is one more"),
         (
             ("--jsonl", "-", "--limit", "nice=1"),
-            "--limit is for a command behind --; a line of --jsonl says it in its payload",
+            "--limit is for a command behind --; a line",
         ),
     ],
 )

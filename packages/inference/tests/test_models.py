@@ -138,7 +138,7 @@ def test_models_are_found_by_name_on_shelves_and_where_they_were_put(tmp_path: P
     assert registry.find("bees") == bees
     assert registry.find("wasps") == wasps
     for name in ("ants", "../elsewhere", ""):
-        with pytest.raises(UnknownModelError, match="the models here are: bees, .*wasps"):
+        with pytest.raises(UnknownModelError, match=r"the models here are: bees, .*wasps"):
             registry.find(name)
 
 

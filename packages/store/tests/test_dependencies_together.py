@@ -137,9 +137,7 @@ async def test_a_schedule_has_no_task_that_comes_after_others(database_url: str)
         [parent] = await ground.submit(1)
         task = NewTask(kind="trial", after=(parent,))
         new = NewSchedule(name="each", when=Every(timedelta(hours=1)), task=task)
-        with pytest.raises(
-            (RefusedScheduleError, RefusedTaskError), match="waits for no other task"
-        ):
+        with pytest.raises((RefusedScheduleError, RefusedTaskError), match="waits for no other"):
             await ground.schedules.put(new, replaces=False, actor=Actor("ada", "desk"))
 
 
