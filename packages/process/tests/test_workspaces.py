@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class WrittenLedger:
     states: list[WorkspaceState] = field(default_factory=list[WorkspaceState])
     holds: bool = True
     parents: list[TaskId] = field(default_factory=list[TaskId])
+    after_listing: Callable[[], Awaitable[object]] | None = None
+    """What others do between the moment that a sweep lists the rows and its next step."""
 
     async def note(self, task: Task, workspace: Workspace) -> bool:
         await asyncio.sleep(0)
@@ -68,7 +70,10 @@ class WrittenLedger:
 
     async def list(self, *, host: str | None = None) -> list[Row]:
         await asyncio.sleep(0)
-        return [row for row in self.rows.values() if host in (None, row.workspace.host)]
+        rows = [replace(row) for row in self.rows.values() if host in (None, row.workspace.host)]
+        if self.after_listing is not None:
+            await self.after_listing()
+        return rows
 
     async def settle(
         self, workspace: Workspace, state: WorkspaceState, *, reason: str | None = None
@@ -537,6 +542,51 @@ async def test_a_sweep_leaves_what_is_in_somebodys_hands(at: Place) -> None:
     assert await at.sweep() == 0
     lock.let_go()
     assert await at.sweep() == 1
+
+
+@pytest.mark.parametrize(
+    "before", [None, WorkspaceState.REMOVED, WorkspaceState.ACCEPTED, WorkspaceState.UNWANTED]
+)
+async def test_a_sweep_leaves_what_was_made_after_it_had_read_its_list(
+    at: Place, repo: Path, before: WorkspaceState | None
+) -> None:
+    if before is not None:
+        await at.run("true", kind="repo", repo=str(repo))
+        row = at.ledger.rows[TaskId(1)]
+        row.workspace = replace(row.workspace, state=before)
+
+    async def work() -> None:
+        commit = "git -c user.name=A -c user.email=a@b commit -q --allow-empty -m work"
+        await at.run(f"{commit}; touch precious", attempt=2, kind="repo", repo=str(repo))
+
+    at.ledger.after_listing = work
+    assert await at.sweep() == 0
+    assert at.state() is WorkspaceState.REVIEW
+    assert (at.place() / "precious").exists()
+    assert git(repo, "log", "-1", "--format=%s", "hive/1") == "work"
+
+
+@pytest.mark.parametrize("kind", ["same", "dir", "fresh"])
+async def test_a_sweep_leaves_what_a_running_command_is_told(
+    at: Place, tmp_path: Path, kind: str
+) -> None:
+    await at.run("exit 1", kind="fresh")
+    cases: dict[str, Any] = {"same": {"of": 1}, "dir": {"path": str(tmp_path)}, "fresh": {}}
+    swept = tmp_path / "swept"
+    script = f"echo on; until [ -e {swept} ]; do sleep 0.01; done; cat $HIVE_TASK_FILE"
+    payload = {"argv": [script], "shell": True, "workspace": {"kind": kind, **cases[kind]}}
+    attempt = RecordingAttempt(make_task("command", payload, task_id=2))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(at.executor.run(attempt))
+        await attempt.output_containing(b"on")
+        await at.sweep()
+        swept.touch()
+    assert isinstance(running.result(), Succeeded)
+    assert b'"task_id":2' in attempt.output()
+    for task_id in (1, 2):
+        lock = at.yard.lock(TaskId(task_id))
+        assert lock is not None
+        lock.let_go()
 
 
 async def taken_over(at: Place, way: Way = Way.MERGE, *, into: str | None = None) -> str:

@@ -103,6 +103,8 @@ class Lodgings:
         self._yard.prepare()
         locks: list[Lock] = []
         try:
+            # Its own, wherever it works: a sweep leaves alone what its commands are told.
+            self._hold(task.id, locks)
             if spec.kind == "dir":
                 place, about = self._given(spec, locks), None
             else:
@@ -185,7 +187,6 @@ class Lodgings:
         if spec.kind == "same":
             about = await self._of_another(task, spec, locks)
         else:
-            self._hold(task.id, locks)
             about = await self._of_attempt_before(task, spec)
             if about is None:
                 await self._yard.remove(task.id)
@@ -233,7 +234,8 @@ class Lodgings:
             raise BusyWorkspaceError(
                 f"the workspace of task {found.id} is on {found.host}, in {found.path}"
             )
-        self._hold(found.id, locks)
+        if found.id != task.id:
+            self._hold(found.id, locks)
         about = self._yard.read(found.id)
         if about is None or not self._yard.has(found.id):
             raise RefusedWorkspaceError(f"the workspace of task {found.id} is not there any more")
