@@ -348,6 +348,30 @@ async def test_setup_and_teardown_run_around_it(at: Place, tmp_path: Path) -> No
     assert log.exists()
 
 
+async def test_output_is_capped_once_also_where_a_setup_prints(at: Place) -> None:
+    said = {"kind": "fresh", "setup": ["echo setup"], "teardown": ["echo down"]}
+    payload = {"argv": ["echo", "run"], "output_cap": "4K", "workspace": said}
+    attempt = RecordingAttempt.of("command", payload)
+    assert isinstance(await at.executor.run(attempt), Succeeded)
+    assert attempt.output() == b"setup\nrun\ndown\n"
+    assert attempt.output_cap_bytes == 4096
+
+
+async def test_a_teardown_that_is_called_off_is_not_begun_again(at: Place, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    said = {"kind": "fresh", "teardown": [f"echo down >> {log}; echo down; sleep 60"]}
+    attempt = RecordingAttempt.of("command", {"argv": ["true"], "workspace": said})
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(at.executor.run(attempt))
+        await attempt.output_containing(b"down")
+        running.cancel()
+    assert log.read_text() == "down\n"
+    assert at.ledger.rows[TaskId(1)].workspace.reason == "its attempt was called off"
+    lock = at.yard.lock(TaskId(1))
+    assert lock is not None
+    lock.let_go()
+
+
 async def test_the_next_attempt_begins_anew_unless_it_is_to_go_on(at: Place) -> None:
     await at.run("touch first; exit 1", kind="fresh")
     _, attempt = await at.run("ls; touch second; exit 1", attempt=2, kind="fresh", in_place=True)

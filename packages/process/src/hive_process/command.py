@@ -127,6 +127,9 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
+        if payload.output_cap_bytes is not None:
+            # Of all that the attempt writes: that of a setup comes before the command's own.
+            attempt.cap_output(payload.output_cap_bytes)
         if payload.workspace is None:
             return await self.execute(attempt, payload, None)
         if self.housing is None:
@@ -152,8 +155,6 @@ class CommandExecutor:
     async def _run(
         self, attempt: Attempt, payload: CommandPayload, launch: Launch, quota: Quota | None
     ) -> Outcome:
-        if payload.output_cap_bytes is not None:
-            attempt.cap_output(payload.output_cap_bytes)
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
         async with AsyncExitStack() as stack:
