@@ -23,6 +23,7 @@ from hive_process.command import CommandExecutor, CommandPayload, CommandSetting
 from hive_process.spawner import GuardedSpawner
 from hive_process.workspaces.accepting import Way, accept
 from hive_process.workspaces.locks import Lock
+from hive_process.workspaces.lodging import Lodgings
 from hive_process.workspaces.programs import ChildPrograms
 from hive_process.workspaces.quota import size_in_words, size_of
 from hive_process.workspaces.spec import WorkspaceSettings, WorkspaceSpec
@@ -96,6 +97,7 @@ class Place:
         self.ledger = ledger
         self.yard = yard
         self.settings = WorkspaceSettings(root=yard.root)
+        self.lodgings = Lodgings(yard, ledger, replace(self.settings, min_free="0"))
 
     async def run(
         self,
@@ -418,6 +420,20 @@ async def test_a_task_may_go_on_in_the_workspace_of_another(at: Place, repo: Pat
     outcome, _ = await at.run("true", task_id=4, kind="same", of=77)
     assert isinstance(outcome, Failed)
     assert outcome.error == "task 77 has left no workspace"
+
+
+@pytest.mark.parametrize("keep", ["auto", "never"])
+async def test_what_is_given_back_in_the_workspace_of_another_leaves_its_work(
+    at: Place, repo: Path, keep: str
+) -> None:
+    await at.run("echo two >> a.txt", kind="repo", repo=str(repo))
+    said: dict[str, Any] = {"kind": "same", "of": 1, "keep": keep}
+    task = make_task("command", {"argv": ["true"], "workspace": said}, task_id=2)
+    stay = await at.lodgings.check_in(task, WorkspaceSpec(**said), {})
+    outcome = Released("the worker could not make a pipe")
+    assert await at.lodgings.check_out(task, stay, outcome) == outcome
+    assert at.state() is WorkspaceState.KEPT
+    assert (at.place() / "a.txt").read_text() == "one\ntwo\n"
 
 
 async def test_who_has_lost_its_lease_starts_nothing(at: Place) -> None:
