@@ -11,12 +11,13 @@ from pathlib import Path
 from hive.tasks.reaching import View
 from hive_contracts.errors import BusyWorkspaceError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.states import TERMINAL_STATES
 from hive_contracts.workspaces import Workspace, WorkspaceState
 from hive_process.workspaces.git import Git
 from hive_process.workspaces.programs import ChildPrograms
 from hive_process.workspaces.yard import About, Yard
 
-__all__ = ["GONE", "Held", "find", "held", "yard_of"]
+__all__ = ["GONE", "Held", "find", "held", "refuse_unfinished", "yard_of"]
 
 GONE = frozenset({WorkspaceState.ACCEPTED, WorkspaceState.REMOVED, WorkspaceState.UNWANTED})
 
@@ -82,6 +83,20 @@ async def held(view: View, task_id: TaskId) -> AsyncGenerator[Held]:
         yield Held(workspace=found, about=about, yard=yard)
     finally:
         lock.let_go()
+
+
+async def refuse_unfinished(view: View, workspace: Workspace) -> None:
+    """Refuse a workspace whose task has not ended: it is set aside, or is tried again there.
+
+    Raises:
+        UsageError: it has not, and is still kept; the message says how it stands.
+    """
+    for record in await view.tasks.read_many([workspace.task_id]):
+        if record.state not in TERMINAL_STATES:
+            raise UsageError(
+                f"task {record.id} is {record.state}, and may go on in its workspace; wait until"
+                f" it has ended, or cancel it first: `hive cancel {record.id}`"
+            )
 
 
 def yard_of(workspace: Workspace) -> Yard:
