@@ -8,17 +8,15 @@ its hands is locked, and left alone.
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
-from hive_contracts.workspaces import LEFT_STATES, Workspace, WorkspaceState
+from hive_contracts.workspaces import GONE_STATES, LEFT_STATES, Workspace, WorkspaceState
 from hive_process.workspaces.spec import WorkspaceSettings
 from hive_process.workspaces.yard import About, Yard
 
 __all__ = ["Register", "sweep_workspaces"]
-
-GONE: Final = frozenset({WorkspaceState.ACCEPTED, WorkspaceState.REMOVED, WorkspaceState.UNWANTED})
 
 
 class Listed(Protocol):
@@ -88,7 +86,7 @@ class _Sweep:
     async def run(self) -> int:
         listed = await self._register.list(host=self._host)
         known = {each.workspace.id: each for each in listed if self._is_here(each.workspace)}
-        open_ones = (key for key, each in known.items() if each.workspace.state not in GONE)
+        open_ones = (key for key, each in known.items() if each.workspace.state not in GONE_STATES)
         removed = 0
         for task_id in sorted({*self._yard.ids(), *open_ones}):
             lock = self._yard.lock(task_id)
@@ -120,7 +118,7 @@ class _Sweep:
     async def _settle(self, listed: Listed, about: About | None) -> bool:
         workspace = listed.workspace
         task_id = workspace.id
-        if workspace.state in GONE:
+        if workspace.state in GONE_STATES:
             is_accepted = workspace.state is WorkspaceState.ACCEPTED
             await self._yard.remove(task_id, with_branch=is_accepted)
             if workspace.state is WorkspaceState.UNWANTED:
