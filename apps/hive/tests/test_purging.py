@@ -15,6 +15,7 @@ from hive_process.workspaces.programs import ChildPrograms
 from hive_process.workspaces.spec import WorkspaceSpec
 from hive_process.workspaces.yard import Yard
 from hive_testkit.attempts import make_task
+from hive_testkit.console import Console
 
 
 def git(place: Path, *words: str) -> str:
@@ -59,6 +60,18 @@ def test_worktrees_and_branches_go_wherever_the_workspaces_are(kept: Kept) -> No
     assert git(kept.repo, "branch") == "* main"
     assert not kept.root.exists()
     assert not kept.data_dir.exists()
+
+
+def test_the_command_line_asks_about_workspaces_elsewhere_and_clears_them(kept: Kept) -> None:
+    hive = Console(kept.data_dir, {"HIVE_WORKSPACES_ROOT": str(kept.root)})
+    asked = hive("down", "--purge")
+    assert asked.returncode == 2
+    is_elsewhere = kept.root.parent != kept.data_dir
+    assert (f"and its workspaces in {kept.root}" in asked.stderr) is is_elsewhere
+    done = hive("down", "--purge", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert git(kept.repo, "branch") == "* main"
+    assert not kept.root.exists()
 
 
 def test_what_hive_has_not_made_beside_them_stays(kept: Kept) -> None:
