@@ -1,6 +1,7 @@
 """Commands that people speak with: on a terminal, or through an input that stays open."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from hive_contracts.execution import Stream, Tools
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Failed, Outcome, Succeeded
 from hive_process.command import CommandExecutor
+from hive_process.feeding import Feed
 from hive_process.payload import CommandSettings
 from hive_process.spawner import GuardedSpawner
 from hive_testkit.attempts import RecordingAttempt
@@ -43,6 +45,21 @@ class Desk:
             await self._opened.wait()
         assert self._hear is not None
         return self._hear(Said(task_id=TaskId(1), speaker="me", number=1, data=data, **more))
+
+
+class LateDesk(Desk):
+    """Speaks with the attempt once more when its command has ended: it still listens then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[Answer] = []
+
+    @asynccontextmanager
+    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[Desk]":
+        async with super().open(task_id, hear) as desk:
+            yield desk
+            self.late.append(await self.say(window=WindowSize(rows=50, columns=132)))
+            self.late.append(await self.say(b"typed", is_end=True))
 
 
 @pytest.fixture
@@ -181,6 +198,28 @@ async def test_the_streams_of_a_terminal_are_one(executor: CommandExecutor):
     await executor.run(attempt)
     assert attempt.output(Stream.STDOUT) == b"a\r\nb\r\nc\r\n"
     assert attempt.output(Stream.STDERR) == b""
+
+
+async def test_a_terminal_that_has_ended_hears_nothing(spawner: GuardedSpawner):
+    desk = LateDesk()
+    async with CommandExecutor.open(Tools(spawner=spawner, switchboard=desk)) as executor:
+        outcome, output = await run(executor, "echo done", pty=True)
+    assert isinstance(outcome, Succeeded)
+    assert output == b"done\r\n"
+    assert desk.late == [Answer(refusal="it has ended")] * 2
+
+
+async def test_a_feed_that_is_closed_writes_nothing_more():
+    reading, writing = os.pipe()
+    try:
+        feed = Feed(writing, on_empty=lambda: None)
+        feed.write(b"before")
+        feed.close()
+        feed.write(b"after")
+        assert os.read(reading, 64) == b"before"
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 async def test_an_open_input_is_read_until_its_end_is_said(executor: CommandExecutor, desk: Desk):
