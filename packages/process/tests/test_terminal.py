@@ -28,12 +28,15 @@ class Desk:
 
     def __init__(self) -> None:
         self.shown = b""
+        self.position = 0
         self._hear: Hearing | None = None
         self._opened = asyncio.Event()
 
     @asynccontextmanager
-    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[Desk]":
-        self._hear = hear
+    async def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> "AsyncGenerator[Desk]":
+        self._hear, self.position = hear, position
         self._opened.set()
         yield self
 
@@ -55,8 +58,10 @@ class LateDesk(Desk):
         self.late: list[Answer] = []
 
     @asynccontextmanager
-    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[Desk]":
-        async with super().open(task_id, hear) as desk:
+    async def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> "AsyncGenerator[Desk]":
+        async with super().open(task_id, hear, position=position) as desk:
             yield desk
             self.late.append(await self.say(window=WindowSize(rows=50, columns=132)))
             self.late.append(await self.say(b"typed", is_end=True))
@@ -134,6 +139,17 @@ async def test_what_is_typed_is_read_and_echoed_and_shown(executor: CommandExecu
         assert await desk.say(b"hello\r") == TAKEN
         assert await talk.printed("got hello") == b"hello\r\ngot hello\r\n"
     assert desk.shown == talk.attempt.output()
+
+
+async def test_what_is_shown_stands_behind_what_its_setup_has_printed(
+    executor: CommandExecutor, desk: Desk
+):
+    attempt = RecordingAttempt.of("command", {"argv": ["echo", "here"], "pty": True})
+    await attempt.announce_start()
+    attempt.write_output(Stream.STDOUT, b"set up\n")
+    attempt.write_output(Stream.STDERR, b"without a hitch\n")
+    assert isinstance(await executor.run(attempt), Succeeded)
+    assert attempt.output()[desk.position :] == desk.shown == b"here\r\n"
 
 
 async def test_ctrl_c_interrupts_what_runs_in_the_foreground(executor: CommandExecutor, desk: Desk):

@@ -116,6 +116,14 @@ class Conversation(Protocol):
 class Switchboard(Protocol):
     """Connects people with attempts of this worker."""
 
-    def open(self, task_id: TaskId, hear: Hearing) -> AbstractAsyncContextManager[Conversation]:
-        """Let people speak with an attempt of a task until the context closes."""
+    def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> AbstractAsyncContextManager[Conversation]:
+        """Let people speak with an attempt of a task until the context closes.
+
+        Args:
+            task_id: which task.
+            hear: takes what they say.
+            position: how many bytes of standard output the attempt has written before.
+        """
         ...

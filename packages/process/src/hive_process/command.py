@@ -43,7 +43,7 @@ from typing import ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
-from hive_contracts.execution import Attempt, Tools
+from hive_contracts.execution import Attempt, Stream, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
 from hive_contracts.spawning import Launch, Spawner
 from hive_contracts.wire import decode_payload
@@ -167,7 +167,9 @@ class CommandExecutor:
                 return Released(f"the worker could not make a pipe or a file: {error.strerror}")
             if self._switchboard is not None and (payload.pty or payload.stdin_open):
                 conversation = await stack.enter_async_context(
-                    self._switchboard.open(attempt.task.id, pipes.hear)
+                    self._switchboard.open(
+                        attempt.task.id, pipes.hear, position=attempt.position(Stream.STDOUT)
+                    )
                 )
                 if payload.pty:
                     outlet.show_to(conversation.show)

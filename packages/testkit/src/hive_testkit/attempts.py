@@ -134,6 +134,10 @@ class RecordingAttempt:
         for event in self._waiting:
             event.set()
 
+    def position(self, stream: Stream) -> int:
+        """Return how many bytes were written to a stream, kept or not."""
+        return self.written_bytes[stream]
+
     def cap_output(self, cap_bytes: int) -> None:
         """Remember the cap."""
         self.output_cap_bytes = cap_bytes
