@@ -5,6 +5,7 @@ from typing import Final
 
 from hive.acting_for import actor_of
 from hive.printing import say
+from hive.reviewing.leaving import what_is_left
 from hive.settings import Settings
 from hive.talking.own_terminal import OwnTerminal, check_terminal
 from hive.talking.partners import bus_of, check_that_it_has_not_ended
@@ -67,6 +68,8 @@ async def sit_at(reach: Reach, settings: Settings, task_id: TaskId) -> int:
     ended = await reach.hive.wait(task_id)
     reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
     say(f"hive: task {task_id} {ended.state}{reason}")
+    if (left := what_is_left(ended)) is not None:
+        say(f"hive: {left}")
     return exit_code_of(ended, is_command=True)
 
 
