@@ -181,6 +181,9 @@ def test_a_run_in_a_workspace_shows_its_output_once_and_what_is_left(
     terminal.send("two\r")
     terminal.expect(pexpect.EOF)
     assert terminal.before.count("ended-42") == 1
+    # The end of the output is read in the store, from where the terminal has left off.
+    assert "begun-41" not in terminal.before
+    assert "setup-of-it" not in terminal.before
     assert re.search(r"it has changed 1 file; review: hive diff \d+ \|", terminal.before)
     assert ended(terminal) == 0
 

@@ -15,6 +15,7 @@ from hive_contracts.ids import TaskId
 
 __all__ = [
     "BUSY",
+    "NO_TERMINAL",
     "TAKEN",
     "Answer",
     "Conversation",
@@ -75,6 +76,8 @@ class Answer:
 
 TAKEN: Final = Answer()
 BUSY: Final = Answer(is_busy=True)
+NO_TERMINAL: Final = Answer(refusal="it has no terminal; `hive logs -f` shows what it prints")
+"""To who wants to watch what cannot be watched."""
 
 Hearing: TypeAlias = Callable[[Said], Answer]
 """Takes what is said."""

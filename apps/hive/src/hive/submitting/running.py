@@ -61,7 +61,7 @@ async def run_and_sit(settings: Settings, task: NewTask) -> int:
     interrupts = Interrupts()
     async with open_reach(settings) as reach:
         task_id, is_new = await _hand_in(reach, task)
-        if is_new or has_terminal(await reach.view.tasks.read(task_id)):
+        if is_new or has_terminal(await reach.view.tasks.read(task_id)) is not False:
             return await sit_at(reach, settings, task_id)
         with interrupts.heard():
             return await _watch_and_tell(
