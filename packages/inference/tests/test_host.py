@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -290,18 +290,25 @@ async def test_an_engine_that_fails_in_a_thread_costs_what_it_was_running_and_is
         assert len(text) == 30
 
 
+HALF = "A\ud800"
+
+
 @pytest.mark.parametrize(
-    ("request_of", "said"),
+    ("wrong", "said"),
     [
-        (lambda text: ask(prompt=text), "prompt is not text: its character 2 is half of a"),
-        (lambda text: ask(model=text), "model is not text"),
-        (lambda text: ask(stop=("A", text)), "a text in stop is not text"),
-        (lambda text: Embed(model="bert", texts=("A", text)), "text 2 is not text"),
+        ({"prompt": HALF}, "prompt is not text: its character 2 is half of a surrogate pair"),
+        ({"model": HALF}, "model is not text"),
+        ({"stop": ("A", HALF)}, "a text in stop is not text"),
     ],
 )
-def test_what_cannot_be_written_is_refused(request_of: Callable[[str], object], said: str):
+def test_what_cannot_be_written_is_refused(wrong: dict[str, object], said: str):
     with pytest.raises(RequestError, match=said):
-        request_of("A\ud800")
+        ask(**wrong)
+
+
+def test_texts_that_cannot_be_written_are_refused():
+    with pytest.raises(RequestError, match="text 2 is not text"):
+        Embed(model="bert", texts=("A", HALF))
 
 
 numbers = st.integers(0, 2**31)
