@@ -112,6 +112,39 @@ async def test_an_encrypted_task_is_opaque_in_postgres_and_runs_where_the_key_is
     assert SECRET not in told.stdout
 
 
+async def test_people_speak_with_an_encrypted_task_as_with_any(
+    cluster: Cluster, hive: Hive, keys: Path
+) -> None:
+    cluster.start("queen", "queen")
+    cluster.start("worker", "worker", env=environment(keys))
+    await asyncio.to_thread(_speak_with_encrypted_tasks, cluster, keys)
+
+
+def _speak_with_encrypted_tasks(cluster: Cluster, keys: Path) -> None:
+    sealing = console(cluster, environment(keys, encrypt_with="crypt-1"))
+    stranger = console(cluster, {})
+    # What enter sends is a carriage return at a terminal, and a line's end elsewhere.
+    script = "stty raw -echo; echo begun; head -c 2 | od -An -tx1"
+    at_terminal = submitted(sealing, "--pty", "--", "sh", "-c", script)
+    terminal = stranger.on_terminal(["attach", at_terminal])
+    terminal.expect("begun")
+    assert stranger("send", at_terminal, "a", "--key", "enter").returncode == 0
+    terminal.expect("61 0d")
+    terminal.expect(f"task {at_terminal} succeeded")
+    at_pipe = submitted(sealing, "--stdin", "open", "--", "od", "-An", "-tx1")
+    refused = stranger.on_terminal(["attach", at_pipe])
+    refused.expect(f"task {at_pipe}: it has no terminal; `hive logs -f` shows what it prints")
+    sent = stranger("send", at_pipe, "a", "--key", "enter", "--eof")
+    assert sent.returncode == 0, sent.stderr
+    assert stranger("logs", "--follow", at_pipe).stdout == " 61 0a\n"
+
+
+def submitted(sealing: Console, *words: str) -> str:
+    done = sealing("submit", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 async def stored(cluster: Cluster, task_id: TaskId) -> str:
     connection = await asyncpg.connect(cluster.database_url)
     try:

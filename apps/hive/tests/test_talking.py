@@ -1,7 +1,9 @@
 """`hive attach` and `hive send`: people speak with tasks that run, over Redis."""
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,55 @@ def test_a_run_with_a_terminal_is_at_it_and_ends_with_its_exit_code(hive: Consol
 def test_a_run_that_ends_at_once_has_shown_its_output(hive: Console) -> None:
     terminal = hive.on_terminal(["run", "--pty", "--", "sh", "-c", "echo quick-$((40+2))"])
     terminal.expect("quick-42")
+    assert ended(terminal) == 0
+
+
+def test_a_run_in_a_workspace_shows_its_output_once_and_what_is_left(
+    hive: Console, tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    subprocess.run(["git", "init", "-q", str(repo)], check=True)
+    (repo / "a").write_text("one")
+    subprocess.run(["git", "add", "."], cwd=repo, check=True)
+    name = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+    subprocess.run(["git", *name, "commit", "-qm", "first"], cwd=repo, check=True)
+    setup = ("--setup", "echo this-is-the-setup-of-it")
+    script = "stty -echo; echo begun-$((40+1)); read a; echo $a > a; echo ended-$((40+2))"
+    words = ["run", "--pty", "--repo", str(repo), *setup, "--", "sh", "-c", script]
+    terminal = hive.on_terminal(words)
+    terminal.expect("begun-41")
+    terminal.send("two\r")
+    terminal.expect(pexpect.EOF)
+    assert terminal.before.count("ended-42") == 1
+    # The end of the output is read in the store, from where the terminal has left off.
+    assert "begun-41" not in terminal.before
+    assert "setup-of-it" not in terminal.before
+    assert re.search(r"it has changed 1 file; review: hive diff \d+ \|", terminal.before)
+    assert ended(terminal) == 0
+
+
+def test_a_run_with_a_terminal_watches_an_earlier_task_that_has_none(
+    hive: Console, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    task = submit(hive, "--unique", "shell", "--", "cat", str(pipe))
+    terminal = hive.on_terminal(["run", "--pty", "--unique", "shell", "--", "sh"])
+    terminal.expect(f"nothing is added: task {task} has the unique key 'shell'")
+    pipe.write_text("it was the other one\n")
+    terminal.expect("it was the other one")
+    terminal.expect(pexpect.EOF)
+    assert "at the terminal of" not in terminal.before
+    assert ended(terminal) == 0
+
+
+def test_a_run_with_a_terminal_sits_at_an_earlier_task_that_has_one(hive: Console) -> None:
+    task = submit(hive, "--pty", "--unique", "shell", "--", "sh", "-c", "read a; echo got-$a")
+    terminal = hive.on_terminal(["run", "--pty", "--unique", "shell", "--", "sh"])
+    terminal.expect(f"nothing is added: task {task} has the unique key 'shell'")
+    terminal.expect(f"at the terminal of task {task}")
+    terminal.send("it\r")
+    terminal.expect("got-it")
     assert ended(terminal) == 0
 
 

@@ -19,6 +19,7 @@ from hive_contracts.wire import encode_json
 from hive_generation.embed import EmbedExecutor
 from hive_generation.executor import ModelExecutor
 from hive_generation.generate import GenerateExecutor
+from hive_generation.losses import Losses
 from hive_generation.models import Models
 from hive_inference.errors import FullError, LostError
 from hive_inference.messages import Generate
@@ -189,9 +190,16 @@ class ShoutExecutor(ModelExecutor[ShoutPayload]):
 
 
 class TestAddingAKind:
-    async def shout(self, tools: Tools, *, given_back: int = 0, trouble: Exception | None = None):
+    async def shout(
+        self,
+        tools: Tools,
+        *,
+        task_id: int = 1,
+        given_back: int = 0,
+        trouble: Exception | None = None,
+    ):
         ShoutExecutor.trouble = trouble
-        task = make_task("shout", {"prompt": "A"})._replace(given_back=given_back)
+        task = make_task("shout", {"prompt": "A"}, task_id=task_id)._replace(given_back=given_back)
         attempt = RecordingAttempt(task)
         async with ShoutExecutor.open(tools) as executor:
             return await executor.run(attempt), attempt.output().decode()
@@ -201,18 +209,34 @@ class TestAddingAKind:
         assert outcome == Succeeded(output + "!")
         assert len(output) == 8
 
-    @pytest.mark.parametrize(
-        ("given_back", "trouble", "expected"),
-        [
-            (0, LostError("it is gone"), Released("it is gone")),
-            (5, LostError("it is gone"), Failed("it is gone, as were those of attempts before")),
-        ],
-    )
-    async def test_a_dead_process_gives_the_task_back_but_not_for_ever(
-        self, tools: Tools, given_back: int, trouble: Exception, expected: Outcome
-    ):
-        outcome, _ = await self.shout(tools, given_back=given_back, trouble=trouble)
-        assert outcome == expected
+    async def lose(self, tools: Tools, *, task_id: int = 1, given_back: int = 0) -> Outcome:
+        gone = LostError("it is gone")
+        outcome, _ = await self.shout(tools, task_id=task_id, given_back=given_back, trouble=gone)
+        return outcome
+
+    async def test_dead_processes_give_the_task_back_but_not_for_ever(self, tools: Tools):
+        for _ in range(5):
+            assert await self.lose(tools) == Released("it is gone")
+        for _ in range(2):
+            assert await self.lose(tools) == Failed("it is gone, as were those of attempts before")
+        assert await self.lose(tools, task_id=2) == Released("it is gone")
+
+    async def test_what_a_task_was_given_back_for_otherwise_does_not_count(self, tools: Tools):
+        assert await self.lose(tools, given_back=500) == Released("it is gone")
+
+    async def test_a_task_that_came_through_is_counted_from_the_beginning(self, tools: Tools):
+        for _ in range(5):
+            await self.lose(tools)
+        await self.shout(tools)
+        assert await self.lose(tools) == Released("it is gone")
+
+    async def test_only_so_many_tasks_are_counted(self):
+        losses = Losses()
+        losses.add(0)
+        for task_id in range(1, 3000):
+            losses.add(task_id)
+            assert len(losses) <= 1000
+        assert (losses.add(2999), losses.add(0)) == (2, 1)
 
     async def test_where_too_many_wait_the_task_is_given_back_for_a_while(self, tools: Tools):
         outcome, _ = await self.shout(tools, trouble=FullError(9))

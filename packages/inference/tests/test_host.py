@@ -16,6 +16,7 @@ from folders import bert_folder, gpt2_folder, plain_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hive_inference.engine import Engine
 from hive_inference.errors import FullError, LostError, RequestError, WeightsError
 from hive_inference.host.host import Host
 from hive_inference.host.wire import (
@@ -135,7 +136,7 @@ async def test_a_text_streams_and_is_called_off_by_closing(folders: dict[str, Pa
 @SEATS
 async def test_what_is_late_ends_waiting_or_running(folders: dict[str, Path], children: int):
     async with opened(folders, children, slots=1) as host:
-        requests = [ask(max_tokens=LONG, within_seconds=0.3) for _ in range(2)]
+        requests = [ask(max_tokens=LONG, within_seconds=seconds) for seconds in (3.0, 0.3)]
         (first, ended), (nothing, unbegun) = await told_all(host, requests)
         assert (ended.end, unbegun.end) == (End.LATE, End.LATE)
         assert first
@@ -270,6 +271,44 @@ async def test_children_are_nice_have_one_thread_and_end_with_their_parent(
         finally:
             parent.kill()
     await until(lambda: not any(is_alive(child) for child in children), within_seconds=30)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_an_engine_that_fails_in_a_thread_costs_what_it_was_running_and_is_replaced(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    def fail(self: Engine) -> list[News]:
+        raise ZeroDivisionError
+
+    async with asyncio.timeout(60), opened(folders, 0) as host:
+        with monkeypatch.context() as patched:
+            patched.setattr(Engine, "step", fail)
+            with pytest.raises(LostError, match="gone"):
+                await told(host, ask())
+        assert host.state.lost == 1
+        text, _ = await told(host, ask())
+        assert len(text) == 30
+
+
+HALF = "A\ud800"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"prompt": HALF}, "prompt is not text: its character 2 is half of a surrogate pair"),
+        ({"model": HALF}, "model is not text"),
+        ({"stop": ("A", HALF)}, "a text in stop is not text"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(wrong: dict[str, object], said: str):
+    with pytest.raises(RequestError, match=said):
+        ask(**wrong)
+
+
+def test_texts_that_cannot_be_written_are_refused():
+    with pytest.raises(RequestError, match="text 2 is not text"):
+        Embed(model="bert", texts=("A", HALF))
 
 
 numbers = st.integers(0, 2**31)

@@ -109,6 +109,51 @@ def test_half_a_character_comes_out_at_the_end(byte_pairs: FileTokenizer):
     assert stream.finish() == ""
 
 
+@pytest.fixture(scope="session")
+def marked_words(library: Any, tmp_path_factory: pytest.TempPathFactory) -> FileTokenizer:
+    """Words with a mark for the space in front, and bytes for all else, as Llama has them."""
+    words = ["<s>", "\N{LOWER ONE EIGHTH BLOCK}Shall", "\N{LOWER ONE EIGHTH BLOCK}I"]
+    words += ["\N{LOWER ONE EIGHTH BLOCK}compare", *(f"<0x{byte:02X}>" for byte in range(256))]
+    model = library.models.BPE(
+        {word: number for number, word in enumerate(words)}, [], byte_fallback=True
+    )
+    trained = library.Tokenizer(model)
+    trained.add_special_tokens(["<s>"])
+    steps = library.decoders
+    trained.decoder = steps.Sequence(
+        [
+            steps.Replace("\N{LOWER ONE EIGHTH BLOCK}", " "),
+            steps.ByteFallback(),
+            steps.Fuse(),
+            steps.Strip(" ", 1, 0),
+        ]
+    )
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    trained.save(str(path))
+    return FileTokenizer(path)
+
+
+BEE = [4 + byte for byte in "🐝".encode()]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens", "said"),
+    [
+        ([], [1, 2], "Shall I"),
+        ([0], [1, 2], "Shall I"),
+        ([0, 1, 2], [3, 2], " compare I"),
+        ([1, 2, 0], [3], " compare"),
+        ([1, *BEE], [*BEE, 3], "🐝 compare"),
+        (BEE, BEE, "🐝"),
+    ],
+)
+def test_a_text_goes_on_behind_its_prompt_with_the_space_that_the_model_said(
+    marked_words: FileTokenizer, prompt: list[int], tokens: list[int], said: str
+):
+    stream = TextStream(marked_words, after=prompt)
+    assert "".join([stream.push(token) for token in tokens] + [stream.finish()]) == said
+
+
 def test_word_pieces_are_put_between_the_marks_of_bert(library: Any, tmp_path: Path):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "to", "be", "##es"]
     model = library.models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]")

@@ -1,6 +1,7 @@
 """Commands that people speak with: on a terminal, or through an input that stays open."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -8,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from hive_contracts.conversing import BUSY, TAKEN, Answer, Hearing, Said, WindowSize
+from hive_contracts.conversing import BUSY, NO_TERMINAL, TAKEN, Answer, Hearing, Said, WindowSize
 from hive_contracts.execution import Stream, Tools
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Failed, Outcome, Succeeded
 from hive_process.command import CommandExecutor
+from hive_process.feeding import Feed
 from hive_process.payload import CommandSettings
 from hive_process.spawner import GuardedSpawner
 from hive_testkit.attempts import RecordingAttempt
@@ -26,12 +28,15 @@ class Desk:
 
     def __init__(self) -> None:
         self.shown = b""
+        self.position = 0
         self._hear: Hearing | None = None
         self._opened = asyncio.Event()
 
     @asynccontextmanager
-    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[Desk]":
-        self._hear = hear
+    async def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> "AsyncGenerator[Desk]":
+        self._hear, self.position = hear, position
         self._opened.set()
         yield self
 
@@ -43,6 +48,23 @@ class Desk:
             await self._opened.wait()
         assert self._hear is not None
         return self._hear(Said(task_id=TaskId(1), speaker="me", number=1, data=data, **more))
+
+
+class LateDesk(Desk):
+    """Speaks with the attempt once more when its command has ended: it still listens then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[Answer] = []
+
+    @asynccontextmanager
+    async def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> "AsyncGenerator[Desk]":
+        async with super().open(task_id, hear, position=position) as desk:
+            yield desk
+            self.late.append(await self.say(window=WindowSize(rows=50, columns=132)))
+            self.late.append(await self.say(b"typed", is_end=True))
 
 
 @pytest.fixture
@@ -119,6 +141,17 @@ async def test_what_is_typed_is_read_and_echoed_and_shown(executor: CommandExecu
     assert desk.shown == talk.attempt.output()
 
 
+async def test_what_is_shown_stands_behind_what_its_setup_has_printed(
+    executor: CommandExecutor, desk: Desk
+):
+    attempt = RecordingAttempt.of("command", {"argv": ["echo", "here"], "pty": True})
+    await attempt.announce_start()
+    attempt.write_output(Stream.STDOUT, b"set up\n")
+    attempt.write_output(Stream.STDERR, b"without a hitch\n")
+    assert isinstance(await executor.run(attempt), Succeeded)
+    assert attempt.output()[desk.position :] == desk.shown == b"here\r\n"
+
+
 async def test_ctrl_c_interrupts_what_runs_in_the_foreground(executor: CommandExecutor, desk: Desk):
     line = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 60; done"
     async with Talk(executor, line, pty=True) as talk:
@@ -183,6 +216,28 @@ async def test_the_streams_of_a_terminal_are_one(executor: CommandExecutor):
     assert attempt.output(Stream.STDERR) == b""
 
 
+async def test_a_terminal_that_has_ended_hears_nothing(spawner: GuardedSpawner):
+    desk = LateDesk()
+    async with CommandExecutor.open(Tools(spawner=spawner, switchboard=desk)) as executor:
+        outcome, output = await run(executor, "echo done", pty=True)
+    assert isinstance(outcome, Succeeded)
+    assert output == b"done\r\n"
+    assert desk.late == [Answer(refusal="it has ended")] * 2
+
+
+async def test_a_feed_that_is_closed_writes_nothing_more():
+    reading, writing = os.pipe()
+    try:
+        feed = Feed(writing, on_empty=lambda: None)
+        feed.write(b"before")
+        feed.close()
+        feed.write(b"after")
+        assert os.read(reading, 64) == b"before"
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
 async def test_an_open_input_is_read_until_its_end_is_said(executor: CommandExecutor, desk: Desk):
     async with Talk(executor, "cat; echo done", stdin="first ", stdin_open=True) as talk:
         assert await desk.say(b"then this\n") == TAKEN
@@ -221,7 +276,7 @@ async def test_who_watches_an_input_without_a_terminal_is_told(
 ):
     async with Talk(executor, "cat", stdin_open=True):
         answer = await desk.say(watches=True)
-        assert answer.refusal == "it has no terminal; `hive logs -f` shows what it prints"
+        assert answer == NO_TERMINAL
         await desk.say(is_end=True)
 
 

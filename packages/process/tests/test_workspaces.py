@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from hive_process.command import CommandExecutor, CommandPayload, CommandSetting
 from hive_process.spawner import GuardedSpawner
 from hive_process.workspaces.accepting import Way, accept
 from hive_process.workspaces.locks import Lock
+from hive_process.workspaces.lodging import Lodgings
 from hive_process.workspaces.programs import ChildPrograms
 from hive_process.workspaces.quota import size_in_words, size_of
 from hive_process.workspaces.spec import WorkspaceSettings, WorkspaceSpec
@@ -49,6 +50,8 @@ class WrittenLedger:
     states: list[WorkspaceState] = field(default_factory=list[WorkspaceState])
     holds: bool = True
     parents: list[TaskId] = field(default_factory=list[TaskId])
+    after_listing: Callable[[], Awaitable[object]] | None = None
+    """What others do between the moment that a sweep lists the rows and its next step."""
 
     async def note(self, task: Task, workspace: Workspace) -> bool:
         await asyncio.sleep(0)
@@ -68,7 +71,10 @@ class WrittenLedger:
 
     async def list(self, *, host: str | None = None) -> list[Row]:
         await asyncio.sleep(0)
-        return [row for row in self.rows.values() if host in (None, row.workspace.host)]
+        rows = [replace(row) for row in self.rows.values() if host in (None, row.workspace.host)]
+        if self.after_listing is not None:
+            await self.after_listing()
+        return rows
 
     async def settle(
         self, workspace: Workspace, state: WorkspaceState, *, reason: str | None = None
@@ -91,6 +97,7 @@ class Place:
         self.ledger = ledger
         self.yard = yard
         self.settings = WorkspaceSettings(root=yard.root)
+        self.lodgings = Lodgings(yard, ledger, replace(self.settings, min_free="0"))
 
     async def run(
         self,
@@ -343,6 +350,30 @@ async def test_setup_and_teardown_run_around_it(at: Place, tmp_path: Path) -> No
     assert log.exists()
 
 
+async def test_output_is_capped_once_also_where_a_setup_prints(at: Place) -> None:
+    said = {"kind": "fresh", "setup": ["echo setup"], "teardown": ["echo down"]}
+    payload = {"argv": ["echo", "run"], "output_cap": "4K", "workspace": said}
+    attempt = RecordingAttempt.of("command", payload)
+    assert isinstance(await at.executor.run(attempt), Succeeded)
+    assert attempt.output() == b"setup\nrun\ndown\n"
+    assert attempt.output_cap_bytes == 4096
+
+
+async def test_a_teardown_that_is_called_off_is_not_begun_again(at: Place, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    said = {"kind": "fresh", "teardown": [f"echo down >> {log}; echo down; sleep 60"]}
+    attempt = RecordingAttempt.of("command", {"argv": ["true"], "workspace": said})
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(at.executor.run(attempt))
+        await attempt.output_containing(b"down")
+        running.cancel()
+    assert log.read_text() == "down\n"
+    assert at.ledger.rows[TaskId(1)].workspace.reason == "its attempt was called off"
+    lock = at.yard.lock(TaskId(1))
+    assert lock is not None
+    lock.let_go()
+
+
 async def test_the_next_attempt_begins_anew_unless_it_is_to_go_on(at: Place) -> None:
     await at.run("touch first; exit 1", kind="fresh")
     _, attempt = await at.run("ls; touch second; exit 1", attempt=2, kind="fresh", in_place=True)
@@ -389,6 +420,20 @@ async def test_a_task_may_go_on_in_the_workspace_of_another(at: Place, repo: Pat
     outcome, _ = await at.run("true", task_id=4, kind="same", of=77)
     assert isinstance(outcome, Failed)
     assert outcome.error == "task 77 has left no workspace"
+
+
+@pytest.mark.parametrize("keep", ["auto", "never"])
+async def test_what_is_given_back_in_the_workspace_of_another_leaves_its_work(
+    at: Place, repo: Path, keep: str
+) -> None:
+    await at.run("echo two >> a.txt", kind="repo", repo=str(repo))
+    said: dict[str, Any] = {"kind": "same", "of": 1, "keep": keep}
+    task = make_task("command", {"argv": ["true"], "workspace": said}, task_id=2)
+    stay = await at.lodgings.check_in(task, WorkspaceSpec(**said), {})
+    outcome = Released("the worker could not make a pipe")
+    assert await at.lodgings.check_out(task, stay, outcome) == outcome
+    assert at.state() is WorkspaceState.KEPT
+    assert (at.place() / "a.txt").read_text() == "one\ntwo\n"
 
 
 async def test_who_has_lost_its_lease_starts_nothing(at: Place) -> None:
@@ -537,6 +582,51 @@ async def test_a_sweep_leaves_what_is_in_somebodys_hands(at: Place) -> None:
     assert await at.sweep() == 0
     lock.let_go()
     assert await at.sweep() == 1
+
+
+@pytest.mark.parametrize(
+    "before", [None, WorkspaceState.REMOVED, WorkspaceState.ACCEPTED, WorkspaceState.UNWANTED]
+)
+async def test_a_sweep_leaves_what_was_made_after_it_had_read_its_list(
+    at: Place, repo: Path, before: WorkspaceState | None
+) -> None:
+    if before is not None:
+        await at.run("true", kind="repo", repo=str(repo))
+        row = at.ledger.rows[TaskId(1)]
+        row.workspace = replace(row.workspace, state=before)
+
+    async def work() -> None:
+        commit = "git -c user.name=A -c user.email=a@b commit -q --allow-empty -m work"
+        await at.run(f"{commit}; touch precious", attempt=2, kind="repo", repo=str(repo))
+
+    at.ledger.after_listing = work
+    assert await at.sweep() == 0
+    assert at.state() is WorkspaceState.REVIEW
+    assert (at.place() / "precious").exists()
+    assert git(repo, "log", "-1", "--format=%s", "hive/1") == "work"
+
+
+@pytest.mark.parametrize("kind", ["same", "dir", "fresh"])
+async def test_a_sweep_leaves_what_a_running_command_is_told(
+    at: Place, tmp_path: Path, kind: str
+) -> None:
+    await at.run("exit 1", kind="fresh")
+    cases: dict[str, Any] = {"same": {"of": 1}, "dir": {"path": str(tmp_path)}, "fresh": {}}
+    swept = tmp_path / "swept"
+    script = f"echo on; until [ -e {swept} ]; do sleep 0.01; done; cat $HIVE_TASK_FILE"
+    payload = {"argv": [script], "shell": True, "workspace": {"kind": kind, **cases[kind]}}
+    attempt = RecordingAttempt(make_task("command", payload, task_id=2))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(at.executor.run(attempt))
+        await attempt.output_containing(b"on")
+        await at.sweep()
+        swept.touch()
+    assert isinstance(running.result(), Succeeded)
+    assert b'"task_id":2' in attempt.output()
+    for task_id in (1, 2):
+        lock = at.yard.lock(TaskId(task_id))
+        assert lock is not None
+        lock.let_go()
 
 
 async def taken_over(at: Place, way: Way = Way.MERGE, *, into: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ from hive_contracts.errors import MalformedPayloadError
 from hive_contracts.execution import EXECUTOR_GROUP, Executor, Tools
 from hive_contracts.outcomes import Failed, Succeeded
 from hive_contracts.wire import decode_payload, encode_json
+from hive_generation.executor import ModelExecutor
 from hive_generation.models import Models
 from hive_generation.settings import InferenceSettings
 from hive_telemetry.metrics import Metrics
 from hive_testkit.attempts import RecordingAttempt, make_task
 from hive_testkit.trial import NoSpawner
+from hive_verse.cascade import AsyncMetaHarmonix
+from hive_verse.clouds import Clouds
+from hive_verse.errors import UnfinishedVerseError
 from hive_verse.executors import (
     CascadeExecutor,
     HaikuExecutor,
@@ -25,8 +30,9 @@ from hive_verse.executors import (
     VersePayload,
 )
 from hive_verse.formatting import SonnetFormatter
+from hive_verse.prose import ProseGenerator
 from hive_verse.settings import VerseSettings
-from hive_verse.sonnet import AsyncSonnetHarmonix
+from hive_verse.sonnet import AsyncSonnetGenerator, AsyncSonnetHarmonix
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,12 +42,9 @@ KINDS = {"sonnet": SonnetExecutor, "haiku": HaikuExecutor, "prose": ProseExecuto
 @pytest_asyncio.fixture
 async def tools(tmp_path: Path, weights_cache: Path) -> AsyncGenerator[Tools]:
     settings = InferenceSettings(cache=weights_cache, processes=0)
-    async with Models.open(settings, Metrics()) as models:
-        yield Tools(
-            spawner=NoSpawner(),
-            settings=(VerseSettings(clouds=tmp_path / "clouds"),),
-            shared=(models,),
-        )
+    where = VerseSettings(clouds=tmp_path / "clouds")
+    async with Models.open(settings, Metrics()) as models, Clouds.open(where, models) as clouds:
+        yield Tools(spawner=NoSpawner(), shared=(models, clouds))
 
 
 def attempt(kind: str, task_id: int = 1, **payload: Any) -> RecordingAttempt:
@@ -65,8 +68,48 @@ async def test_a_text_is_the_result_and_the_output(tools: Tools, kind: str):
         said = await result(executor, trying)
     assert said["seed"] == 7
     assert 0 <= said["dissonance"] <= 1
-    first = said["text"].split()[0]
-    assert first in shown(trying)
+    if kind == "sonnet":
+        assert said["text"].split()[0] in shown(trying)
+    else:
+        assert shown(trying) == f"{said['text']}\n"
+
+
+async def test_all_kinds_share_the_clouds_of_their_worker(tools: Tools, tmp_path: Path):
+    async with AsyncExitStack() as stack:
+        for kind in (*KINDS.values(), CascadeExecutor):
+            executor = await stack.enter_async_context(kind.open(tools))
+            await result(executor, attempt(kind.kind, seed=7))
+        opened = [
+            each.readlink().name
+            for each in Path("/proc/self/fd").iterdir()
+            if each.is_symlink() and each.readlink().is_relative_to(tmp_path / "clouds")
+        ]
+    files = [name for name in opened if name.endswith(".db")]
+    assert sorted(files) == ["haiku.db", "observer.db", "prose.db", "sonnet.db"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_retryable"),
+    [(SonnetExecutor, False), (ProseExecutor, True), (CascadeExecutor, True)],
+)
+async def test_what_depends_on_the_cloud_may_come_to_an_end_another_time(
+    tools: Tools,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[ModelExecutor[Any]],
+    is_retryable: bool,
+):
+    async def fail(*_: object, **__: object) -> None:
+        raise UnfinishedVerseError("it did not come")
+
+    for speaker, name in (
+        (AsyncSonnetGenerator, "generate"),
+        (ProseGenerator, "generate"),
+        (AsyncMetaHarmonix, "cascade"),
+    ):
+        monkeypatch.setattr(speaker, name, fail)
+    async with kind.open(tools) as executor:
+        outcome = await executor.run(attempt("any"))
+    assert outcome == Failed("it did not come", is_retryable=is_retryable)
 
 
 async def test_a_sonnet_is_fourteen_lines_and_is_remembered(tools: Tools, tmp_path: Path):

@@ -121,8 +121,11 @@ async def test_a_seed_says_the_same_from_the_same_cloud(tmp_path: Path):
     assert said[0] == said[1]
 
 
-async def test_seeds_differ(haiku: HaikuGenerator):
-    said = {(await haiku.generate("moon", 1.0, seed=seed)).text for seed in range(20)}
+async def test_seeds_differ_from_the_same_cloud(tmp_path: Path):
+    said: set[str] = set()
+    for seed in range(20):
+        async with AsyncHaikuHarmonix(tmp_path / f"{seed}.db") as cloud:
+            said.add((await HaikuGenerator(cloud).generate("moon", 1.0, seed=seed)).text)
     assert len(said) == 20
 
 
@@ -212,6 +215,21 @@ async def test_no_word_fades_away(cloud: AsyncHaikuHarmonix):
     for _ in range(400):
         await cloud.morph([])
     assert min((await weights(cloud)).values()) == pytest.approx(0.05)
+
+
+async def test_no_word_rises_for_ever(cloud: AsyncHaikuHarmonix):
+    await cloud.receive("", POND, temperature=1, seed=1)
+    for _ in range(40):
+        await cloud.morph(["pond", "frog"])
+    found = await weights(cloud)
+    assert found["pond"] == found["frog"] == 10
+    assert found["bird"] < 1
+
+
+def test_a_word_that_is_heard_weighs_more_whatever_it_weighed():
+    chain = Chain.of([], {"moon": 10.0, "frog": 0.05, "the": 2.0})
+    towards = chain.hearing(["moon", "frog", "pond", "the"])
+    assert towards.weights == {"moon": 250.0, "frog": 1.25, "pond": 25.0, "the": 2.0}
 
 
 async def test_to_morph_words_that_are_not_there_adds_none(cloud: AsyncHaikuHarmonix):

@@ -15,7 +15,6 @@ from hive_verse.prose import (
     AsyncProseHarmonix,
     ProseGenerator,
     is_prose,
-    semantic_density,
     sentences,
 )
 
@@ -55,14 +54,8 @@ def test_prose_has_words_enough_and_different_ones(text: str, is_one: bool):
     assert is_prose([text]) is is_one
 
 
-def test_density_is_the_share_of_words_that_say_something():
-    assert semantic_density("the moon and the moon of the sea") == 2 / 8
-    assert semantic_density("") == 0
-
-
 async def test_prose_is_kept_by_its_sentences(cloud: AsyncProseHarmonix):
     kept = await ProseGenerator(Scripted([TEXT]), cloud).generate("the sea", seed=1)
-    assert await cloud.lines_of(kept.id) == SAID
     assert kept.text == "\n".join(SAID)
 
 
@@ -93,6 +86,26 @@ async def test_what_is_no_prose_is_written_again(cloud: AsyncProseHarmonix):
     kept = await ProseGenerator(speaker, cloud).generate("the sea", seed=1)
     assert kept.text == "\n".join(SAID)
     assert len({ask.sampling.seed for ask in speaker.asked}) == 2
+
+
+class Heard:
+    """Notes what it hears."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def hear(self, text: str) -> None:
+        self.text += text
+
+    def strike(self, line: str) -> None:
+        raise AssertionError(line)
+
+
+async def test_only_what_is_kept_is_heard(cloud: AsyncProseHarmonix):
+    heard = Heard()
+    prose = ProseGenerator(Scripted(["Too short.\n", TEXT]), cloud)
+    kept = await prose.generate("the sea", seed=1, listener=heard)
+    assert heard.text == f"{kept.text}\n"
 
 
 async def test_what_never_is_prose_is_an_error_and_not_kept(cloud: AsyncProseHarmonix):

@@ -31,6 +31,7 @@ def position_of_each_byte(output: Output, written: list[tuple[Stream, bytes, boo
         assert piece.data == whole[piece.stream][piece.position :][: len(piece.data)]
         assert piece.position >= ends[piece.stream]
         ends[piece.stream] = piece.position + len(piece.data)
+    assert all(output.position(stream) == len(data) for stream, data in whole.items())
     kept = sum(len(piece.data) for piece in pieces)
     total = sum(map(len, whole.values()))
     assert output.is_truncated == (kept < total)

@@ -88,7 +88,7 @@ def program() -> Program:
 async def talk(bus: Bus, program: Program) -> AsyncGenerator[tuple[Person, BusConversation]]:
     async with (
         bus.subscribe(Heard, Shown, task_ids={TASK}) as frames,
-        BusSwitchboard(bus, BootClock()).open(TASK, program.hear) as conversation,
+        BusSwitchboard(bus, BootClock()).open(TASK, program.hear, position=0) as conversation,
     ):
         yield Person(bus, frames), conversation
 
@@ -131,6 +131,23 @@ async def test_who_comes_later_sees_what_was_printed_before_and_then_what_comes(
     assert person.positions == [0, 7]
 
 
+async def test_what_is_shown_stands_behind_what_the_attempt_had_printed_before(
+    bus: Bus, program: Program
+) -> None:
+    async with (
+        bus.subscribe(Heard, Shown, task_ids={TASK}) as frames,
+        BusSwitchboard(bus, BootClock()).open(TASK, program.hear, position=100) as conversation,
+    ):
+        person = Person(bus, frames)
+        conversation.show(b"first ")
+        await person.say(1, watches=True, shown_from=0)
+        await person.sees(b"first ")
+        conversation.show(b"then")
+        await person.sees(b"then")
+    assert bytes(person.screen) == b"first then"
+    assert person.positions == [100, 106]
+
+
 async def test_nothing_is_shown_while_nobody_watches(talk: Talk) -> None:
     person, conversation = talk
     conversation.show(b"x")
@@ -170,7 +187,7 @@ async def test_two_attempts_are_told_apart_by_their_name(bus: Bus, program: Prog
         person = Person(bus, frames)
         names: set[str] = set()
         for number in (1, 2):
-            async with BusSwitchboard(bus, BootClock()).open(TASK, program.hear):
+            async with BusSwitchboard(bus, BootClock()).open(TASK, program.hear, position=0):
                 names.add((await person.say(number)).conversation)
     assert len(names) == 2
 
@@ -179,6 +196,6 @@ async def test_an_attempt_ends_although_its_redis_is_away(program: Program) -> N
     async with (
         asyncio.timeout(20),
         Bus.open("redis://127.0.0.1:1/0") as bus,
-        BusSwitchboard(bus, BootClock()).open(TASK, program.hear) as conversation,
+        BusSwitchboard(bus, BootClock()).open(TASK, program.hear, position=0) as conversation,
     ):
         conversation.show(b"nobody sees it")

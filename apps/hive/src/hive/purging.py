@@ -1,21 +1,28 @@
 """Delete what a Hive has kept in its data directory, and nothing that somebody else has put there.
 
 A data directory is Hive's if it has the lock file that only `hive up` makes. What Hive makes there
-has the names below; the directory itself goes only if nothing else is left in it.
+has the names below; the directory itself goes only if nothing else is left in it. Workspaces may be
+in a directory of their own: what is known to be one goes from there too.
 """
 
 import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hive import up_state
-from hive_contracts.errors import ConfigurationError, ServiceUnavailableError
+from hive.printing import say
+from hive_contracts.errors import (
+    ConfigurationError,
+    RefusedWorkspaceError,
+    ServiceUnavailableError,
+)
+from hive_contracts.ids import TaskId
 from hive_process.workspaces.programs import ChildPrograms
-from hive_process.workspaces.yard import Yard
+from hive_process.workspaces.yard import About, Yard
 from hive_services.homes import Home
 from hive_services.processes import processes_in
 
@@ -74,20 +81,29 @@ def estate_of(data_dir: Path) -> Estate | None:
     return Estate(data_dir=data_dir, own=own, foreign=foreign)
 
 
-def purge(estate: Estate) -> None:
+def purge(estate: Estate, *, workspaces: Path | None) -> None:
     """Delete what is Hive's own, while no `hive up` can begin there.
+
+    Args:
+        estate: what is in its data directory.
+        workspaces: the directory that has its workspaces, which may be elsewhere; None for none.
 
     Raises:
         ConfigurationError: a `hive up` runs there.
-        ServiceUnavailableError: one of its servers still runs, or something cannot be deleted.
+        ServiceUnavailableError: one of its servers still runs, somebody works in a workspace, or
+            something cannot be deleted.
     """
     data_dir = estate.data_dir
     with up_state.hold(data_dir):
         for service in SERVICES:
             _refuse_while_it_runs(service, data_dir)
+        # Also the usual one: what was made there before another was said is there still.
+        roots = {data_dir.absolute() / WORKSPACES, workspaces}
+        known = {yard: _known_in(yard) for root in roots if (yard := _yard_in(root)) is not None}
         try:
             # The lock last: if this is interrupted, the directory can still be told for a Hive's.
-            _forget_worktrees(data_dir / WORKSPACES)
+            for yard, abouts in known.items():
+                _clear(yard, abouts)
             for entry in sorted(estate.own, key=lambda entry: entry.name == LOCK):
                 _delete(entry)
             if not estate.foreign:
@@ -109,13 +125,40 @@ def _refuse_while_it_runs(service: str, data_dir: Path) -> None:
         shutil.rmtree(home.sockets, ignore_errors=True)
 
 
-def _forget_worktrees(root: Path) -> None:
-    """Have the repositories forget the worktrees that are about to go; what has commits stays."""
-    if root.is_dir():
-        yard = Yard(root, ChildPrograms())
-        yard.prepare()
-        for task_id in yard.ids():
+def _yard_in(root: Path | None) -> Yard | None:
+    """Return the yard in a directory; None if Hive has made none there."""
+    if root is None or not (root / ".about").is_dir():
+        return None
+    yard = Yard(root, ChildPrograms())
+    yard.prepare()
+    return yard
+
+
+def _known_in(yard: Yard) -> dict[TaskId, About]:
+    """Return what is known of each workspace, if nobody works in any."""
+    for task_id in yard.ids():
+        lock = yard.lock(task_id)
+        if lock is None:
+            raise ServiceUnavailableError(
+                f"somebody still works in {yard.place(task_id)}; end that first. Nothing was"
+                " deleted"
+            )
+        lock.let_go()
+    return {task_id: about for task_id in yard.ids() if (about := yard.read(task_id)) is not None}
+
+
+def _clear(yard: Yard, abouts: Mapping[TaskId, About]) -> None:
+    """Remove workspaces, and have repositories forget their worktrees; what has commits stays."""
+    for task_id, about in abouts.items():
+        try:
             asyncio.run(yard.remove(task_id))
+        except RefusedWorkspaceError as error:
+            say(
+                f"hive: {about.git_dir} keeps branch {about.workspace.branch} and the worktree"
+                f" {yard.place(task_id)}, which is gone: {error}"
+            )
+    yard.sweep()
+    yard.give_up()
 
 
 def _delete(entry: Path) -> None:

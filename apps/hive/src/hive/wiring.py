@@ -28,6 +28,7 @@ from hive_store import WorkspaceNotes, open_line
 from hive_telemetry.logs import LogFormat, configure, logger
 from hive_telemetry.metrics import Metrics
 from hive_telemetry.serving import serve
+from hive_verse.clouds import Clouds
 from hive_worker.sync_worker import open_sync_worker
 from hive_worker.worker import open_worker
 
@@ -132,12 +133,13 @@ async def _tools(
         GuardedSpawner.open() as spawner,
         open_line(database_url) as line,
         Models.open(settings.inference, metrics) as models,
+        Clouds.open(settings.verse, models) as clouds,
     ):
         workspaces, known = settings.placed_workspaces, WorkspaceNotes(line)
         tools = Tools(
             spawner=spawner,
-            settings=(settings.command, settings.calls, workspaces, settings.verse),
-            shared=(models,),
+            settings=(settings.command, settings.calls, workspaces),
+            shared=(models, clouds),
             slots=settings.worker.slots,
             workspaces=known,
         )

@@ -15,6 +15,7 @@ from hive_contracts.ids import TaskId
 
 __all__ = [
     "BUSY",
+    "NO_TERMINAL",
     "TAKEN",
     "Answer",
     "Conversation",
@@ -75,6 +76,8 @@ class Answer:
 
 TAKEN: Final = Answer()
 BUSY: Final = Answer(is_busy=True)
+NO_TERMINAL: Final = Answer(refusal="it has no terminal; `hive logs -f` shows what it prints")
+"""To who wants to watch what cannot be watched."""
 
 Hearing: TypeAlias = Callable[[Said], Answer]
 """Takes what is said."""
@@ -116,6 +119,14 @@ class Conversation(Protocol):
 class Switchboard(Protocol):
     """Connects people with attempts of this worker."""
 
-    def open(self, task_id: TaskId, hear: Hearing) -> AbstractAsyncContextManager[Conversation]:
-        """Let people speak with an attempt of a task until the context closes."""
+    def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> AbstractAsyncContextManager[Conversation]:
+        """Let people speak with an attempt of a task until the context closes.
+
+        Args:
+            task_id: which task.
+            hear: takes what they say.
+            position: how many bytes of standard output the attempt has written before.
+        """
         ...

@@ -83,6 +83,10 @@ class Attempt(Protocol):
         """
         ...
 
+    def position(self, stream: Stream) -> int:
+        """Return how many bytes it has written to a stream so far, kept or not."""
+        ...
+
     def cap_output(self, cap_bytes: int) -> None:
         """Keep no more than this of what it is about to write; more than the worker keeps, never.
 

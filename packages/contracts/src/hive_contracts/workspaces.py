@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import Task
 
-__all__ = ["LEFT_STATES", "Workspace", "WorkspaceLedger", "WorkspaceState"]
+__all__ = ["GONE_STATES", "LEFT_STATES", "Workspace", "WorkspaceLedger", "WorkspaceState"]
 
 
 @unique
@@ -50,6 +50,11 @@ class WorkspaceState(StrEnum):
 
 LEFT_STATES: Final = frozenset({WorkspaceState.KEPT, WorkspaceState.REVIEW})
 """Where a task has left its work, and nobody has said yet what is to become of it."""
+
+GONE_STATES: Final = frozenset(
+    {WorkspaceState.ACCEPTED, WorkspaceState.REMOVED, WorkspaceState.UNWANTED}
+)
+"""Where nobody is to work any more: it is gone, or is about to go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

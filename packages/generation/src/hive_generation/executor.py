@@ -30,7 +30,9 @@ __all__ = ["ModelExecutor"]
 
 PayloadT = TypeVar("PayloadT")
 
-_MOST_GIVEN_BACK: Final = 5
+_MOST_LOSSES: Final = 5
+"""So often a task is given back because a process died under it."""
+
 _PAUSE: Final = timedelta(seconds=1)
 
 
@@ -61,11 +63,11 @@ class ModelExecutor(ABC, Generic[PayloadT]):
         """Do the work and return what came of it."""
         try:
             payload = decode_payload(self.kind, attempt.task.payload, self.payload_type)
-            return Succeeded(await self.work(payload, attempt))
+            result = await self.work(payload, attempt)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
         except LostError as error:
-            if attempt.task.given_back < _MOST_GIVEN_BACK:
+            if self.models.losses.add(attempt.task.id) <= _MOST_LOSSES:
                 return Released(str(error))
             # It may be this very task that ends them.
             return Failed(f"{error}, as were those of attempts before")
@@ -73,6 +75,8 @@ class ModelExecutor(ABC, Generic[PayloadT]):
             return Released(str(error), again_after=_PAUSE)
         except InferenceError as error:
             return Failed(str(error), is_retryable=False)
+        self.models.losses.forget(attempt.task.id)
+        return Succeeded(result)
 
     async def tell(self, ask: Generate, attempt: Attempt) -> tuple[str, Ended]:
         """Have a text generated, shown as output while it comes; return it, and how it ended."""

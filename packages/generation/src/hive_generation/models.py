@@ -7,8 +7,8 @@
 Requests of all tasks meet in the model's host, and are served together there. A model that nobody
 has asked for in a while is let go, with its processes.
 
-Knows nothing of tasks. Until a model is asked for, nothing of the engine is imported, and numpy by
-the child processes alone.
+Of tasks it knows only under which of them a process has died. Until a model is asked for, nothing
+of the engine is imported, and numpy by the child processes alone.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hive_contracts.errors import ServiceUnavailableError
+from hive_generation.losses import Losses
 from hive_generation.settings import InferenceSettings
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Models:
         self._named = named
         self._kept: dict[str, _Kept] = {}
         self._keepers: set[asyncio.Task[None]] = set()
+        self.losses = Losses()
 
     @classmethod
     @asynccontextmanager

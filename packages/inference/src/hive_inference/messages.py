@@ -92,6 +92,10 @@ class Generate:
             raise RequestError(f"max_tokens is {self.max_tokens}; it must be at least 1")
         if "" in self.stop:
             raise RequestError("an empty text in stop would end every text at once")
+        for name, text in (("model", self.model), ("prompt", self.prompt)):
+            _check_text(name, text)
+        for text in self.stop:
+            _check_text("a text in stop", text)
         _check_limit(self.within_seconds)
 
 
@@ -108,10 +112,14 @@ class Embed:
         """Refuse what cannot be.
 
         Raises:
-            RequestError: there is no text, or the limit is not above 0.
+            RequestError: there is no text, one is none that UTF-8 can hold, or the limit is not
+                above 0.
         """
         if not self.texts:
             raise RequestError("there is no text to embed")
+        _check_text("model", self.model)
+        for place, text in enumerate(self.texts, start=1):
+            _check_text(f"text {place}", text)
         _check_limit(self.within_seconds)
 
 
@@ -176,6 +184,15 @@ class Refused:
 
 Ask: TypeAlias = Generate | Embed
 News: TypeAlias = Piece | Embedded | Ended | Refused
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            f"{name} is not text: its character {error.start + 1} is half of a surrogate pair"
+        ) from error
 
 
 def _check_limit(within_seconds: float | None) -> None:

@@ -179,7 +179,7 @@ class Scheduler:
                 vocabulary=self._decoder.shape.vocabulary,
                 prompt=tokens,
             ),
-            stream=TextStream(self._tokenizer),
+            stream=TextStream(self._tokenizer, after=tokens),
             watch=StopWatch(ask.stop),
             entering=tokens[-self._decoder.shape.context :],
             history=tokens,

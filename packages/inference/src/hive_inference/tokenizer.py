@@ -17,6 +17,9 @@ __all__ = ["CharacterTokenizer", "FileTokenizer", "PieceTokenizer", "TextStream"
 _UNFINISHED: Final = "\N{REPLACEMENT CHARACTER}"
 """What a decoder writes for bytes that are no character, or not yet."""
 
+_MOST_BYTES: Final = 4
+"""Of a character, each of which may be a number of its own."""
+
 
 class Tokenizer(Protocol):
     """A way to write text as numbers."""
@@ -164,9 +167,10 @@ class TextStream:
     given out is decoded along with what is new, and taken off again.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, after: Sequence[int] = ()) -> None:
+        """Begin behind the numbers `after`, whose text is not given out again."""
         self._tokenizer = tokenizer
-        self._given: list[int] = []
+        self._given = self._end_of(after)
         self._held: list[int] = []
 
     def push(self, token: int) -> str:
@@ -178,6 +182,16 @@ class TextStream:
     def finish(self) -> str:
         """Return what was held back, whole or not."""
         return self._give(self._tokenizer.decode(self._given + self._held)) if self._held else ""
+
+    def _end_of(self, tokens: Sequence[int]) -> list[int]:
+        """Return the fewest last ones of `tokens` that have a text, and one of whole characters."""
+        end: list[int] = []
+        for count in range(1, min(len(tokens), _MOST_BYTES) + 1):
+            end = list(tokens[-count:])
+            text = self._tokenizer.decode(end)
+            if text and not text.startswith(_UNFINISHED):
+                break
+        return end
 
     def _give(self, text: str) -> str:
         before = self._tokenizer.decode(self._given)

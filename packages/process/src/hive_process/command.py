@@ -43,7 +43,7 @@ from typing import ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
-from hive_contracts.execution import Attempt, Tools
+from hive_contracts.execution import Attempt, Stream, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
 from hive_contracts.spawning import Launch, Spawner
 from hive_contracts.wire import decode_payload
@@ -127,6 +127,9 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
+        if payload.output_cap_bytes is not None:
+            # Of all that the attempt writes: that of a setup comes before the command's own.
+            attempt.cap_output(payload.output_cap_bytes)
         if payload.workspace is None:
             return await self.execute(attempt, payload, None)
         if self.housing is None:
@@ -152,8 +155,6 @@ class CommandExecutor:
     async def _run(
         self, attempt: Attempt, payload: CommandPayload, launch: Launch, quota: Quota | None
     ) -> Outcome:
-        if payload.output_cap_bytes is not None:
-            attempt.cap_output(payload.output_cap_bytes)
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
         async with AsyncExitStack() as stack:
@@ -167,7 +168,9 @@ class CommandExecutor:
                 return Released(f"the worker could not make a pipe or a file: {error.strerror}")
             if self._switchboard is not None and (payload.pty or payload.stdin_open):
                 conversation = await stack.enter_async_context(
-                    self._switchboard.open(attempt.task.id, pipes.hear)
+                    self._switchboard.open(
+                        attempt.task.id, pipes.hear, position=attempt.position(Stream.STDOUT)
+                    )
                 )
                 if payload.pty:
                     outlet.show_to(conversation.show)

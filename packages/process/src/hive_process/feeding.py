@@ -26,6 +26,7 @@ class Feed:
         self._on_empty = on_empty
         self._left = memoryview(b"")
         self._waits = False
+        self._is_closed = False
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -39,8 +40,8 @@ class Feed:
         return not self._left
 
     def write(self, data: bytes) -> None:
-        """Have `data` read after what waits."""
-        if self.is_broken:
+        """Have `data` read after what waits; once it is closed, nothing is."""
+        if self.is_broken or self._is_closed:
             return
         self._left = memoryview(b"".join((self._left, data)) if self._left else data)
         # What fits needs no turn of the loop, and most input does.
@@ -48,6 +49,7 @@ class Feed:
 
     def close(self) -> None:
         """Write nothing more; the descriptor is its owner's to close."""
+        self._is_closed = True
         self._left = memoryview(b"")
         self._stop_waiting()
 

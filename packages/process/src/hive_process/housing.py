@@ -43,13 +43,19 @@ class Housing:
             return Failed(str(error))
         try:
             outcome = await self._live(attempt, _inside(payload, stay), stay)
-            await self._tear_down(attempt, payload, stay)
         except BaseException:
             # Called off: it ends as whoever did so says, but the workspace is left in good order.
-            try:
-                await self._tear_down(attempt, payload, stay)
-            finally:
-                await self._lodgings.check_out(attempt.task, stay, Cancelled())
+            await self._leave(attempt, payload, stay, Cancelled())
+            raise
+        return await self._leave(attempt, payload, stay, outcome)
+
+    async def _leave(
+        self, attempt: Attempt, payload: CommandPayload, stay: Stay, outcome: Outcome
+    ) -> Outcome:
+        try:
+            await self._tear_down(attempt, payload, stay)
+        except BaseException:
+            await self._lodgings.check_out(attempt.task, stay, Cancelled())
             raise
         return await self._lodgings.check_out(attempt.task, stay, outcome)
 

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from hive_contracts.conversing import BUSY, TAKEN, Answer, Said
+from hive_contracts.conversing import BUSY, NO_TERMINAL, TAKEN, Answer, Said
 from hive_contracts.execution import Stream
 from hive_process.feeding import MOST_AT_ONCE_BYTES, Feed
 from hive_process.outlet import Outlet
@@ -139,7 +139,7 @@ class InputPipe:
     def hear(self, said: Said) -> Answer:
         """Have what is said read, and the end of it if it is the end."""
         if said.watches:
-            return Answer(refusal="it has no terminal; `hive logs -f` shows what it prints")
+            return NO_TERMINAL
         if self._is_ending:
             return Answer(refusal="its input has ended")
         if self._feed.is_broken:

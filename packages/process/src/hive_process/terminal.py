@@ -31,6 +31,8 @@ LAST_SECONDS: Final = 1.0
 MOST_LAST_PIECES: Final = 32
 """As of pipes: what is there is read, and no program of somebody else's is waited for long."""
 
+ENDED: Final = Answer(refusal="it has ended")
+
 END_OF_INPUT: Final = b"\x04"
 """Ctrl-D: the end of input at the beginning of a line, else the end of the part typed so far."""
 
@@ -84,6 +86,9 @@ class Terminal:
 
     def hear(self, said: Said) -> Answer:
         """Type what is said, and have the terminal as large as the speaker's."""
+        if self._ended.is_set():
+            # Its number may be that of another attempt's file by now.
+            return ENDED
         if self._feed.is_full:
             return BUSY
         if said.window is not None:

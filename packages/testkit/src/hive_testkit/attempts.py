@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
-from hive_contracts.errors import StaleLeaseError
+from hive_contracts.errors import StaleLeaseError, UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Task
@@ -134,8 +134,18 @@ class RecordingAttempt:
         for event in self._waiting:
             event.set()
 
+    def position(self, stream: Stream) -> int:
+        """Return how many bytes were written to a stream, kept or not."""
+        return self.written_bytes[stream]
+
     def cap_output(self, cap_bytes: int) -> None:
-        """Remember the cap."""
+        """Remember the cap.
+
+        Raises:
+            UsageError: it has written something already.
+        """
+        if any(self.written_bytes.values()):
+            raise UsageError(f"task {self._task.id} has written something already")
         self.output_cap_bytes = cap_bytes
 
     def let_be_abandoned(self) -> None:

@@ -6,6 +6,7 @@ SQLite itself: a transaction takes the file's write lock as it begins.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ __all__ = ["Database"]
 _SCHEMA: Final = Path(__file__).with_name("cloud.sql")
 _BUSY_SECONDS: Final = 30.0
 """How long to wait for another process that writes."""
+
+_AGAIN_SECONDS: Final = 0.05
 
 
 class Database:
@@ -32,13 +35,15 @@ class Database:
     async def __aenter__(self) -> Self:
         """Open the file."""
         schema = await asyncio.to_thread(self._prepare)
-        self._opened = await aiosqlite.connect(
-            self.path, isolation_level=None, timeout=_BUSY_SECONDS
-        )
-        # A reader waits for no writer, and a writer for no reader.
-        await self._opened.execute("pragma journal_mode = wal")
-        await self._opened.execute("pragma foreign_keys = on")
-        await self._opened.executescript(schema)
+        connection = await aiosqlite.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
+        try:
+            await _write_ahead(connection)
+            await connection.execute("pragma foreign_keys = on")
+            await connection.executescript(schema)
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
+        self._opened = connection
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,3 +95,19 @@ class Database:
     def _prepare(self) -> str:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return _SCHEMA.read_text("utf-8")
+
+
+async def _write_ahead(connection: aiosqlite.Connection) -> None:
+    """Have no reader wait for a writer, and no writer for a reader."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _BUSY_SECONDS
+    while True:
+        try:
+            await connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            # This change alone waits for nobody who writes: SQLite refuses it at once.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or loop.time() >= until:
+                raise
+        else:
+            return
+        await asyncio.sleep(_AGAIN_SECONDS)

@@ -1,17 +1,16 @@
 """The kinds `sonnet`, `haiku`, `prose` and `cascade`: verse as tasks.
 
     payload    {"prompt": "...", "temperature": 0.8, "seed": 7}; a cascade has no temperature
-    output     the lines, as they come; one that is dropped is said to be
+    output     the lines; a sonnet's as they come, and one that is dropped is said to be
     result     {"text", "dissonance", "pulse", "temperature", "seed", "id"}
 
 A task that says no seed has its own id as one, so that another attempt of a sonnet says the same.
 Nothing of the clouds is imported or opened before the first task.
 """
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -21,12 +20,10 @@ from hive_generation.executor import ModelExecutor
 from hive_generation.models import Models
 from hive_inference.errors import RequestError
 from hive_inference.messages import Sampling
+from hive_verse.clouds import Clouds
 from hive_verse.errors import UnfinishedVerseError
-from hive_verse.settings import VerseSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hive_verse.agents import Agents
     from hive_verse.haiku import HaikuGenerator
     from hive_verse.prose import ProseGenerator
@@ -82,39 +79,30 @@ class CascadePayload:
 
 
 class _VerseExecutor(ModelExecutor[PayloadT]):
-    """Has the worker's models, and the clouds once they are needed."""
+    """Has the worker's models, and its clouds."""
 
-    def __init__(self, models: Models, folder: "Path", stack: AsyncExitStack) -> None:
+    ends_alike: ClassVar[bool] = False
+    """Whether the same seed comes to the same end, whatever the clouds hold."""
+
+    def __init__(self, models: Models, clouds: Clouds) -> None:
         super().__init__(models)
-        self._folder = folder
-        self._stack = stack
-        self._lock = asyncio.Lock()
-        self._opened: Agents | None = None
+        self._clouds = clouds
 
     @classmethod
     @asynccontextmanager
     async def _open(cls, tools: Tools) -> AsyncGenerator[Executor]:
-        folder = tools.settings_of(VerseSettings).folder
-        async with AsyncExitStack() as stack:
-            yield cls(tools.shared_of(Models), folder, stack)
+        yield cls(tools.shared_of(Models), tools.shared_of(Clouds))
 
     async def agents(self) -> "Agents":
-        """Return everybody who speaks; the clouds are opened when first asked for."""
-        from hive_verse.agents import open_agents  # noqa: PLC0415 - with the first task
-
-        async with self._lock:
-            if self._opened is None:
-                opening = open_agents(self._folder, self.models)
-                self._opened = await self._stack.enter_async_context(opening)
-        return self._opened
+        """Return everybody who speaks."""
+        return await self._clouds.agents()
 
     async def run(self, attempt: Attempt) -> Outcome:
         """Do the work and return what came of it."""
         try:
             return await super().run(attempt)
         except UnfinishedVerseError as error:
-            # The same seed comes to the same end.
-            return Failed(str(error), is_retryable=False)
+            return Failed(str(error), is_retryable=not self.ends_alike)
 
 
 class _TextExecutor(_VerseExecutor[VersePayload]):
@@ -145,6 +133,7 @@ class SonnetExecutor(_TextExecutor):
     """Writes sonnets."""
 
     kind: ClassVar[str] = "sonnet"
+    ends_alike: ClassVar[bool] = True
 
     def speaker(self, agents: "Agents") -> "AsyncSonnetGenerator":
         """Return who writes them."""

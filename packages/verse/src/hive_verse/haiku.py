@@ -33,15 +33,16 @@ OBSERVER_TEMPERATURE: Final = 0.3
 _CANDIDATES: Final = 3
 """Haiku that are drawn; the one nearest to what was heard is said."""
 
-_HEARD_WEIGHT: Final = 25.0
-"""How much likelier a word is that was heard."""
+_HEARD_FACTOR: Final = 25.0
+"""By what a word that was heard weighs more."""
 
 _RISE, _FADE = 1.1, 0.99
-_LEAST_WEIGHT: Final = 0.05
+_LEAST_WEIGHT, _MOST_WEIGHT = 0.05, 10.0
+"""A word that every haiku has rises for ever, and would be all that is said."""
 
 _MOST_PHRASES: Final = 5_000
 _PHRASES = "select first, second, third, count from trigrams order by count desc limit ?"
-_RAISE = "update words set weight = weight * ? where word = ?"
+_RAISE = "update words set weight = min(?, weight * ?) where word = ?"
 _LOWER = "update words set weight = max(?, weight * ?)"
 
 
@@ -92,6 +93,15 @@ class Chain:
             if second in known:
                 _add(after_one[first], second, count)
         return cls(after_two, after_one, weights)
+
+    def hearing(self, heard: Iterable[str]) -> "Chain":
+        """Return the chain in which words that are heard weigh more, unless they only lead on."""
+        heavier = {
+            word: self.weights.get(word, 1.0) * _HEARD_FACTOR
+            for word in heard
+            if word not in lexicon().weak
+        }
+        return Chain(self.after_two, self.after_one, {**self.weights, **heavier})
 
     def build(self, temperature: float, choice: random.Random) -> list[str]:
         """Return three lines of 5, 7 and 5 syllables."""
@@ -150,7 +160,10 @@ class AsyncHaikuHarmonix(Harmonix):
         return dissonance
 
     async def morph(self, active: Iterable[str]) -> None:
-        """Have these words weigh more, by a tenth, and all others less, by a hundredth."""
+        """Have these words weigh more, by a tenth, and all others less, by a hundredth.
+
+        A word weighs 0.05 at least and 10 at most.
+        """
         async with self.database.transaction():
             await self._morph_unlocked(active)
 
@@ -167,7 +180,10 @@ class AsyncHaikuHarmonix(Harmonix):
     async def _morph_unlocked(self, active: Iterable[str]) -> None:
         chosen = set(active)
         await self.database.write(_LOWER, _LEAST_WEIGHT, _FADE)
-        await self.database.write_many(_RAISE, [(_RISE / _FADE, word) for word in sorted(chosen)])
+        rise = _RISE / _FADE
+        await self.database.write_many(
+            _RAISE, [(_MOST_WEIGHT, rise, word) for word in sorted(chosen)]
+        )
 
 
 class HaikuGenerator:
@@ -213,8 +229,7 @@ class HaikuGenerator:
 
 
 def _nearest(chain: Chain, prompt: str, temperature: float, choice: random.Random) -> list[str]:
-    heard = {word: _HEARD_WEIGHT for word in words(prompt) if word not in lexicon().weak}
-    towards = Chain(chain.after_two, chain.after_one, {**chain.weights, **heard})
+    towards = chain.hearing(words(prompt))
     drawn = [towards.build(temperature, choice) for _ in range(_CANDIDATES)]
     measure = HaikuMeasure()
     return min(

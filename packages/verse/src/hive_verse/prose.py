@@ -22,7 +22,7 @@ from hive_verse.shipped import MODEL
 from hive_verse.speaking import MAX_SEED, Chunks, Speaker
 from hive_verse.wording import words
 
-__all__ = ["AsyncProseHarmonix", "ProseGenerator", "is_prose", "semantic_density", "sentences"]
+__all__ = ["AsyncProseHarmonix", "ProseGenerator", "is_prose", "sentences"]
 
 _FEWEST_WORDS, _MOST_WORDS = 20, 1_000
 _LEAST_VARIETY: Final = 0.4
@@ -90,7 +90,7 @@ class ProseGenerator:
             prompt: what is heard.
             temperature: as for a sonnet; None for what the latest exchange suggests (0.56 to 0.96).
             seed: the same seed and temperature give the same text from the same cloud.
-            listener: hears the lines that it is made of while they come.
+            listener: hears the sentences, once it is known that they are kept.
             added_by: who asked, for the cloud.
 
         Raises:
@@ -110,8 +110,10 @@ class ProseGenerator:
             max_tokens=self._max_tokens,
         )
         for attempt in range(_ATTEMPTS):
-            said = sentences(await self._lines(chunks, attempt, above, listener))
+            said = sentences(await self._lines(chunks, attempt, above))
             if is_prose(said):
+                if listener is not None:
+                    listener.hear("".join(f"{sentence}\n" for sentence in said))
                 return await self.harmonix.receive(
                     prompt, said, temperature=temperature, seed=seed, added_by=added_by
                 )
@@ -120,10 +122,8 @@ class ProseGenerator:
             f" {_FEWEST_WORDS} words on, of which {_LEAST_VARIETY:.0%} differ; try another seed"
         )
 
-    async def _lines(
-        self, chunks: Chunks, attempt: int, above: str, listener: Listener | None
-    ) -> list[str]:
-        draft = Draft(SonnetFormatter(), listener)
+    async def _lines(self, chunks: Chunks, attempt: int, above: str) -> list[str]:
+        draft = Draft(SonnetFormatter())
         async with aclosing(chunks.more(attempt, above)) as chunk:
             async for piece in chunk:
                 if not isinstance(piece, End):
@@ -145,11 +145,6 @@ def is_prose(said: list[str]) -> bool:
     found = words(" ".join(said))
     variety = len(set(found)) / max(1, len(found))
     return _FEWEST_WORDS <= len(found) <= _MOST_WORDS and variety >= _LEAST_VARIETY
-
-
-def semantic_density(text: str) -> float:
-    """Return how many of the words of `text` say what it is about, each counted once: 0 to 1."""
-    return len(content_words(text)) / max(1, len(words(text)))
 
 
 def _continued(line: str) -> str:

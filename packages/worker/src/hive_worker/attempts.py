@@ -99,6 +99,10 @@ class RunningAttempt:
             self.output = Output(self.task, cap_bytes=self._output_cap_bytes)
         self.output.write(stream, data)
 
+    def position(self, stream: Stream) -> int:
+        """Return how many bytes it has written to a stream so far, kept or not."""
+        return 0 if self.output is None else self.output.position(stream)
+
     def cap_output(self, cap_bytes: int) -> None:
         """Keep no more than this of what it is about to write; more than the worker keeps, never.
 

@@ -40,6 +40,10 @@ class Output:
         """Whether enough has gathered that a piece should not wait for its second."""
         return self._head_bytes >= PIECE_BYTES
 
+    def position(self, stream: Stream) -> int:
+        """Return where in a stream what is written next will stand, in bytes."""
+        return self._positions[stream]
+
     def write(self, stream: Stream, data: bytes) -> None:
         """Keep `data`, or what fits of it."""
         head, tail = data[: self._head_left], data[self._head_left :]

@@ -45,9 +45,11 @@ class BusSwitchboard:
         self._clock = clock
 
     @asynccontextmanager
-    async def open(self, task_id: TaskId, hear: Hearing) -> "AsyncGenerator[BusConversation]":
+    async def open(
+        self, task_id: TaskId, hear: Hearing, *, position: int
+    ) -> "AsyncGenerator[BusConversation]":
         """Let people speak with an attempt of a task until the context closes."""
-        conversation = BusConversation(self._bus, task_id, hear, self._clock)
+        conversation = BusConversation(self._bus, task_id, hear, self._clock, position)
         async with beside(conversation.run(), name=f"speak with task {task_id}"):
             yield conversation
 
@@ -55,7 +57,9 @@ class BusSwitchboard:
 class BusConversation:
     """One attempt and those who speak with it."""
 
-    def __init__(self, bus: Bus, task_id: TaskId, hear: Hearing, clock: Clock) -> None:
+    def __init__(
+        self, bus: Bus, task_id: TaskId, hear: Hearing, clock: Clock, position: int
+    ) -> None:
         self._bus = bus
         self._task_id = task_id
         self._name = uuid4().hex
@@ -63,10 +67,10 @@ class BusConversation:
         self._clock = clock
         self._answers: dict[str, tuple[int, Answer]] = {}
         self._remembered = bytearray()
-        self._end = 0
-        """How much has been printed, in bytes."""
+        self._end = position
+        """How much the attempt has printed, in bytes, what came before the conversation as well."""
 
-        self._shown = 0
+        self._shown = position
         """Up to where it is on its way to those who watch."""
 
         self._watched_until = clock.seconds()

@@ -55,7 +55,7 @@ def down(
         _stop(state, seconds=_patience_seconds(settings, now=now), now=now)
         names = ", ".join(["the supervisor", *(process.name for process in state.processes)])
         say(f"hive: stopped {names}")
-    deleted = [] if estate is None else _purge(estate)
+    deleted = [] if estate is None else _purge(settings, estate)
     if json:
         stopped = None if state is None else state.identity.pid
         show_json({"stopped": stopped} | ({"deleted": deleted} if purge else {}))
@@ -103,8 +103,11 @@ def _to_be_purged(settings: "Settings", *, is_agreed: bool, named: str | None) -
     if settings.database.url is not None:
         kept = without_password(settings.database.url)
         say(f"hive: tasks are in {kept} and stay there; only files of this machine are deleted")
+    root = settings.placed_workspaces.root
+    is_elsewhere = root is not None and not root.is_relative_to(data_dir.absolute())
+    also = f", and its workspaces in {root}" if is_elsewhere else ""
     confirm(
-        f"delete the Hive in {data_dir} with everything it keeps there",
+        f"delete the Hive in {data_dir} with everything it keeps there{also}",
         name=data_dir.name,
         is_agreed=is_agreed,
         named=named,
@@ -112,7 +115,7 @@ def _to_be_purged(settings: "Settings", *, is_agreed: bool, named: str | None) -
     return estate
 
 
-def _purge(estate: "Estate") -> list[str]:
+def _purge(settings: "Settings", estate: "Estate") -> list[str]:
     from hive.printing import say  # noqa: PLC0415
     from hive.purging import estate_of, purge  # noqa: PLC0415
 
@@ -120,7 +123,7 @@ def _purge(estate: "Estate") -> list[str]:
     found = estate_of(estate.data_dir)
     if found is None:
         return []
-    purge(found)
+    purge(found, workspaces=settings.placed_workspaces.root)
     if found.foreign:
         names = ", ".join(entry.name for entry in found.foreign)
         say(f"hive: deleted the Hive in {found.data_dir}; kept what is not Hive's: {names}")

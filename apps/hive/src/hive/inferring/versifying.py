@@ -44,8 +44,7 @@ async def tell(settings: Settings, wanted: Wanted) -> None:
         speaker = {"sonnet": agents.sonnet, "haiku": agents.haiku, "prose": agents.prose}[
             wanted.kind
         ]
-        # Prose is made of the lines that are heard, and is no line of them.
-        listener = _Aloud() if is_live and wanted.kind != "prose" else None
+        listener = _Aloud() if is_live else None
         with told_as_hives():
             kept = await speaker.generate(
                 _heard(wanted.prompt), wanted.temperature, seed=wanted.seed, listener=listener

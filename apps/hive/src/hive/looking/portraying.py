@@ -133,7 +133,7 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         record.id,
         record.state,
         is_parked=record.parked_at is not None,
-        has_terminal=has_terminal(record),
+        has_terminal=has_terminal(record) is True,
     )
     return [*parts, "", f"next: {steps}"]
 

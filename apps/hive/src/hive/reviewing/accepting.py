@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hive.acting_for import actor_of
 from hive.printing import say, show_json
-from hive.reviewing.finding import Held, held
+from hive.reviewing.finding import Held, held, refuse_unfinished
 from hive.settings import Settings
 from hive.tasks.reaching import View, open_view
 from hive.words import counted
@@ -37,6 +37,7 @@ async def accept_work(settings: Settings, task_id: TaskId, wish: Wish, *, as_jso
     """
     async with open_view(settings) as view, held(view, task_id) as found:
         _refuse_unless_left(found)
+        await refuse_unfinished(view, found.workspace)
         message = wish.message or f"Task {found.workspace.task_id} of Hive"
         done = await accept(
             found.yard, found.about, way=Way(wish.way), into=wish.into, message=message

@@ -10,7 +10,7 @@ from datetime import timedelta
 from hive.acting_for import actor_of
 from hive.confirming import confirm
 from hive.printing import say, show_json
-from hive.reviewing.finding import find, yard_of
+from hive.reviewing.finding import find, refuse_unfinished, yard_of
 from hive.settings import Settings
 from hive.tasks.reaching import View, open_view
 from hive.words import counted, some_of
@@ -92,6 +92,9 @@ async def _named(view: View, task_id: TaskId) -> Workspace:
             f"the workspace of task {task_id} is {workspace.state}; cancel its task first:"
             f" `hive cancel {workspace.task_id}`"
         )
+    # On a machine that is gone it would wait for ever: without it, its task begins anew.
+    if workspace.host == socket.gethostname():
+        await refuse_unfinished(view, workspace)
     return workspace
 
 

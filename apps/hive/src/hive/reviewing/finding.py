@@ -11,14 +11,13 @@ from pathlib import Path
 from hive.tasks.reaching import View
 from hive_contracts.errors import BusyWorkspaceError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
-from hive_contracts.workspaces import Workspace, WorkspaceState
+from hive_contracts.states import TERMINAL_STATES
+from hive_contracts.workspaces import GONE_STATES, Workspace
 from hive_process.workspaces.git import Git
 from hive_process.workspaces.programs import ChildPrograms
 from hive_process.workspaces.yard import About, Yard
 
-__all__ = ["GONE", "Held", "find", "held", "yard_of"]
-
-GONE = frozenset({WorkspaceState.ACCEPTED, WorkspaceState.REMOVED, WorkspaceState.UNWANTED})
+__all__ = ["Held", "find", "held", "refuse_unfinished", "yard_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ async def find(view: View, task_id: TaskId) -> Workspace:
             f"task {task_id} has no workspace; give one with `hive run --workspace fresh` or"
             " `hive run --repo PATH`"
         )
-    if found.state in GONE:
+    if found.state in GONE_STATES:
         why = f": {found.reason}" if found.reason else ""
         raise UsageError(f"the workspace of task {task_id} is {found.state}{why}")
     return found
@@ -82,6 +81,20 @@ async def held(view: View, task_id: TaskId) -> AsyncGenerator[Held]:
         yield Held(workspace=found, about=about, yard=yard)
     finally:
         lock.let_go()
+
+
+async def refuse_unfinished(view: View, workspace: Workspace) -> None:
+    """Refuse a workspace whose task has not ended: it is set aside, or is tried again there.
+
+    Raises:
+        UsageError: it has not, and is still kept; the message says how it stands.
+    """
+    for record in await view.tasks.read_many([workspace.task_id]):
+        if record.state not in TERMINAL_STATES:
+            raise UsageError(
+                f"task {record.id} is {record.state}, and may go on in its workspace; wait until"
+                f" it has ended, or cancel it first: `hive cancel {record.id}`"
+            )
 
 
 def yard_of(workspace: Workspace) -> Yard:

@@ -5,12 +5,11 @@ from dataclasses import asdict
 
 from hive.durations import show_roughly
 from hive.printing import say, show, show_json
-from hive.reviewing.finding import GONE
 from hive.settings import Settings
 from hive.tables import narrowed_lines
 from hive.tasks.reaching import open_view
 from hive.words import counted
-from hive_contracts.workspaces import WorkspaceState
+from hive_contracts.workspaces import GONE_STATES, WorkspaceState
 from hive_store.workspace_store import ListedWorkspace
 
 __all__ = ["list_workspaces"]
@@ -21,7 +20,7 @@ TEXTS = frozenset({"where", "why", "host"})
 
 async def list_workspaces(settings: Settings, *, is_all: bool, as_json: bool) -> None:
     """Print them, newest first; with those that are gone if `is_all`."""
-    states = None if is_all else [state for state in WorkspaceState if state not in GONE]
+    states = None if is_all else [state for state in WorkspaceState if state not in GONE_STATES]
     async with open_view(settings) as view:
         found = await view.workspaces.list(states=states)
     if as_json:

@@ -4,7 +4,7 @@ from typing import Any, Final, cast
 
 from hive.acting_for import actor_of
 from hive.printing import say, show, show_json
-from hive.reviewing.finding import find
+from hive.reviewing.finding import find, refuse_unfinished
 from hive.settings import Settings
 from hive.tasks.reaching import Reach, open_reach
 from hive_contracts.errors import UnknownTaskError, UsageError
@@ -13,7 +13,7 @@ from hive_contracts.tasks import NewTask, TaskRecord
 from hive_contracts.workspaces import LEFT_STATES, Workspace, WorkspaceState
 from hive_store.deeds import Deed
 
-__all__ = ["reject_work"]
+__all__ = ["follower_of", "reject_work"]
 
 HANDED_ON: Final = ("setup", "teardown", "keep", "in_place", "max_bytes")
 """What of a task's wishes for its workspace holds for the one that goes on."""
@@ -34,6 +34,7 @@ async def reject_work(settings: Settings, task_id: TaskId, comment: str, *, as_j
                 f"the workspace of task {task_id} is {workspace.state}; only what a task has left"
                 " can be rejected"
             )
+        await refuse_unfinished(reach.view, workspace)
         follower = await _send_back(reach, workspace, comment)
         deed = Deed(
             actor=actor_of(settings),
@@ -53,7 +54,7 @@ async def _send_back(reach: Reach, workspace: Workspace, comment: str) -> TaskId
     records = await reach.view.tasks.read_many([workspace.task_id])
     if not records:
         raise UnknownTaskError(workspace.task_id)
-    task = _follower(records[0], workspace, comment)
+    task = follower_of(records[0], workspace, comment)
     store = reach.view.workspaces
     if not await store.settle(workspace, WorkspaceState.REJECTED, reason=comment):
         raise UsageError(f"somebody else has settled the workspace of task {workspace.id} already")
@@ -66,8 +67,12 @@ async def _send_back(reach: Reach, workspace: Workspace, comment: str) -> TaskId
     return follower
 
 
-def _follower(record: TaskRecord, workspace: Workspace, comment: str) -> NewTask:
-    """Return the same task once more, in the workspace that is there."""
+def follower_of(record: TaskRecord, workspace: Workspace, comment: str) -> NewTask:
+    """Return the same task once more, in the workspace that is there.
+
+    Raises:
+        UsageError: its payload cannot be read here.
+    """
     if not isinstance(record.payload, dict):
         raise UsageError(f"the payload of task {record.id} cannot be read here")
     payload = cast("dict[str, Any]", record.payload)
@@ -77,9 +82,11 @@ def _follower(record: TaskRecord, workspace: Workspace, comment: str) -> NewTask
     wishes = cast("dict[str, Any]", said)
     kept = {name: wishes[name] for name in HANDED_ON if name in wishes}
     again = {"kind": "same", "of": workspace.id, "comment": comment, **kept}
+    # It comes after no tasks of which it could be told.
+    handed_on = {name: value for name, value in payload.items() if name != "parents"}
     return NewTask(
         kind=record.kind,
-        payload={**payload, "workspace": again},
+        payload={**handed_on, "workspace": again},
         queue=record.queue,
         priority=record.priority,
         max_attempts=record.max_attempts,
@@ -90,4 +97,6 @@ def _follower(record: TaskRecord, workspace: Workspace, comment: str) -> NewTask
         key=record.key,
         retry=record.retry,
         needs=record.needs,
+        breaker=record.breaker,
+        slots=record.slots,
     )

@@ -23,12 +23,13 @@ from hive.tasks.interrupts import SECOND_CTRL_C_SECONDS, Interrupts
 from hive.tasks.kinds import check_payload
 from hive.tasks.outputs import StandardStreams
 from hive.tasks.reaching import Reach, open_reach
+from hive.tasks.speech import has_terminal
 from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
 from hive_contracts.clocks import BootClock
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import NewTask
+from hive_contracts.tasks import NewTask, Submitted
 from hive_store.task_store import EndedTask
 
 __all__ = ["run_and_sit", "run_and_watch"]
@@ -40,36 +41,63 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
     An earlier task of the same unique key is watched in its place.
     """
     check_payload(task.kind, task.payload)
-    interrupts, clock = Interrupts(), BootClock()
+    interrupts, is_telling = Interrupts(), is_verbose or sys.stderr.isatty()
     async with open_reach(settings) as reach:
         with interrupts.heard():
-            [(task_id, is_new)] = await reach.hive.hand_in([task])
-            begun_seconds = clock.seconds()
-            is_telling = is_verbose or sys.stderr.isatty()
-            if not is_new:
-                say(
-                    f"hive: nothing is added: task {task_id} has the unique key"
-                    f" {task.unique_key!r}, and is watched instead"
-                )
-            elif is_telling:
+            task_id, is_new = await _hand_in(reach, task)
+            if is_new and is_telling:
                 say(f"hive: task {task_id}, in queue {task.queue}")
-            ended = await _watch(reach, task_id, interrupts, silence=settings.silence)
-        if ended is None:
-            return DETACHED
-        code = exit_code_of(ended, is_command=True)
-        if is_telling or not _has_its_own_exit_code(ended):
-            _tell_end(ended, clock.seconds() - begun_seconds)
-            if (left := what_is_left(ended)) is not None:
-                say(f"hive: {left}")
-        return code
+            return await _watch_and_tell(
+                reach, task_id, interrupts, silence=settings.silence, is_telling=is_telling
+            )
 
 
 async def run_and_sit(settings: Settings, task: NewTask) -> int:
-    """Submit a `command` task with a terminal, sit at it, and return as `run_and_watch` does."""
+    """Submit a `command` task with a terminal, sit at it, and return as `run_and_watch` does.
+
+    An earlier task of the same unique key that has no terminal is watched.
+    """
     check_payload(task.kind, task.payload)
+    interrupts = Interrupts()
     async with open_reach(settings) as reach:
-        [task_id] = await reach.hive.submit_many([task])
-        return await sit_at(reach, settings, task_id)
+        task_id, is_new = await _hand_in(reach, task)
+        if is_new or has_terminal(await reach.view.tasks.read(task_id)) is not False:
+            return await sit_at(reach, settings, task_id)
+        with interrupts.heard():
+            return await _watch_and_tell(
+                reach, task_id, interrupts, silence=settings.silence, is_telling=True
+            )
+
+
+async def _hand_in(reach: Reach, task: NewTask) -> Submitted:
+    [submitted] = await reach.hive.hand_in([task])
+    if not submitted.is_new:
+        say(
+            f"hive: nothing is added: task {submitted.id} has the unique key"
+            f" {task.unique_key!r}, and is watched instead"
+        )
+    return submitted
+
+
+async def _watch_and_tell(
+    reach: Reach,
+    task_id: TaskId,
+    interrupts: Interrupts,
+    *,
+    silence: timedelta,
+    is_telling: bool,
+) -> int:
+    """Watch a task to its end, tell of it, and return its exit code."""
+    clock = BootClock()
+    begun_seconds = clock.seconds()
+    ended = await _watch(reach, task_id, interrupts, silence=silence)
+    if ended is None:
+        return DETACHED
+    if is_telling or not _has_its_own_exit_code(ended):
+        _tell_end(ended, clock.seconds() - begun_seconds)
+        if (left := what_is_left(ended)) is not None:
+            say(f"hive: {left}")
+    return exit_code_of(ended, is_command=True)
 
 
 async def _watch(

@@ -5,6 +5,7 @@ from typing import Final
 
 from hive.acting_for import actor_of
 from hive.printing import say
+from hive.reviewing.leaving import what_is_left
 from hive.settings import Settings
 from hive.talking.own_terminal import OwnTerminal, check_terminal
 from hive.talking.partners import bus_of, check_that_it_has_not_ended
@@ -39,7 +40,7 @@ async def attach(settings: Settings, number: int) -> int:
     async with open_reach(settings) as reach:
         record = await reach.view.tasks.read(task_id)
         check_that_it_has_not_ended(record)
-        if not has_terminal(record):
+        if has_terminal(record) is False:
             raise UsageError(
                 f"task {task_id} has no terminal; submit such tasks with --pty, and see this one"
                 f" with `hive logs -f {task_id}`"
@@ -53,6 +54,9 @@ async def sit_at(reach: Reach, settings: Settings, task_id: TaskId) -> int:
     """Sit at the terminal of a task; return the exit code that tells its end.
 
     Outlives a Postgres that is away, and attempts that are made again.
+
+    Raises:
+        UsageError: its worker says that it has no terminal.
     """
     async with heard_hints(reach, {task_id}) as hints:
         sitting = _Sitting(reach, settings, task_id, hints)
@@ -67,6 +71,8 @@ async def sit_at(reach: Reach, settings: Settings, task_id: TaskId) -> int:
     ended = await reach.hive.wait(task_id)
     reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
     say(f"hive: task {task_id} {ended.state}{reason}")
+    if (left := what_is_left(ended)) is not None:
+        say(f"hive: {left}")
     return exit_code_of(ended, is_command=True)
 
 
@@ -110,6 +116,8 @@ class _Sitting:
                 leaving.cancel()
             if not ending.cancelled() and ending.result():
                 await self._show_rest(session)
+        if session.refusal is not None:
+            raise UsageError(f"task {self._task_id}: {session.refusal}")
         return not session.detached.is_set()
 
     async def show_what_nobody_saw(self) -> None:

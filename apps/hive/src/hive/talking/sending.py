@@ -15,8 +15,10 @@ from hive.talking.partners import (
 )
 from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.speech import has_open_input, has_terminal
+from hive_contracts.conversing import NO_TERMINAL
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
+from hive_contracts.tasks import TaskRecord
 from hive_store.deeds import Deed
 
 __all__ = ["Message", "send"]
@@ -53,14 +55,26 @@ async def send(settings: Settings, number: int, message: Message) -> None:
                 f"task {task_id} reads nothing that could be sent to it; submit such tasks with"
                 " --stdin open, or with --pty"
             )
-        keys = [bytes_of(key, has_terminal=has_terminal(record)) for key in message.keys]
-        data = b"".join((message.data, *keys))
-        details = {"bytes": len(data), "is_end": message.is_end}
-        deed = Deed(actor=actor_of(settings), what="send", target=str(task_id), details=details)
-        # Before the deed, which may be interrupted.
-        await reach.view.record(deed)
         async with open_caller(bus, task_id) as caller:
+            is_terminal = bool(message.keys) and await _has_terminal(reach, caller, record)
+            keys = [bytes_of(key, has_terminal=is_terminal) for key in message.keys]
+            data = b"".join((message.data, *keys))
+            details = {"bytes": len(data), "is_end": message.is_end}
+            deed = Deed(actor=actor_of(settings), what="send", target=str(task_id), details=details)
+            # Before the deed, which may be interrupted.
+            await reach.view.record(deed)
             await _send(reach, caller, task_id, data, is_end=message.is_end)
+
+
+async def _has_terminal(reach: Reach, caller: Caller, record: TaskRecord) -> bool:
+    """Return whether a task has a terminal; of a sealed one its worker says so."""
+    if (known := has_terminal(record)) is not None:
+        return known
+    try:
+        heard = await caller.say(watches=True, within_seconds=PATIENCE_SECONDS)
+    except UnansweredError:
+        raise UnansweredError(await why_silent(reach, record.id)) from None
+    return heard.answer != NO_TERMINAL
 
 
 async def _send(

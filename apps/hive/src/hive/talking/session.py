@@ -17,7 +17,7 @@ from hive_bus.beside import beside
 from hive_bus.bus import Bus
 from hive_bus.gap import Gap
 from hive_bus.subscription import Subscription
-from hive_contracts.conversing import Heard, Shown
+from hive_contracts.conversing import NO_TERMINAL, Heard, Shown
 from hive_contracts.ids import TaskId
 
 __all__ = ["Session"]
@@ -36,7 +36,10 @@ class Session:
 
     def __init__(self, bus: Bus, task_id: TaskId, terminal: OwnTerminal) -> None:
         self.detached = asyncio.Event()
-        """Set when the person leaves."""
+        """Set when the person leaves, or is refused."""
+
+        self.refusal: str | None = None
+        """Why nobody can sit there; None unless the worker has said so."""
 
         self.position = 0
         """How much of its output has been shown, or been left out."""
@@ -137,6 +140,9 @@ class Session:
             # Between two attempts there is nobody to type to, as at a terminal that hangs.
             self._shown_from, self._is_resized = self.position, True
             return
+        if heard.answer == NO_TERMINAL:
+            self.refusal = heard.answer.refusal
+            self.detached.set()
         self._is_with(heard.conversation)
         if self._typed:
             self._wanted.set()

@@ -7,9 +7,10 @@ from hive_contracts.tasks import TaskRecord
 __all__ = ["has_open_input", "has_terminal"]
 
 
-def has_terminal(record: TaskRecord) -> bool:
-    """Return whether a task was submitted with a terminal."""
-    return bool(_payload(record).get("pty"))
+def has_terminal(record: TaskRecord) -> bool | None:
+    """Return whether a task was submitted with a terminal; None if only its worker can tell."""
+    payload = _payload(record)
+    return None if _is_sealed(payload) else bool(payload.get("pty"))
 
 
 def has_open_input(record: TaskRecord) -> bool:

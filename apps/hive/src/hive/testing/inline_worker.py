@@ -31,6 +31,8 @@ from hive_store.claiming import Watermarks
 from hive_store.granting import grant_all
 from hive_store.worker_store import LeasedTask
 from hive_telemetry.metrics import Metrics
+from hive_verse.clouds import Clouds
+from hive_verse.settings import VerseSettings
 from hive_worker.executors import Executors
 from hive_worker.settings import WorkerSettings
 from hive_worker.workbench import Surroundings, Workbench
@@ -89,7 +91,9 @@ class InlineWorker:
         async with AsyncExitStack() as stack:
             metrics = Metrics()
             models = await stack.enter_async_context(Models.open(InferenceSettings(), metrics))
-            tools = Tools(spawner=LazySpawner(stack), settings=settings, shared=(models,))
+            clouds = await stack.enter_async_context(Clouds.open(VerseSettings(), models))
+            shared = (models, clouds)
+            tools = Tools(spawner=LazySpawner(stack), settings=settings, shared=shared)
             executors = await stack.enter_async_context(Executors.open(tools, stand_ins=stand_ins))
             store = WorkerStore(WorkerId(uuid4()), accepts=line, finishes=line)
             bench = _bench(store, executors, bus, metrics)

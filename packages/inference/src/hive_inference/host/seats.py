@@ -180,7 +180,7 @@ class ThreadSeat:
         self._orders.put(orders)
 
     async def serve(self, hear: Hear) -> None:
-        """Tell of all news, until the seat is closed."""
+        """Tell of all news, until the seat is closed or its engine has failed."""
         loop = asyncio.get_running_loop()
 
         def tell(news: Sequence[News]) -> None:
@@ -188,9 +188,11 @@ class ThreadSeat:
                 loop.call_soon_threadsafe(hear, news)
 
         def run() -> None:
-            self._run(tell)
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._gone.set)
+            try:
+                self._run(tell)
+            finally:
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._gone.set)
 
         self._thread = threading.Thread(target=run, name="inference", daemon=True)
         self._thread.start()

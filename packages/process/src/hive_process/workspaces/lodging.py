@@ -25,7 +25,7 @@ from hive_contracts.errors import (
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Outcome
 from hive_contracts.tasks import Task
-from hive_contracts.workspaces import Workspace, WorkspaceLedger, WorkspaceState
+from hive_contracts.workspaces import GONE_STATES, Workspace, WorkspaceLedger, WorkspaceState
 from hive_process.workspaces.git import Git
 from hive_process.workspaces.locks import Lock
 from hive_process.workspaces.making import make
@@ -39,7 +39,6 @@ __all__ = ["Lodgings", "Stay"]
 PAUSE: Final = timedelta(seconds=5)
 """Before another try for what is busy, or on another machine: each costs a claim."""
 
-GONE: Final = frozenset({WorkspaceState.ACCEPTED, WorkspaceState.REMOVED, WorkspaceState.UNWANTED})
 MOST_SLOTS: Final = 4000
 
 
@@ -103,6 +102,8 @@ class Lodgings:
         self._yard.prepare()
         locks: list[Lock] = []
         try:
+            # Its own, wherever it works: a sweep leaves alone what its commands are told.
+            self._hold(task.id, locks)
             if spec.kind == "dir":
                 place, about = self._given(spec, locks), None
             else:
@@ -185,7 +186,6 @@ class Lodgings:
         if spec.kind == "same":
             about = await self._of_another(task, spec, locks)
         else:
-            self._hold(task.id, locks)
             about = await self._of_attempt_before(task, spec)
             if about is None:
                 await self._yard.remove(task.id)
@@ -217,7 +217,7 @@ class Lodgings:
         if task.attempt <= 1 and not task.given_back:
             return None
         left = await self._ledger.find(task.id)
-        if left is None or left.state in GONE or not left.resumes:
+        if left is None or left.state in GONE_STATES or not left.resumes:
             return None
         if left.host != self._host or left.path != str(self._yard.place(task.id)):
             raise BusyWorkspaceError(f"its workspace is on {left.host}, in {left.path}")
@@ -227,13 +227,14 @@ class Lodgings:
 
     async def _of_another(self, task: Task, spec: WorkspaceSpec, locks: list[Lock]) -> About:
         found = await self._meant(task, spec)
-        if found.state in GONE:
+        if found.state in GONE_STATES:
             raise RefusedWorkspaceError(f"the workspace of task {found.id} is {found.state}")
         if found.host != self._host or found.path != str(self._yard.place(found.id)):
             raise BusyWorkspaceError(
                 f"the workspace of task {found.id} is on {found.host}, in {found.path}"
             )
-        self._hold(found.id, locks)
+        if found.id != task.id:
+            self._hold(found.id, locks)
         about = self._yard.read(found.id)
         if about is None or not self._yard.has(found.id):
             raise RefusedWorkspaceError(f"the workspace of task {found.id} is not there any more")

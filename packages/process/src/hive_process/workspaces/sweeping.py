@@ -8,17 +8,15 @@ its hands is locked, and left alone.
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
-from hive_contracts.workspaces import LEFT_STATES, Workspace, WorkspaceState
+from hive_contracts.workspaces import GONE_STATES, LEFT_STATES, Workspace, WorkspaceState
 from hive_process.workspaces.spec import WorkspaceSettings
 from hive_process.workspaces.yard import About, Yard
 
 __all__ = ["Register", "sweep_workspaces"]
-
-GONE: Final = frozenset({WorkspaceState.ACCEPTED, WorkspaceState.REMOVED, WorkspaceState.UNWANTED})
 
 
 class Listed(Protocol):
@@ -44,7 +42,7 @@ class Register(Protocol):
     """What a sweep asks of Postgres, as `hive_store.WorkspaceStore` answers it."""
 
     async def find(self, task_id: TaskId) -> Workspace | None:
-        """Return the workspace of a task."""
+        """Return the workspace that was made for a task, or else the one that it worked in."""
         ...
 
     async def list(self, *, host: str | None = None) -> Sequence[Listed]:
@@ -83,16 +81,12 @@ class _Sweep:
         self._yard = yard
         self._register = register
         self._keep_seconds = settings.keep_seconds
+        self._host = socket.gethostname()
 
     async def run(self) -> int:
-        here = socket.gethostname()
-        listed = await self._register.list(host=here)
-        known = {
-            each.workspace.id: each
-            for each in listed
-            if each.workspace.path == str(self._yard.place(each.workspace.id))
-        }
-        open_ones = (key for key, each in known.items() if each.workspace.state not in GONE)
+        listed = await self._register.list(host=self._host)
+        known = {each.workspace.id: each for each in listed if self._is_here(each.workspace)}
+        open_ones = (key for key, each in known.items() if each.workspace.state not in GONE_STATES)
         removed = 0
         for task_id in sorted({*self._yard.ids(), *open_ones}):
             lock = self._yard.lock(task_id)
@@ -109,13 +103,22 @@ class _Sweep:
     async def _look_at(self, task_id: TaskId, listed: Listed | None) -> bool:
         """Settle what nobody has in hand; return whether it was removed."""
         about = self._yard.read(task_id)
-        if listed is None:
-            if await self._is_nobodys(task_id, about):
+        # The list is older than the lock: a task may have worked here, and left, in between.
+        row = await self._register.find(task_id)
+        if row is None or row.id != task_id or not self._is_here(row):
+            is_nobodys = self._is_nobodys(task_id, row, about)
+            if is_nobodys:
                 await self._yard.remove(task_id)
-                return True
+            return is_nobodys
+        if listed is None or listed.workspace != row:
+            # The next sweep sees it as it is.
             return False
+        return await self._settle(listed, about)
+
+    async def _settle(self, listed: Listed, about: About | None) -> bool:
         workspace = listed.workspace
-        if workspace.state in GONE:
+        task_id = workspace.id
+        if workspace.state in GONE_STATES:
             is_accepted = workspace.state is WorkspaceState.ACCEPTED
             await self._yard.remove(task_id, with_branch=is_accepted)
             if workspace.state is WorkspaceState.UNWANTED:
@@ -149,9 +152,12 @@ class _Sweep:
         await self._yard.remove(workspace.id)
         return True
 
-    async def _is_nobodys(self, task_id: TaskId, about: About | None) -> bool:
+    def _is_here(self, workspace: Workspace) -> bool:
+        is_of_host = workspace.host == self._host
+        return is_of_host and workspace.path == str(self._yard.place(workspace.id))
+
+    def _is_nobodys(self, task_id: TaskId, row: Workspace | None, about: About | None) -> bool:
         """Return whether nobody misses what Postgres does not know, or knows to be elsewhere."""
-        row = await self._register.find(task_id)
         if row is not None and row.id == task_id:
             return True
         # Never set up, no command was in it. What was is not deleted for a row that is missing.

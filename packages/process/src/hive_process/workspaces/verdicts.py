@@ -37,7 +37,10 @@ def verdict(
             return WorkspaceState.KEPT, outcome.reason, True
         case Succeeded():
             return _of_success(spec, changed=changed)
-        case Released() if not spec.in_place:
+        case Released() if spec.in_place or spec.kind == "same":
+            # What is there is not this attempt's alone, and the next one needs it.
+            return WorkspaceState.KEPT, outcome.reason[:REASON_CHARACTERS], spec.in_place
+        case Released():
             return WorkspaceState.REMOVED, "its attempt was given back", False
         case _ if spec.keep == "never" and not spec.in_place:
             return WorkspaceState.REMOVED, "its task did not succeed", False
@@ -63,8 +66,6 @@ def _why(outcome: Outcome) -> str:
             return outcome.reason or "it timed out"
         case Silent():
             return "it was silent for too long"
-        case Released():
-            return outcome.reason
         case _:
             return "its attempt was called off"
 

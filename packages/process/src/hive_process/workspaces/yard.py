@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hive_contracts.errors import MalformedPayloadError
 from hive_contracts.ids import TaskId
@@ -30,6 +31,9 @@ from hive_process.workspaces.locks import Lock
 from hive_process.workspaces.programs import Programs
 
 __all__ = ["About", "Yard"]
+
+
+OWN_NAMES: Final = (".about", ".making", ".going", ".repos", ".locks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class Yard:
 
     def prepare(self) -> None:
         """Make the directories that are not there yet."""
-        for name in ("", ".about", ".making", ".going", ".repos", ".locks"):
+        for name in ("", *OWN_NAMES):
             (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def place(self, task_id: TaskId) -> Path:
@@ -134,6 +138,17 @@ class Yard:
         """Delete what is on its way out; it may take a while, and is meant for a thread."""
         for place in (self.root / ".going").iterdir():
             _delete(place)
+
+    def give_up(self) -> None:
+        """Delete what Hive keeps beside the workspaces, and `root` if nothing else is left in it.
+
+        Raises:
+            OSError: something cannot be deleted.
+        """
+        for name in OWN_NAMES:
+            _delete(self.root / name)
+        if not any(self.root.iterdir()):
+            self.root.rmdir()
 
     async def _forget(self, about: About, *, with_branch: bool) -> None:
         git, workspace = Git(self.programs, Path(about.git_dir or "/")), about.workspace
