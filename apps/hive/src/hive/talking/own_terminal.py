@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import termios
@@ -91,8 +90,8 @@ class OwnTerminal:
 
     @property
     def size(self) -> WindowSize:
-        """How large it is."""
-        columns, rows = shutil.get_terminal_size()
+        """How large it is; what LINES and COLUMNS say is what it once was."""
+        columns, rows = os.get_terminal_size(self._out)
         return WindowSize(rows=rows, columns=columns)
 
     def _read(self, on_typed: Callable[[bytes], None], on_ending: Callable[[], None]) -> None:
