@@ -1,5 +1,9 @@
-"""One engine for all tests of this package, with the model that ships."""
+"""One engine for all tests of this package, with the model that ships.
 
+One BLAS thread: with more, the bits of a product depend on the time of day.
+"""
+
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -9,6 +13,9 @@ import pytest_asyncio
 from hive_inference.host.host import Host
 from hive_inference.settings import EngineSettings, HostSettings
 from hive_verse.shipped import MODEL, model_folder
+
+for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import kept_lines
 
 from hive_inference.errors import RequestError
 from hive_verse.dissonance import HaikuMeasure
@@ -75,7 +76,7 @@ async def test_a_new_cloud_is_empty(cloud: AsyncHaikuHarmonix):
 
 async def test_a_haiku_is_kept_with_its_three_lines(haiku: HaikuGenerator):
     kept = await haiku.generate("the moon", seed=1)
-    assert await haiku.harmonix.lines_of(kept.id) == kept.text.split("\n")
+    assert await kept_lines(haiku.harmonix, kept.id) == kept.text.split("\n")
     assert (await haiku.harmonix.stats()).lines == 3
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from scripted import Scripted
+from scripted import Scripted, kept_lines
 
 from hive_verse.errors import UnfinishedVerseError
 from hive_verse.heading import MARK
@@ -56,6 +56,7 @@ def test_prose_has_words_enough_and_different_ones(text: str, is_one: bool):
 
 async def test_prose_is_kept_by_its_sentences(cloud: AsyncProseHarmonix):
     kept = await ProseGenerator(Scripted([TEXT]), cloud).generate("the sea", seed=1)
+    assert await kept_lines(cloud, kept.id) == SAID
     assert kept.text == "\n".join(SAID)
 
 

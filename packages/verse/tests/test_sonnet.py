@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from scripted import Scripted, lines
+from scripted import Scripted, kept_lines, lines
 
 from hive_inference.errors import RequestError
 from hive_verse.database import Database
@@ -61,7 +61,7 @@ async def test_what_was_kept_is_there_when_the_cloud_is_opened_again(tmp_path: P
 
 async def test_a_sonnet_is_kept_with_its_fourteen_lines(cloud: AsyncSonnetHarmonix):
     kept = await cloud.add_sonnet(SONNET)
-    assert await cloud.lines_of(kept.id) == lines(14)
+    assert await kept_lines(cloud, kept.id) == lines(14)
     assert (await cloud.stats()).lines == 14
 
 

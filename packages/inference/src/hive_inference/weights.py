@@ -45,7 +45,7 @@ class Weights:
         """Return the tensor `name`, float32, of this shape.
 
         Raises:
-            WeightsError: it is missing, has another shape, or holds a value that is not finite.
+            WeightsError: it is missing, or has another shape.
         """
         found = self.shape(name)
         if found != shape:

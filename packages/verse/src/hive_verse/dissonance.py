@@ -3,7 +3,7 @@
 Each agent has its own measure, and its own direction:
 
     HAiKU    a far word rouses it: the temperature rises with dissonance, smoothly
-    Sonnet   rises too, in three steps; its observer's smoothly
+    Sonnet   rises too, in three steps
     Prose    falls: what is far already is told more soberly
 
 Dissonance and all parts of a pulse lie in [0, 1]. Knows nothing of clouds; which of the words said
@@ -12,13 +12,11 @@ are known already is given.
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from enum import Enum, unique
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from hive_verse.wording import overlap, trigrams, words
 
 __all__ = [
-    "Direction",
     "Dissonance",
     "HaikuMeasure",
     "Measure",
@@ -54,18 +52,8 @@ class Dissonance:
     pulse: Pulse
 
 
-@unique
-class Direction(Enum):
-    """What more dissonance does to the temperature."""
-
-    RISING = 1
-    FALLING = -1
-
-
 class Measure(Protocol):
     """How one agent measures, and what it makes of it."""
-
-    direction: ClassVar[Direction]
 
     def measure(self, heard: str, said: str, *, known: AbstractSet[str]) -> Dissonance:
         """Return the dissonance; `known` are those of the words said that were known before."""
@@ -78,8 +66,6 @@ class Measure(Protocol):
 
 class HaikuMeasure:
     """By the words that both have; a shared phrase of three words brings them nearer."""
-
-    direction: ClassVar = Direction.RISING
 
     def measure(self, heard: str, said: str, *, known: AbstractSet[str]) -> Dissonance:
         """Return the dissonance of a haiku."""
@@ -104,8 +90,6 @@ class HaikuMeasure:
 class SonnetMeasure:
     """By the words that its cloud had not known, and those that both have."""
 
-    direction: ClassVar = Direction.RISING
-
     def measure(self, heard: str, said: str, *, known: AbstractSet[str]) -> Dissonance:
         """Return the dissonance of a sonnet."""
         pulse = take_pulse(heard, said, many_words=50)
@@ -119,15 +103,9 @@ class SonnetMeasure:
             return 0.6
         return 0.8 if dissonance < 0.7 else 1.0  # noqa: PLR2004
 
-    def observer_temperature(self, dissonance: float) -> float:
-        """Return from 0.5 to 1: how freely somebody who looks on would speak of it."""
-        return 0.5 + 0.5 * _clamped(dissonance)
-
 
 class ProseMeasure:
     """By the whole pulse."""
-
-    direction: ClassVar = Direction.FALLING
 
     def measure(self, heard: str, said: str, *, known: AbstractSet[str]) -> Dissonance:
         """Return the dissonance of prose."""

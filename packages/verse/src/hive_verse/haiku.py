@@ -27,8 +27,6 @@ from hive_verse.wording import trigrams, words
 __all__ = ["PATTERN", "AsyncHaikuHarmonix", "Chain", "HaikuGenerator", "Lexicon", "lexicon"]
 
 PATTERN: Final = (5, 7, 5)
-OBSERVER_TEMPERATURE: Final = 0.3
-"""At which somebody who looks on would speak of a haiku, however far it is."""
 
 _CANDIDATES: Final = 3
 """Haiku that are drawn; the one nearest to what was heard is said."""

@@ -168,12 +168,6 @@ class Harmonix:
         async with self.database.reading():
             return await self._stats_unlocked()
 
-    async def lines_of(self, number: int) -> list[str]:
-        """Return the lines of the text of this id."""
-        statement = "select text from lines where text_id = ? order by number"
-        async with self.database.reading():
-            return [line for (line,) in await self.database.rows(statement, number)]
-
     async def next_temperature(self) -> float:
         """Return the temperature that the latest exchange suggests for the next text."""
         statement = "select dissonance from texts order by id desc limit 1"

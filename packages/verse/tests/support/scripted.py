@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from hive_inference.messages import End, Ended, Generate, Piece
+from hive_verse.harmonix import Harmonix
 
 
 class Scripted:
@@ -31,3 +32,10 @@ def lines(count: int, start: int = 1) -> list[str]:
         f"{names[at % 10]} and {names[at // 10].lower()} are the hours that I have told to thee"
         for at in range(start, start + count)
     ]
+
+
+async def kept_lines(cloud: Harmonix, number: int) -> list[str]:
+    """Return the lines of the text of this id, as its cloud has them."""
+    statement = "select text from lines where text_id = ? order by number"
+    async with cloud.database.reading():
+        return [line for (line,) in await cloud.database.rows(statement, number)]
