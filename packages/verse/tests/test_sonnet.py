@@ -227,7 +227,7 @@ async def test_lines_that_may_not_stand_are_left_out(cloud: AsyncSonnetHarmonix)
 
 
 async def test_too_few_lines_are_an_error_and_nothing_is_kept(cloud: AsyncSonnetHarmonix):
-    with pytest.raises(UnfinishedVerseError, match="13 lines came in 2400 tokens"):
+    with pytest.raises(UnfinishedVerseError, match="13 lines came in 4800 tokens"):
         await generator(cloud, text(13)).generate("Love", seed=1)
     assert (await cloud.stats()).count == 0
 

@@ -25,7 +25,7 @@ __all__ = ["DEFAULT_TEMPERATURE", "AsyncSonnetGenerator", "AsyncSonnetHarmonix"]
 
 DEFAULT_TEMPERATURE: Final = 0.8
 
-_MAX_CHUNKS: Final = 12
+_MAX_CHUNKS: Final = 24
 """A sonnet takes 2 chunks; what has not come after 12 does not come."""
 
 _CARRIED_LINES: Final = 7
@@ -119,6 +119,7 @@ class AsyncSonnetGenerator:
         draft = Draft(self._formatter, listener)
         carried = ""
         for number in range(_MAX_CHUNKS):
+            said_before = len(draft.lines)
             async with aclosing(chunks.more(number, above + carried)) as chunk:
                 async for piece in chunk:
                     if not isinstance(piece, End):
@@ -129,6 +130,10 @@ class AsyncSonnetGenerator:
                         carried = "".join(f"{line}\n" for line in draft.lines[-_CARRIED_LINES:])
                     if draft.is_full:
                         return draft.lines
+            if len(draft.lines) == said_before:
+                # It goes round in a circle, and what it said last leads nowhere else.
+                draft.close_line()
+                carried = ""
         raise UnfinishedVerseError(
             f"{len(draft.lines)} lines came in {_MAX_CHUNKS * self._max_tokens} tokens at"
             f" temperature {chunks.temperature:g}, and a sonnet has {LINES}; try another seed"
