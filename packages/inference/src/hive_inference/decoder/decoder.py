@@ -20,6 +20,7 @@ from hive_inference.arrays import F32, I64, aligned_empty, aligned_zeros, with_o
 from hive_inference.decoder.cache import Cache
 from hive_inference.decoder.rotary import Rotation
 from hive_inference.decoder.shape import Activation, DecoderShape, Positions
+from hive_inference.decoder.views import Views
 from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
 from hive_inference.kernels.linear import MOST_TILE, Linear, Plan
@@ -39,51 +40,6 @@ class _Layer:
     out: Linear
     up: Linear
     down: Linear
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Views:
-    """Arrays that every layer of a step looks at, and the next steps too: made once for them."""
-
-    rows: int
-    horizon: int
-    """T: how many columns of the cache are read."""
-
-    new: F32
-    """(R, 2, G, D), keys and values of the new positions."""
-
-    queries: F32
-    """(R, G, H / G, 1, D)."""
-
-    keys: list[F32]
-    """For each layer (R, G, 1, D, T)."""
-
-    values: list[F32]
-    """For each layer (R, G, 1, T, D)."""
-
-    scores: F32
-    """(R, G, H / G, 1, T)."""
-
-    by_row: F32
-    """The scores as (R, H, T)."""
-
-    by_head: F32
-    """The scores as (R H, T)."""
-
-    hidden: F32
-    """(R, 1, T)."""
-
-    sums: F32
-    """(R H, 1)."""
-
-    sums_by_head: F32
-    """The sums as (R, G, H / G, 1, 1)."""
-
-    ones: F32
-    """(T, 1)."""
-
-    attended: F32
-    """(R, G, H / G, 1, D)."""
 
 
 def layer_sizes(shape: DecoderShape) -> set[tuple[int, int]]:
@@ -238,7 +194,7 @@ class Decoder:
             self._rotation.turn(heads[:, : shape.heads + shape.kv_heads], turns)
         return heads
 
-    def _look(self, rows: int, horizon: int) -> _Views:
+    def _look(self, rows: int, horizon: int) -> Views:
         """Return what attention with one new position of each sequence looks at."""
         shape = self.shape
         groups, width = shape.kv_heads, shape.head_width
@@ -249,7 +205,7 @@ class Decoder:
         attended = self._attended[:rows, :-1].reshape(rows, groups, shared, 1, width)
         # (L, 2, R, G, 1, T, D): each head of keys is shared by some of queries.
         seen = self.cache.both[:, :, :rows, :, None, :horizon]
-        return _Views(
+        return Views(
             rows=rows,
             horizon=horizon,
             new=fused[:, shape.query_width :].reshape(rows, 2, groups, width),
@@ -266,7 +222,7 @@ class Decoder:
             attended=attended,
         )
 
-    def _attend_each(self, views: _Views, layer: int) -> None:
+    def _attend_each(self, views: Views, layer: int) -> None:
         """Attend with one new position of each sequence.
 
         A product of one row for each head, also where heads share keys: its bits do not depend on
