@@ -44,7 +44,7 @@ _COUNTS: Final = (2, 4, 8, 16, MOST_TILE)
 
 _UNPACKED_PRODUCTS: Final = 1_000_000
 _TRIALS: Final = 7
-_COMPARED_OUTPUTS: Final = 256
+_COMPARED_OUTPUTS: Final = 2048
 """With fewer, two orders of adding would now and then agree by chance."""
 
 _TIMED_OUTPUTS: Final = 4096
