@@ -45,7 +45,9 @@ _COUNTS: Final = (2, 4, 8, 16, MOST_TILE)
 _UNPACKED_PRODUCTS: Final = 1_000_000
 _TRIALS: Final = 7
 _COMPARED_OUTPUTS: Final = 2048
-"""With fewer, two orders of adding would now and then agree by chance."""
+_COMPARED_TERMS: Final = 1_000_000
+_MOST_DRAWS: Final = 150
+"""With fewer, two orders of adding would agree by chance, as sums of few terms often do."""
 
 _TIMED_OUTPUTS: Final = 4096
 """A wider layer only has more panels."""
@@ -135,7 +137,7 @@ def tune(inputs: int, outputs: int, clock: Callable[[], float] = time.perf_count
     """
     draw = np.random.Generator(np.random.Philox(key=inputs * outputs))
     width = min(outputs, _TIMED_OUTPUTS)
-    draws = -(-_COMPARED_OUTPUTS // width)
+    draws = min(_MOST_DRAWS, -(-_COMPARED_TERMS // (inputs * width)))
     samples = draw.standard_normal((draws, 2 * MOST_TILE, inputs), dtype=np.float32)
     weight = draw.standard_normal((inputs, width), dtype=np.float32)
     plans = _plans(inputs, outputs)
