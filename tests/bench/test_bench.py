@@ -113,6 +113,7 @@ def test_what_takes_long_is_measured_when_it_is_asked_for(
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[-2].startswith(f"{name} ")
     [row] = json.loads((tmp_path / "performance.json").read_text())["rows"]
+    assert row["why_missing"] is None
     assert min(row["details"][figures]) > 0
 
 
