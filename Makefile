@@ -3,8 +3,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A file's tests share servers and clusters, so a file stays with one process.
-PYTEST := $(BIN)/pytest -n auto --maxprocesses=4 --dist=loadfile
+# A file's tests share servers and clusters, so a file stays with one process. In the order of
+# `testpaths`, where the longest come first: xdist's own, by the number of tests, ends with them.
+PYTEST := $(BIN)/pytest -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 MEMBERS := $(wildcard apps/*/pyproject.toml packages/*/pyproject.toml)
 
 help: ## Print this message
