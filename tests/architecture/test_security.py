@@ -36,6 +36,7 @@ IMPORTERS: Final = {
     "apps/hive/src/hive/porting/places.py": "a standard module that not every Python has",
     "apps/hive/src/hive/testing/__init__.py": "names of the package, on first use",
     "packages/calls/src/hive_calls/functions.py": "functions of tasks, from allowed modules",
+    "packages/contracts/src/hive_contracts/deferring.py": "what Hive does not use",
     "packages/inference/src/hive_inference/tokenizer.py": "an extra, where it is used",
     "packages/sealing/src/hive_sealing/__init__.py": "names of the package, on first use",
     "packages/store/src/hive_store/__init__.py": "names of the package, on first use",

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import struct
+import subprocess
+import sys
 import termios
 from collections.abc import Generator
 from pathlib import Path
@@ -98,6 +100,29 @@ def test_ctrl_c_at_any_moment_leaves_nothing(console: Console, place: Path, mome
     assert terminal.exitstatus == 130
     assert list(place.iterdir()) == []
     assert_gone(processes, place)
+
+
+def test_what_a_ctrl_c_kills_as_it_is_being_started_is_no_other_reason_to_end(place: Path) -> None:
+    program = (
+        "import asyncio, signal, sys\n"
+        "from hive.demonstration.showing import give\n"
+        "from hive_contracts.errors import ServiceUnavailableError\n"
+        "from hive_services import EmbeddedPostgres\n"
+        "async def start(self):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    raise ServiceUnavailableError('initdb ended with -2')\n"
+        "EmbeddedPostgres.start = start\n"
+        "sys.exit(asyncio.run(give(tasks=None, as_json=False)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TMPDIR": str(place)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert "the demonstration was interrupted; nothing of it is left" in done.stderr
+    assert "initdb" not in done.stderr
+    assert list(place.iterdir()) == []
 
 
 def test_killed_itself_it_leaves_no_process_and_the_next_one_removes_its_directory(

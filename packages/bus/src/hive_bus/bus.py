@@ -8,12 +8,11 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
-from redis.asyncio import Redis
-
 from hive_bus.beside import beside
 from hive_bus.channels import channel_of
 from hive_bus.connection import asking, close, open_client
 from hive_bus.faults import Fault, fault_in
+from hive_bus.redis_py import Redis
 from hive_bus.subscription import INBOX_FRAMES, Subscription
 from hive_bus.teller import Message, Teller
 from hive_contracts.events import Frame

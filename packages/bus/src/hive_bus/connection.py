@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import InvalidResponse, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
+from hive_bus.redis_py import (
+    InvalidResponse,
+    Redis,
+    RedisConnectionError,
+    RedisTimeoutError,
+    ResponseError,
+)
 from hive_contracts.addresses import redis_tls_options, without_password
 from hive_contracts.errors import BusUnavailableError, ConfigurationError
 

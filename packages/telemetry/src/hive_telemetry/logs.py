@@ -14,10 +14,13 @@ from contextlib import suppress
 from enum import StrEnum, unique
 from typing import Any, Final, TextIO, TypeAlias, cast
 
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from hive_contracts.deferring import deferred
 
-from hive_telemetry.outages import Outages
+with deferred("rich", "rich.console", "rich.pretty", "rich.traceback"):
+    import structlog
+    from structlog.typing import FilteringBoundLogger, Processor
+
+    from hive_telemetry.outages import Outages
 
 __all__ = ["LEVELS", "LogFormat", "Logger", "configure", "logger"]
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -45,8 +46,9 @@ SHORT_TIMES = {
 }
 
 
+@cache
 def expected(number: int) -> str:
-    """Return what the program prints for `number`."""
+    """Return what the program prints for `number`; to find out takes as long as the task."""
     return hashlib.pbkdf2_hmac("sha256", str(number).encode(), b"hive", 100_000).hex()
 
 

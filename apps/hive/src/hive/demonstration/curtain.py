@@ -49,6 +49,11 @@ class Curtain:
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._hear)
 
+    async def heed(self) -> None:
+        """Hear what has come: the loop reads of a signal in one turn, and tells in the next."""
+        for _ in range(2):
+            await asyncio.sleep(0)
+
     def fall(self) -> None:
         """Take note that everything is being stopped now: no signal cancels that."""
         self._is_falling = True

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from hive.demonstration.checking import Findings, check
 from hive.demonstration.corpus import BROKEN, standard_library, write_broken_files
@@ -24,13 +24,13 @@ from hive.demonstration.progress import Progress, shown_progress
 from hive.demonstration.stage import WORKERS, demonstration_settings, plan_of
 from hive.demonstration.summary import Summary
 from hive.demonstration.workload import pieces_of
-from hive.endings import FAILED, INTERRUPTED
+from hive.endings import FAILED, INTERRUPTED, leaves_of
 from hive.printing import say, show, show_json
 from hive.settings import Settings
 from hive.supervisor import Supervisor
 from hive.tasks.reaching import open_view
 from hive_contracts.clocks import BootClock
-from hive_contracts.errors import ConfigurationError
+from hive_contracts.errors import ConfigurationError, HiveError
 from hive_process.kernel import become_subreaper
 from hive_services.scratch import remove_abandoned_directories
 
@@ -104,12 +104,24 @@ async def _show(
             finally:
                 curtain.fall()
                 keeping.cancel()
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, BaseExceptionGroup) as error:
         main = asyncio.current_task()
-        if not curtain.was_called or main is None:
+        await curtain.heed()
+        if not curtain.was_called or main is None or not _comes_of_a_signal(error):
             raise
         main.uncancel()
     return shown
+
+
+def _comes_of_a_signal(error: BaseException) -> bool:
+    """Return whether a signal explains it; what was just being started may have died of a Ctrl-C.
+
+    For a moment between fork and setsid it is in the foreground of the terminal, too.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return True
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    return all(isinstance(leaf, HiveError) for leaf in leaves_of(group))
 
 
 async def _perform_and_check(settings: Settings, tasks: int | None, progress: Progress) -> Shown:
