@@ -263,7 +263,10 @@ def _export(model: Any, examples: Examples, work: Path, losses: dict[str, float]
     """Write the model as `hive_inference` reads it, in half precision."""
     folder = work / "model"
     folder.mkdir(exist_ok=True)
-    tensors = {_exported(name): _stored(name, p) for name, p in model.named_parameters()}
+    tensors = {
+        exported_name(name): stored(name, p.detach()).to(torch.float16)
+        for name, p in model.named_parameters()
+    }
     save_file(tensors, folder / "model.safetensors")
     pieces = json.loads((work / "pieces.json").read_text("utf-8"))
     described = {
@@ -276,18 +279,18 @@ def _export(model: Any, examples: Examples, work: Path, losses: dict[str, float]
     (work / "losses.json").write_text(json.dumps(losses) + "\n", "utf-8")
 
 
-def _exported(name: str) -> str:
+def exported_name(name: str) -> str:
+    """Return what `hive_inference` calls a parameter."""
     is_norm = "norm" in name or name.startswith("final")
     if is_norm:
         return name.replace(".weight", ".gamma").replace(".bias", ".beta")
     return "embedding" if name == "embedding.weight" else name
 
 
-def _stored(name: str, parameter: Any) -> Any:
-    # A linear layer of torch is (outputs, inputs), ours (inputs, outputs).
-    is_matrix = parameter.ndim > 1 and not name.startswith("embedding")
-    tensor = parameter.detach().T if is_matrix else parameter.detach()
-    return tensor.to(torch.float16).contiguous()
+def stored(name: str, tensor: Any) -> Any:
+    """Return a parameter as it is stored, or back: a layer's as (inputs, outputs)."""
+    is_matrix = tensor.ndim > 1 and not name.startswith("embedding")
+    return (tensor.T if is_matrix else tensor).contiguous()
 
 
 if __name__ == "__main__":
