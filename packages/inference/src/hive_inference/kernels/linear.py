@@ -23,7 +23,7 @@ not depend on the row's place among the four either, since they go through the s
 side by side, as long as outputs fill whole registers; that they do is tried out when a layer is
 planned. Where outputs do not fill registers, or places differ, each row is a product of its own.
 
-Tiles of eight to 32 rows gain 2 % for many rows, and would cost few rows up to eight times as much.
+Tiles as large as rows allow would gain 2 to 8 % for 8 to 32 rows, and lose a row's bits.
 Which panel is fastest depends on the shape and on the machine, so it is measured.
 
 Holds with one BLAS thread; with more, OpenBLAS divides its sums as it finds time.
@@ -36,7 +36,7 @@ from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, F64, aligned_empty, with_ones
+from hive_inference.arrays import F32, F64, aligned_empty, aligned_zeros, with_ones
 
 __all__ = ["TILE", "Linear", "Plan", "lay_out", "multiply", "tune"]
 
@@ -50,6 +50,9 @@ _TIMED_OUTPUTS: Final = 4096
 """A wider layer only has more panels."""
 
 _TIMED_ROWS: Final = (TILE, 8 * TILE)
+_EVICTING_NUMBERS: Final = 2_000_000
+"""More than the caches have room for that are a core's own: a model's other layers come between."""
+
 _PANELS: Final = (32, 64, 128)
 
 
@@ -203,11 +206,13 @@ def _times(
     Shapes:
         returns: (plans, numbers of rows)
     """
+    others = aligned_zeros(_EVICTING_NUMBERS)
     out = aligned_empty(max(_TIMED_ROWS), weights[0].shape[0] * weights[0].shape[2])
     best: F64 = np.full((len(plans), len(_TIMED_ROWS)), np.inf)
     for _ in range(_TRIALS):
         for i, plan in enumerate(plans):
             for j, rows in enumerate(_TIMED_ROWS):
+                others += 1.0
                 started = clock()
                 multiply(x[:rows], weights[i], out[:rows], plan)
                 best[i, j] = min(best[i, j], clock() - started)
