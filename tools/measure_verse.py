@@ -1,6 +1,6 @@
 """Measure what verse costs beside the model, and what it says: a row each.
 
-.venv/bin/python tools/measure_verse.py [--pairs 30] [--sonnets 200]
+.venv/bin/python tools/measure_verse.py [ROW ...] [--pairs 30] [--sonnets 200]
 
 Prints `NAME VALUE REACH ok|short`, and behind it what else was seen.
 
@@ -58,25 +58,39 @@ ASK: Final = Generate(model=MODEL, prompt="=love\n", max_tokens=200, sampling=Sa
 def main() -> None:
     """Measure all rows."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", default=list(REACH), help="all if none")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--sonnets", type=int, default=200)
     given = parser.parse_args()
+    if unknown := set(given.rows) - REACH.keys():
+        parser.error(f"no row is called {', '.join(unknown)}; they are: {', '.join(REACH)}")
     with TemporaryDirectory() as folder:
-        asyncio.run(_measure(Path(folder), given.pairs, given.sonnets))
+        asyncio.run(_measure(Path(folder), set(given.rows), given.pairs, given.sonnets))
 
 
-async def _measure(folder: Path, pairs: int, sonnets: int) -> None:
+async def _measure(folder: Path, rows: set[str], pairs: int, sonnets: int) -> None:
     engine = EngineSettings(cache=folder / "weights", slots=8)
     alone = load_engine({MODEL: model_folder()}, engine)
-    async with Host.open({MODEL: model_folder()}, HostSettings(engine=engine, children=0)) as host:
-        _tell("handover", *await _handover(alone, host, pairs))
-        async with open_agents(folder / "clouds", host) as agents:
+    async with (
+        Host.open({MODEL: model_folder()}, HostSettings(engine=engine, children=0)) as host,
+        open_agents(folder / "clouds", host) as agents,
+    ):
+        if "handover" in rows:
+            _tell("handover", *await _handover(alone, host, pairs))
+        if "cascade" in rows:
             _tell("cascade", *await _cascade(agents, pairs // 3 or 1))
+        if "lag" in rows:
             _tell("lag", *await _lag(agents))
+        if rows & {"memory", "metre", "alike"}:
             growth, texts = await _memory(agents, sonnets)
-            _tell("memory", growth, f"{sonnets} sonnets")
-            _tell("metre", *_metre(texts))
-            _tell("alike", *_alike(texts))
+            for name, found in (
+                ("memory", (growth, f"{sonnets} sonnets")),
+                ("metre", _metre(texts)),
+                ("alike", _alike(texts)),
+            ):
+                if name in rows:
+                    _tell(name, *found)
+        if "echo" in rows:
             _tell("echo", *await _echo(agents))
 
 
