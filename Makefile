@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage chaos bench bench-async bench-inference docs lock licences audit ci clean
+.PHONY: help setup demo format check types layers test coverage chaos bench bench-async bench-inference bench-verse docs lock licences audit ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -56,6 +56,9 @@ bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="d
 
 bench-inference: setup ## Measure the inference beside torch and the machine's limits; ROWS="lag memory" for some rows
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m inference_bench $(ROWS)
+
+bench-verse: setup ## Measure what verse costs beside its model, and what it says; ROWS="lag memory" for some rows
+	@$(BIN)/python tools/measure_verse.py $(ROWS)
 
 bench-async: setup ## Measure one task at a time against 1 to 32 at once: for waiting, real work, and arithmetic
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench async

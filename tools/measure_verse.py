@@ -1,67 +1,121 @@
-"""Measure what verse costs beside the model: `NAME VALUE REACH ok|short`, a row each.
+"""Measure what verse costs beside the model, and what it says: a row each.
 
-.venv/bin/python tools/measure_verse.py [--pairs 30] [--sonnets 200]
+.venv/bin/python tools/measure_verse.py [ROW ...] [--pairs 30] [--sonnets 200]
+
+Prints `NAME VALUE REACH ok|short`, and behind it what else was seen.
 
 handover   one generation by a thread, asked from the event loop, over the same generation by
-the engine alone, less 1; the median of pairs that take turns
+           the engine alone, less 1; the median of pairs that take turns
 cascade    all three at once over one after the other, less 1; the same
 lag        how late the event loop is at most while 5 sonnets are written, in milliseconds
 memory     what the process has grown by after so many sonnets, in MB
+metre      the share of these sonnets with less than 9 or more than 13 syllables a line on average
+alike      the share of these sonnets' lines that stand in another of them, or twice in one
+echo       the share of a cascade's different words (of three letters or more) that those who
+           speak to it said in their last four prompts: the mean of turns, of five conversations
 """
 
 import argparse
 import asyncio
+import math
 import statistics
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import numpy as np
+
+from hive_inference.arrays import F64
 from hive_inference.engine import Engine, load_engine
 from hive_inference.host.host import Host
 from hive_inference.messages import Ended, Generate, Sampling
 from hive_inference.settings import EngineSettings, HostSettings
 from hive_verse.agents import Agents, open_agents
+from hive_verse.cascade import Cascade
+from hive_verse.errors import UnfinishedVerseError
+from hive_verse.formatting import SonnetFormatter
 from hive_verse.shipped import MODEL, model_folder
+from hive_verse.wording import words
 
-REACH: Final = {"handover": 0.05, "cascade": 0.0, "lag": 50.0, "memory": 1.0}
+REACH: Final = {
+    "handover": 0.05, "cascade": 0.0, "lag": 50.0, "memory": 1.0, "metre": 0.2, "alike": 0.01,
+    "echo": 0.2,
+}  # fmt: skip
 TICK_SECONDS: Final = 0.005
+TOPICS: Final = {
+    "love": "Is love blind?,Whom does love serve?,Can love outlive beauty?,What does love fear?",
+    "time": "Can time be stopped?,What does time spare?,Is youth worth its end?,Who mourns time?",
+    "truth": "Can a lie be kind?,Who owns the truth?,Does a dream lie?,What is a true word worth?",
+    "death": "Is death asleep?,What does death take?,Can verse outlive death?,Who is not afraid?",
+    "the sea": "What does the sea hide?,Is the sea free?,Who calls the wind?,Where do ships go?",
+}
+SEEDS: Final = range(5)
+HEARD: Final = 4
+"""The prompt, and three before it."""
+
 ASK: Final = Generate(model=MODEL, prompt="=love\n", max_tokens=200, sampling=Sampling(seed=7))
 
 
 def main() -> None:
     """Measure all rows."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", default=list(REACH), help="all if none")
     parser.add_argument("--pairs", type=int, default=30)
     parser.add_argument("--sonnets", type=int, default=200)
     given = parser.parse_args()
+    if unknown := set(given.rows) - REACH.keys():
+        parser.error(f"no row is called {', '.join(unknown)}; they are: {', '.join(REACH)}")
     with TemporaryDirectory() as folder:
-        asyncio.run(_measure(Path(folder), given.pairs, given.sonnets))
+        asyncio.run(_measure(Path(folder), set(given.rows), given.pairs, given.sonnets))
 
 
-async def _measure(folder: Path, pairs: int, sonnets: int) -> None:
+async def _measure(folder: Path, rows: set[str], pairs: int, sonnets: int) -> None:
     engine = EngineSettings(cache=folder / "weights", slots=8)
     alone = load_engine({MODEL: model_folder()}, engine)
-    async with Host.open({MODEL: model_folder()}, HostSettings(engine=engine, children=0)) as host:
-        _tell("handover", await _handover(alone, host, pairs))
-        async with open_agents(folder / "clouds", host) as agents:
-            _tell("cascade", await _cascade(agents, pairs // 3 or 1))
-            _tell("lag", await _lag(agents))
-            _tell("memory", await _memory(agents, sonnets))
+    async with (
+        Host.open({MODEL: model_folder()}, HostSettings(engine=engine, children=0)) as host,
+        open_agents(folder / "clouds", host) as agents,
+    ):
+        if "handover" in rows:
+            _tell("handover", *await _handover(alone, host, pairs))
+        if "cascade" in rows:
+            _tell("cascade", *await _cascade(agents, pairs // 3 or 1))
+        if "lag" in rows:
+            _tell("lag", *await _lag(agents))
+        if rows & {"memory", "metre", "alike"}:
+            growth, texts = await _memory(agents, sonnets)
+            for name, found in (
+                ("memory", (growth, f"{sonnets} sonnets")),
+                ("metre", _metre(texts)),
+                ("alike", _alike(texts)),
+            ):
+                if name in rows:
+                    _tell(name, *found)
+        if "echo" in rows:
+            _tell("echo", *await _echo(agents))
 
 
-async def _handover(alone: Engine, host: Host, pairs: int) -> float:
+async def _handover(alone: Engine, host: Host, pairs: int) -> tuple[float, str]:
     ratios: list[float] = []
+    of_processor: list[float] = []
     for _ in range(pairs):
-        started = time.perf_counter()
+        started = _both_clocks()
         _run(alone)
-        between = time.perf_counter()
+        between = _both_clocks()
         async with aclosing(host.generate(ASK)) as news:
             async for _ in news:
                 pass
-        ratios.append((time.perf_counter() - between) / (between - started))
-    return statistics.median(ratios) - 1.0
+        wall, processor = (_both_clocks() - between) / (between - started)
+        ratios.append(float(wall))
+        of_processor.append(float(processor))
+    ratio, more = _median(ratios)
+    return ratio, f"{more}; of processor time {statistics.median(of_processor) - 1.0:.3f}"
+
+
+def _both_clocks() -> F64:
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _run(engine: Engine) -> None:
@@ -70,7 +124,7 @@ def _run(engine: Engine) -> None:
         pass
 
 
-async def _cascade(agents: Agents, pairs: int) -> float:
+async def _cascade(agents: Agents, pairs: int) -> tuple[float, str]:
     ratios: list[float] = []
     for seed in range(pairs):
         started = time.perf_counter()
@@ -79,10 +133,10 @@ async def _cascade(agents: Agents, pairs: int) -> float:
         between = time.perf_counter()
         await agents.observer.cascade("the sea", seed=seed)
         ratios.append((time.perf_counter() - between) / (between - started))
-    return statistics.median(ratios) - 1.0
+    return _median(ratios)
 
 
-async def _lag(agents: Agents) -> float:
+async def _lag(agents: Agents) -> tuple[float, str]:
     late: list[float] = []
 
     async def tick() -> None:
@@ -97,19 +151,68 @@ async def _lag(agents: Agents) -> float:
             for seed in range(5):
                 writing.create_task(agents.sonnet.generate("love", seed=seed))
         ticking.cancel()
-    return 1000 * max(late)
+    late.sort()
+    return 1000 * late[-1], f"p99 {1000 * late[len(late) * 99 // 100]:.1f}"
 
 
-async def _memory(agents: Agents, sonnets: int) -> float:
-    await _write(agents, 20)
+async def _memory(agents: Agents, sonnets: int) -> tuple[float, list[str]]:
+    await _write(agents, range(20))
     before = _resident_mb()
-    await _write(agents, sonnets)
-    return _resident_mb() - before
+    texts = await _write(agents, range(20, 20 + sonnets))
+    return _resident_mb() - before, texts
 
 
-async def _write(agents: Agents, sonnets: int) -> None:
-    for seed in range(sonnets):
-        await agents.sonnet.generate("love and time", seed=seed)
+async def _write(agents: Agents, seeds: range) -> list[str]:
+    return [(await agents.sonnet.generate("love and time", seed=seed)).text for seed in seeds]
+
+
+def _metre(texts: list[str]) -> tuple[float, str]:
+    formatter = SonnetFormatter()
+    share = sum(not formatter.is_metrical(text.split("\n")) for text in texts) / len(texts)
+    clean = sum(formatter.is_clean(text.split("\n")) for text in texts)
+    return share, f"{clean} of {len(texts)} sonnets have 14 clean lines"
+
+
+def _alike(texts: list[str]) -> tuple[float, str]:
+    lines = [line for text in texts for line in text.split("\n")]
+    return 1 - len(set(lines)) / len(lines), f"{len(set(texts))} different sonnets"
+
+
+async def _echo(agents: Agents) -> tuple[float, str]:
+    shares: list[float] = []
+    for seed in SEEDS:
+        for prompts in TOPICS.values():
+            said = prompts.split(",")
+            for turn, prompt in enumerate(said):
+                cascade = await _some_cascade(agents, prompt, seed)
+                reply = {
+                    word
+                    for kept in (cascade.haiku, cascade.sonnet, cascade.prose)
+                    for word in words(kept.text)
+                }
+                heard = set(words(" ".join(said[max(0, turn + 1 - HEARD) : turn + 1])))
+                echoed = [word for word in reply & heard if len(word) > 2]  # noqa: PLR2004
+                shares.append(len(echoed) / len(reply))
+    best = sum(share < REACH["echo"] for share in shares) / len(shares)
+    return statistics.mean(shares), (
+        f"{len(shares)} turns, {min(shares):.3f} to {max(shares):.3f}; {best:.0%} below 0.2"
+    )
+
+
+async def _some_cascade(agents: Agents, prompt: str, seed: int) -> Cascade:
+    """Return the cascade of the first seed that has one: prose may not come to an end."""
+    for more in range(0, 1000, 100):
+        with suppress(UnfinishedVerseError):
+            return await agents.observer.cascade(prompt, seed=seed + more)
+    raise SystemExit(f"no cascade of {prompt!r} in ten")
+
+
+def _median(ratios: list[float]) -> tuple[float, str]:
+    """Return the median less 1, and between which ranks it is with 95 % (the sign test)."""
+    ratios.sort()
+    beyond = max(0, math.floor(len(ratios) / 2 - 0.98 * math.sqrt(len(ratios))))
+    least, most = ratios[beyond] - 1.0, ratios[-1 - beyond] - 1.0
+    return statistics.median(ratios) - 1.0, f"95 %: {least:.3f} to {most:.3f}, {len(ratios)} pairs"
 
 
 def _resident_mb() -> float:
@@ -119,8 +222,9 @@ def _resident_mb() -> float:
     raise AssertionError("a process has a size")
 
 
-def _tell(name: str, value: float) -> None:
-    print(f"{name} {value:.3f} {REACH[name]:g} {'ok' if value <= REACH[name] else 'short'}")
+def _tell(name: str, value: float, more: str) -> None:
+    verdict = "ok" if value <= REACH[name] else "short"
+    print(f"{name} {value:.3f} {REACH[name]:g} {verdict}  ({more})", flush=True)
 
 
 if __name__ == "__main__":

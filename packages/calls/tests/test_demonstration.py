@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hive_calls.demonstration import count_tokens
+from hive_calls.demonstration import count_tokens, measure_lag
 from hive_calls.executor import CallExecutor
 from hive_contracts.execution import Tools
 from hive_contracts.outcomes import Failed, Succeeded
@@ -92,3 +92,9 @@ async def test_a_no_op_needs_no_child(spawner: Any):
     async with CallExecutor.open(Tools(spawner=spawner)) as executor:
         await executor.run(RecordingAttempt.of("call", payload))
     assert spawner.started == []
+
+
+async def test_the_lag_of_the_loop_is_measured_in_it():
+    late = await measure_lag(seconds=0.05)
+    assert late["ticks"] >= 1
+    assert 0 <= late["p50_ms"] <= late["p99_ms"] <= late["most_ms"]

@@ -134,6 +134,11 @@ class TestEmbedding:
         assert first == pytest.approx(third, abs=1e-6)
         assert first != pytest.approx(second, abs=1e-2)
 
+    async def test_every_vector_is_a_sign_of_life(self, embed: Executor):
+        attempt = vectors_attempt(texts=["A"] * 300)
+        await result(embed, attempt)
+        assert attempt.signs_of_life == 300
+
     async def test_both_forms_say_the_same_numbers(self, embed: Executor):
         numbers = (await result(embed, vectors_attempt()))["vectors"]
         packed = (await result(embed, vectors_attempt(form="base64")))["vectors"]

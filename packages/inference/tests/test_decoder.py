@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decoders import GPT, LLAMA, make_decoder, random_weights, shapes
+from decoders import GPT, LLAMA, ODD, make_decoder, random_weights, shapes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ from hive_inference.errors import WeightsError
 from hive_inference.reference.decoder import PlainDecoder
 from hive_inference.weights import Weights
 
-KINDS = pytest.mark.parametrize("shape", [GPT, LLAMA], ids=["gpt", "llama"])
+KINDS = pytest.mark.parametrize("shape", [GPT, LLAMA, ODD], ids=["gpt", "llama", "odd"])
 
 
 def text(seed: int, length: int, shape: DecoderShape) -> I64:

@@ -82,10 +82,12 @@ async def test_a_text_begins_from_the_latest_sentence_a_phrase_or_any(cloud: Asy
     assert begun["The oldest sentence is of bees."] > 5
 
 
-async def test_what_is_no_prose_is_written_again(cloud: AsyncProseHarmonix):
+async def test_what_is_no_prose_is_written_again_and_warmer(cloud: AsyncProseHarmonix):
     speaker = Scripted(["Too short.\n", TEXT])
-    kept = await ProseGenerator(speaker, cloud).generate("the sea", seed=1)
+    kept = await ProseGenerator(speaker, cloud).generate("the sea", 0.5, seed=1)
     assert kept.text == "\n".join(SAID)
+    assert [ask.sampling.temperature for ask in speaker.asked] == [0.5, 0.6]
+    assert kept.temperature == 0.6
     assert len({ask.sampling.seed for ask in speaker.asked}) == 2
 
 

@@ -3,19 +3,43 @@
 They read what they are given and touch nothing else.
 """
 
+import asyncio
 import io
 import keyword
 import tokenize
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["count_tokens", "echo", "noop"]
+__all__ = ["count_tokens", "echo", "measure_lag", "noop"]
+
+TICK_SECONDS: Final = 0.005
 
 
 async def noop() -> dict[str, bool]:
     """Do nothing, in the worker's own loop: what is left is what Hive itself costs."""
     return {"ok": True}
+
+
+async def measure_lag(seconds: float = 3.0) -> dict[str, float]:
+    """Return how late the worker's own loop is to wake, for so long, every 5 ms.
+
+    Returns:
+        ticks: how often it was to wake.
+        p50_ms, p99_ms, most_ms: by how many milliseconds it was late.
+    """
+    loop = asyncio.get_running_loop()
+    end, late = loop.time() + seconds, list[float]()
+    while (now := loop.time()) < end or not late:
+        await asyncio.sleep(TICK_SECONDS)
+        late.append(1000 * (loop.time() - now - TICK_SECONDS))
+    late.sort()
+    return {
+        "ticks": len(late),
+        "p50_ms": round(late[len(late) // 2], 2),
+        "p99_ms": round(late[len(late) * 99 // 100], 2),
+        "most_ms": round(late[-1], 2),
+    }
 
 
 def echo(value: Any = None) -> Any:

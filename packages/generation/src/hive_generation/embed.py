@@ -59,7 +59,7 @@ class EmbedExecutor(ModelExecutor[EmbedPayload]):
     async def work(self, payload: EmbedPayload, attempt: Attempt) -> object:
         """Return the vectors, and what they took."""
         request = Embed(model=payload.model, texts=tuple(payload.texts))
-        vectors, ended = await self.models.embed(request)
+        vectors, ended = await self.models.embed(request, heard=attempt.show_life)
         return {
             "vectors": await _written(vectors, payload.form),
             "dimensions": len(vectors[0]) // _FLOAT_BYTES,

@@ -12,7 +12,7 @@ of the engine is imported, and numpy by the child processes alone.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,10 +135,15 @@ class Models:
                 # Also of a text that was called off.
                 self._metrics.model_tokens(ask.model, made=said)
 
-    async def embed(self, ask: "Embed") -> "tuple[Sequence[bytes], Ended]":
-        """Return a vector for each text, float32, and how it ended. Raises as `generate` does."""
+    async def embed(
+        self, ask: "Embed", *, heard: Callable[[], None] | None = None
+    ) -> "tuple[Sequence[bytes], Ended]":
+        """Return a vector for each text, float32, and how it ended. Raises as `generate` does.
+
+        `heard` is called with each vector that comes.
+        """
         async with self._use(ask.model) as host:
-            vectors, ended = await host.embed(ask)
+            vectors, ended = await host.embed(ask, heard=heard)
         self._count(ask.model, ended)
         return vectors, ended
 

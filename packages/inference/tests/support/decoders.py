@@ -21,6 +21,11 @@ LLAMA = DecoderShape(
     context=160, positions=Positions.ROTARY, activation=Activation.GATED_SILU,
     norm=Norm.ROOT_MEAN_SQUARE, epsilon=1e-6,
 )  # fmt: skip
+ODD = DecoderShape(
+    vocabulary=65, width=30, layers=2, heads=3, kv_heads=3, head_width=10, feed_forward=50,
+    context=160,
+)  # fmt: skip
+"""Nothing is a multiple of anything."""
 
 _plans: dict[tuple[int, int], Plan] = {}
 

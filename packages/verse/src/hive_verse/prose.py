@@ -27,6 +27,9 @@ __all__ = ["AsyncProseHarmonix", "ProseGenerator", "is_prose", "sentences"]
 _FEWEST_WORDS, _MOST_WORDS = 20, 1_000
 _LEAST_VARIETY: Final = 0.4
 _ATTEMPTS: Final = 5
+_WARMER: Final = 0.1
+"""By so much each further attempt: what is too sober goes round in circles."""
+
 _FROM_LATEST, _FROM_RESONANCE = 0.7, 0.9
 
 _LATEST = "select text from lines order by text_id desc, number desc limit 1"
@@ -89,6 +92,7 @@ class ProseGenerator:
         Args:
             prompt: what is heard.
             temperature: as for a sonnet; None for what the latest exchange suggests (0.56 to 0.96).
+                What is no prose is tried again warmer.
             seed: the same seed and temperature give the same text from the same cloud.
             listener: hears the sentences, once it is known that they are kept.
             added_by: who asked, for the cloud.
@@ -102,23 +106,23 @@ class ProseGenerator:
         seed = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         choice = random.Random(seed)  # noqa: S311 - verse
         above = heading(content_words(await self.harmonix.beginning(choice)))
-        chunks = Chunks(
-            speaker=self._speaker,
-            temperature=temperature,
-            seed=seed,
-            model=self._model,
-            max_tokens=self._max_tokens,
-        )
         for attempt in range(_ATTEMPTS):
+            chunks = Chunks(
+                speaker=self._speaker,
+                temperature=temperature + attempt * _WARMER,
+                seed=seed,
+                model=self._model,
+                max_tokens=self._max_tokens,
+            )
             said = sentences(await self._lines(chunks, attempt, above))
             if is_prose(said):
                 if listener is not None:
                     listener.hear("".join(f"{sentence}\n" for sentence in said))
                 return await self.harmonix.receive(
-                    prompt, said, temperature=temperature, seed=seed, added_by=added_by
+                    prompt, said, temperature=chunks.temperature, seed=seed, added_by=added_by
                 )
         raise UnfinishedVerseError(
-            f"none of {_ATTEMPTS} texts at temperature {temperature:g} was prose: from"
+            f"none of {_ATTEMPTS} texts from temperature {temperature:g} on was prose: from"
             f" {_FEWEST_WORDS} words on, of which {_LEAST_VARIETY:.0%} differ; try another seed"
         )
 

@@ -8,6 +8,7 @@ from typing import Final
 from hive.demonstration.killing import Killed, kill_a_working_worker
 from hive.demonstration.ledger import Ledger
 from hive.demonstration.progress import Progress
+from hive.demonstration.verse import Recital, Verse, verse_tasks
 from hive.demonstration.workload import Piece, tasks_for
 from hive.tasks.reaching import View
 from hive.words import counted
@@ -29,6 +30,7 @@ class Run:
     """What happened."""
 
     pieces: dict[TaskId, Piece]
+    verse: Verse
     ledger: Ledger
     killed: Killed | None
     seconds: float
@@ -39,13 +41,16 @@ async def perform(view: View, data_dir: Path, pieces: list[Piece], progress: Pro
     """Hand in the pieces and return once all have ended, or it has taken far too long."""
     clock, ledger = BootClock(), Ledger()
     began_at = clock.seconds()
-    ids = await view.tasks.submit(tasks_for(pieces))
+    ids = await view.tasks.submit([*verse_tasks(), *tasks_for(pieces)])
+    sonnet, lag, *ids_of_pieces = ids
+    recital = Recital(view, sonnet, lag, progress)
     progress.begin(len(ids))
     cursor, killed = BEGINNING, None
     while ledger.done < len(ids) and clock.seconds() - began_at < LONGEST_SECONDS:
         while events := await view.events.after(cursor, limit=EVENTS_AT_ONCE):
             ledger.take(events)
             cursor = events[-1].cursor or cursor
+        await recital.look(ledger.done)
         progress.update(ledger)
         if killed is None and len(ids) > ledger.done >= len(ids) // 2:
             unfinished = [i for i in ids if i not in ledger.ends]
@@ -57,7 +62,8 @@ async def perform(view: View, data_dir: Path, pieces: list[Piece], progress: Pro
                 )
         await asyncio.sleep(LOOK_SECONDS)
     return Run(
-        pieces=dict(zip(ids, pieces, strict=True)),
+        pieces=dict(zip(ids_of_pieces, pieces, strict=True)),
+        verse=await recital.verse(),
         ledger=ledger,
         killed=killed,
         seconds=clock.seconds() - began_at,

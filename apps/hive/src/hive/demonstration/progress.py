@@ -1,7 +1,7 @@
 """How far the demonstration is: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -12,6 +12,7 @@ from hive_contracts.clocks import BootClock
 __all__ = ["Progress", "shown_progress"]
 
 LINE_SECONDS: Final = 3.0
+INDENT: Final = "    "
 
 
 class Progress(Protocol):
@@ -27,6 +28,10 @@ class Progress(Protocol):
 
     def update(self, ledger: Ledger) -> None:
         """Show how far it is."""
+        ...
+
+    def recite(self, text: str) -> None:
+        """Show more of the sonnet; the end of a line comes with it."""
         ...
 
 
@@ -46,6 +51,7 @@ class _Lines:
     def __init__(self) -> None:
         self._clock = BootClock()
         self._total = 0
+        self._open_line = ""
         self._began_at = self._told_at = self._clock.seconds()
 
     def note(self, line: str) -> None:
@@ -62,16 +68,32 @@ class _Lines:
             rate = ledger.done / (now - self._began_at)
             say(f"{ledger.done:>5}/{self._total}  {_figures(ledger, rate)}")
 
+    def recite(self, text: str) -> None:
+        *lines, self._open_line = f"{self._open_line}{text}".split("\n")
+        for line in lines:
+            say(f"{INDENT}{line}")
+
 
 @contextmanager
 def _bar() -> "Generator[Progress]":
-    from rich.console import Console  # noqa: PLC0415 - only here
+    from rich.console import Console, RenderableType  # noqa: PLC0415 - only here
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     # Short, so that the figures have room beside it in 80 columns: what has none is cut.
     columns = (BarColumn(bar_width=12), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as rich:
+    open_line = ""
+
+    class Stage(RichProgress):
+        """The line that is being written, above the bar."""
+
+        def get_renderables(self) -> Iterable[RenderableType]:
+            if open_line:
+                yield Text(f"{INDENT}{open_line}", no_wrap=True, overflow="crop")
+            yield from super().get_renderables()
+
+    with Stage(*columns, console=Console(stderr=True), transient=True) as rich:
         task = rich.add_task("tasks", total=None, figures="", visible=False)
         clock = BootClock()
         began_at = clock.seconds()
@@ -88,6 +110,12 @@ def _bar() -> "Generator[Progress]":
             def update(self, ledger: Ledger) -> None:
                 rate = ledger.done / max(0.001, clock.seconds() - began_at)
                 rich.update(task, completed=ledger.done, figures=_figures(ledger, rate))
+
+            def recite(self, text: str) -> None:
+                nonlocal open_line
+                *lines, open_line = f"{open_line}{text}".split("\n")
+                for line in lines:
+                    self.note(f"{INDENT}{line}")
 
         yield Bar()
 

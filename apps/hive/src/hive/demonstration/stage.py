@@ -36,6 +36,15 @@ grace_seconds = 1.0
 [calls]
 grace_seconds = 0.5
 
+[inference]
+# The machine is busy, and somebody listens: as urgent as everything else.
+cache = "{data_dir}/cache"
+processes = 1
+nice = 0
+
+[verse]
+clouds = "{data_dir}/clouds"
+
 [command]
 grace_seconds = 0.5
 """
@@ -45,7 +54,9 @@ def demonstration_settings(data_dir: Path) -> Settings:
     """Write the settings of the demonstration into `data_dir`, and return them."""
     # Twice as many as processors: while one process ends, the next is being started.
     slots = max(2, 2 * len(os.sched_getaffinity(0)) // WORKERS)
-    return hermetic_settings(data_dir, SETTINGS.format(workers=WORKERS, slots=slots))
+    return hermetic_settings(
+        data_dir, SETTINGS.format(workers=WORKERS, slots=slots, data_dir=data_dir)
+    )
 
 
 def plan_of(settings: Settings) -> Plan:

@@ -6,6 +6,7 @@ from typing import Any, Final
 __all__ = ["Summary"]
 
 MOST_FAULTS: Final = 10
+SONNET_LINES: Final = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,15 @@ class Summary:
     tasks_per_second: float
     wait_p50_seconds: float | None
     wait_p95_seconds: float | None
+    sonnet_lines: int
+    """Of the sonnet, if it is a clean one."""
+
+    ended_meanwhile: int
+    """Tasks that ended while the sonnet was written."""
+
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    lag_most_ms: float | None
     run_seconds: float
     wall_seconds: float
 
@@ -36,6 +46,10 @@ class Summary:
             found.append("no worker was killed: none ran a task when it was looked for")
         elif not self.recovered:
             found.append("nothing was recovered from the worker that was killed")
+        if self.sonnet_lines != SONNET_LINES:
+            found.append("the sonnet is none")
+        if self.lag_most_ms is None:
+            found.append("the lag of a worker's loop was not measured")
         for count, what in (
             (self.lost, "tasks have not ended"),
             (self.accepted_twice, "tasks have more than one end"),
@@ -63,6 +77,8 @@ class Summary:
             f"lost             {self.lost}",
             f"accepted twice   {self.accepted_twice}",
             f"processes left   {self.processes_left}",
+            f"verse            {self._verse()}",
+            f"loop lag         {self._lag()}",
             f"throughput       {self.tasks_per_second:.0f} tasks a second",
             f"queue wait       {self._waits()}",
             f"time             {self.wall_seconds:.1f} s, of which the tasks"
@@ -81,6 +97,19 @@ class Summary:
         if self.wait_p50_seconds is None or self.wait_p95_seconds is None:
             return "unknown"
         return f"p50 {self.wait_p50_seconds:.2f} s, p95 {self.wait_p95_seconds:.2f} s"
+
+    def _verse(self) -> str:
+        return (
+            f"{self.sonnet_lines} lines by a model, while {self.ended_meanwhile} other tasks ended"
+        )
+
+    def _lag(self) -> str:
+        if self.lag_p50_ms is None or self.lag_p99_ms is None or self.lag_most_ms is None:
+            return "unknown"
+        return (
+            f"p50 {self.lag_p50_ms:.1f} ms, p99 {self.lag_p99_ms:.1f} ms, most"
+            f" {self.lag_most_ms:.1f} ms, of a worker"
+        )
 
     def _conclusion(self) -> list[str]:
         faults = self.faults()

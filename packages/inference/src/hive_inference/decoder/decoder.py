@@ -3,7 +3,7 @@
 A token's logits are the same to the last bit whatever slot its sequence has and whatever others
 are in the batch, with one BLAS thread:
 
-- linear layers go ways that give a row the same bits for every number of rows (`kernels.linear`);
+- linear layers multiply every row in the same way, whatever rows it is with (`kernels.linear`);
 - attention is a product of one row for each sequence and head, over columns that are hidden beyond
   the sequence's end: their weights are exactly 0, and adding 0 changes no bit (`kernels.softmax`);
 - a prompt goes through alone, in pieces of `piece` tokens that begin where it begins.
@@ -23,9 +23,9 @@ from hive_inference.decoder.shape import Activation, DecoderShape, Positions
 from hive_inference.decoder.views import Views
 from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
-from hive_inference.kernels.linear import MOST_TILE, Linear, Plan
+from hive_inference.kernels.linear import TILE, Linear, Plan
 from hive_inference.kernels.norms import normalise
-from hive_inference.kernels.softmax import GROUP, exponentiate
+from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate
 from hive_inference.weights import Weights
 
 __all__ = ["PIECE", "Decoder", "layer_sizes"]
@@ -86,7 +86,7 @@ class Decoder:
             self._rotation = Rotation(
                 context=shape.context, head_width=shape.head_width, base=shape.rotary_base
             )
-        self._make_buffers(-(-max(slots, PIECE) // MOST_TILE) * MOST_TILE)
+        self._make_buffers(-(-max(slots, PIECE) // TILE) * TILE)
         self._layers = [self._layer(folded, f"layers.{i}", plans) for i in range(shape.layers)]
         head = (shape.width, shape.head_outputs)
         self._head = _linear(folded, "head", plans[head], self._normal, self._output)
@@ -171,7 +171,7 @@ class Decoder:
         self._lengths = aligned_zeros(rows)
         self._scratch = aligned_empty(128, shape.feed_forward)
         columns = self.cache.hidden.shape[1]
-        self._scores = aligned_empty(rows * shape.heads * columns)
+        self._scores = aligned_zeros(rows * shape.heads * columns)
         self._sums = aligned_empty(rows * shape.heads, 1)
         self._ones = np.ones((columns, 1), np.float32)
         self._places = np.arange(rows)
@@ -200,8 +200,9 @@ class Decoder:
         groups, width = shape.kv_heads, shape.head_width
         shared = shape.heads // groups
         fused = self._fused[:rows]
-        scores = self._scores[: rows * shape.heads * horizon]
-        sums = self._sums[: rows * shape.heads]
+        count = rows * shape.heads
+        fours = -(-count // FOUR)
+        scores, sums = self._scores[: count * horizon], self._sums[: fours * FOUR]
         attended = self._attended[:rows, :-1].reshape(rows, groups, shared, 1, width)
         # (L, 2, R, G, 1, T, D): each head of keys is shared by some of queries.
         seen = self.cache.both[:, :, :rows, :, None, :horizon]
@@ -214,10 +215,10 @@ class Decoder:
             values=list(seen[:, 1]),
             scores=scores.reshape(rows, groups, shared, 1, horizon),
             by_row=scores.reshape(rows, shape.heads, horizon),
-            by_head=scores.reshape(-1, horizon),
+            by_fours=self._scores[: fours * FOUR * horizon].reshape(fours, FOUR, horizon),
             hidden=self.cache.hidden[:rows, None, :horizon],
-            sums=sums,
-            sums_by_head=sums.reshape(rows, groups, shared, 1, 1),
+            sums=sums.reshape(fours, FOUR, 1),
+            sums_by_head=sums[:count].reshape(rows, groups, shared, 1, 1),
             ones=self._ones[:horizon],
             attended=attended,
         )
@@ -230,7 +231,7 @@ class Decoder:
         """
         np.matmul(views.queries, views.keys[layer], out=views.scores)
         np.add(views.by_row, views.hidden, out=views.by_row)
-        exponentiate(views.by_head, views.sums, views.ones)
+        exponentiate(views.by_fours, views.sums, views.ones)
         np.matmul(views.scores, views.values[layer], out=views.attended)
         np.divide(views.attended, views.sums_by_head, out=views.attended)
 

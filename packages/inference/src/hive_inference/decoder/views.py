@@ -33,14 +33,14 @@ class Views:
     by_row: F32
     """The scores as (R, H, T)."""
 
-    by_head: F32
-    """The scores as (R H, T)."""
+    by_fours: F32
+    """The scores as (R H / 4 rounded up, 4, T); what fills the last four up is finite."""
 
     hidden: F32
     """(R, 1, T)."""
 
     sums: F32
-    """(R H, 1)."""
+    """(R H / 4 rounded up, 4, 1)."""
 
     sums_by_head: F32
     """The sums as (R, G, H / G, 1, 1)."""

@@ -19,14 +19,14 @@ import numpy as np
 from hive_inference.arrays import F32, aligned_empty, aligned_zeros, with_ones
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.gelu import twice_gelu_erf
-from hive_inference.kernels.linear import MOST_TILE, Plan, multiply
+from hive_inference.kernels.linear import TILE, Plan, multiply
 from hive_inference.kernels.norms import layer_norm
 from hive_inference.kernels.softmax import LEAST_SUM, exponentiate_from
 from hive_inference.weights import Weights
 
 __all__ = ["Encoder", "layer_sizes"]
 
-_BLOCK_ROWS: Final = 4 * MOST_TILE
+_BLOCK_ROWS: Final = 128
 """Of MiniLM's inner layer so many rows take 0.8 MB."""
 
 
@@ -208,8 +208,8 @@ def _norm(folded: Weights, name: str, width: int) -> _Norm:
 
 
 def _padded(rows: int) -> int:
-    """Return how many rows go through where `rows` are wanted: whole tiles of every plan."""
-    return -(-rows // MOST_TILE) * MOST_TILE
+    """Return how many rows go through where `rows` are wanted: whole tiles."""
+    return -(-rows // TILE) * TILE
 
 
 def _runs(lengths: Sequence[int]) -> Iterator[tuple[slice, int, int]]:

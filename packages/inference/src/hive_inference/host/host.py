@@ -10,7 +10,7 @@ was running there. Those requests end with `LostError`; a new child takes its pl
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,10 +126,13 @@ class Host:
                 if isinstance(item, Piece | Ended):
                     yield item
 
-    async def embed(self, ask: Embed) -> tuple[Sequence[bytes], Ended]:
+    async def embed(
+        self, ask: Embed, *, heard: Callable[[], None] | None = None
+    ) -> tuple[Sequence[bytes], Ended]:
         """Return a vector for each text, float32, and how it ended: late, some are empty.
 
-        Many texts are shared out among the engines. Cancelling the call calls it off.
+        Many texts are shared out among the engines. Cancelling the call calls it off. `heard` is
+        called with each vector that comes.
 
         Raises:
             FullError: too many requests wait already.
@@ -139,20 +142,24 @@ class Host:
         vectors = [b""] * len(ask.texts)
         shares = share_out(ask, len(self._places))
         if len(shares) == 1:
-            return vectors, await self._embed(shares[0], vectors)
+            return vectors, await self._embed(shares[0], vectors, heard)
         try:
             async with asyncio.TaskGroup() as group:
-                parts = [group.create_task(self._embed(share, vectors)) for share in shares]
+                parts = [group.create_task(self._embed(s, vectors, heard)) for s in shares]
         except ExceptionGroup as failed:
             # Which of the shares failed is no matter to whoever asked for the whole.
             raise failed.exceptions[0] from None
         return vectors, merge([part.result() for part in parts])
 
-    async def _embed(self, share: Share, vectors: list[bytes]) -> Ended:
+    async def _embed(
+        self, share: Share, vectors: list[bytes], heard: Callable[[], None] | None
+    ) -> Ended:
         async with aclosing(self._ask(share.ask)) as news:
             async for item in news:
                 if isinstance(item, Embedded):
                     vectors[share.places[item.place]] = item.vector
+                    if heard is not None:
+                        heard()
                 elif isinstance(item, Ended):
                     return item
         raise AssertionError("a request's last news is its end")

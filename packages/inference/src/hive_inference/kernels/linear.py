@@ -2,26 +2,29 @@
 
 OpenBLAS packs both operands before it multiplies, unless rows * inputs * outputs are at most a
 million (its pull request 3335); for a handful of rows the packing costs more than the product. So
-weights are laid out in advance, in panels of some outputs each, and rows go through in tiles, such
-that a product of a tile and a panel stays below that limit. A panel is read once, from its first
-number to its last, as fast as memory gives it:
+weights are laid out in advance, in panels of some outputs each, and rows go through in tiles of
+four, such that a product of a tile and a panel stays below that limit. A panel is read once, from
+its first number to its last, as fast as memory gives it:
 
     weight (K, N)          panels (P, K, W), N = P W
     ┌──┬──┬──┐             ┌──┐┌──┐┌──┐
     │  │  │  │     ──▶     │  ││  ││  │        out[tile, panel] = x[tile] @ panel
     └──┴──┴──┘             └──┘└──┘└──┘
 
-Two rows of 768 numbers times (768, 3072) take 309 microseconds so, 30 GB/s, against 1181 for the
-whole matrix; 32 rows take 1.4 ms against 2.5, and 128 rows of 384 times (384, 1536) run at 115
-GFLOP/s against 95 (one core of an AMD EPYC with AVX-512, November 2026).
+Four rows of 768 numbers times (768, 3072) take 183 microseconds so, 52 GB/s, against 627 for the
+whole matrix; 32 rows take 1.4 ms against 2.2, and 128 rows of 384 times (384, 1536) run at 114
+GFLOP/s against 101 (one core of an AMD EPYC with AVX-512, November 2026).
 
 A bias is a panel's last row, multiplied by a one behind each row of x: it costs no pass of its own.
 
-Which panel and tile are fastest depends on the shape and on the machine, so it is measured. The
-ways differ in the order in which they add, hence in the last bits. A row's result must not depend
-on how many rows it shares a product with, so a plan is one way whose products give a row the same
-bits for every number of rows; that they do is tried out on random rows, in several places. A
-product of one row would go another way (gemv), so there is none: two rows are the least.
+A row's result does not depend on how many rows there are, because every product of a layer has the
+same sizes: more rows are more products, and where four are not full, others fill them up. It does
+not depend on the row's place among the four either, since they go through the same instructions
+side by side, as long as outputs fill whole registers; that they do is tried out when a layer is
+planned. Where outputs do not fill registers, or places differ, each row is a product of its own.
+
+Tiles as large as rows allow would gain 2 to 8 % for 8 to 32 rows, and lose a row's bits.
+Which panel is fastest depends on the shape and on the machine, so it is measured.
 
 Holds with one BLAS thread; with more, OpenBLAS divides its sums as it finds time.
 """
@@ -33,24 +36,22 @@ from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, F64, aligned_empty
+from hive_inference.arrays import F32, F64, aligned_empty, aligned_zeros, with_ones
 
-__all__ = ["MOST_TILE", "Linear", "Plan", "lay_out", "multiply", "tune"]
+__all__ = ["TILE", "Linear", "Plan", "lay_out", "multiply", "tune"]
 
-MIN_ROWS: Final = 2
-MOST_TILE: Final = 32
-_COUNTS: Final = (2, 4, 8, 16, MOST_TILE)
-"""Numbers of rows that are tried out."""
+TILE: Final = 4
+"""Rows of a product: what the kernels of OpenBLAS take side by side."""
 
-_UNPACKED_PRODUCTS: Final = 1_000_000
+_WHOLE_REGISTERS: Final = 16
+_COMPARED_ROWS: Final = 64
 _TRIALS: Final = 7
-_COMPARED_OUTPUTS: Final = 2048
-_COMPARED_TERMS: Final = 1_000_000
-_MOST_DRAWS: Final = 150
-"""With fewer, two orders of adding would agree by chance, as sums of few terms often do."""
-
 _TIMED_OUTPUTS: Final = 4096
 """A wider layer only has more panels."""
+
+_TIMED_ROWS: Final = (TILE, 8 * TILE)
+_EVICTING_NUMBERS: Final = 2_000_000
+"""More than the caches have room for that are a core's own: a model's other layers come between."""
 
 _PANELS: Final = (32, 64, 128)
 
@@ -63,19 +64,11 @@ class Plan:
     """Outputs that lie together; the layer's number of outputs is a multiple."""
 
     tile: int
-    """Most rows of a product: a power of two."""
-
-    is_exact: bool = True
-    """Whether a row's bits are the same for every number of rows, as far as was tried."""
+    """Rows of each product, `TILE` or 1."""
 
     def padded(self, rows: int) -> int:
         """Return how many rows go through where `rows` are wanted."""
-        if rows > self.tile:
-            return -(-rows // self.tile) * self.tile
-        padded = MIN_ROWS
-        while padded < rows:
-            padded *= 2
-        return padded
+        return -(-rows // self.tile) * self.tile
 
 
 class Linear:
@@ -86,11 +79,13 @@ class Linear:
 
         Shapes:
             weight: (P, K, W), as `lay_out` makes it, with a bias (P, K + 1, W)
-            x: (R, K + 1), the last column ones
-            out: (R, N), R as the plan pads it
+            x: (R, K + 1), the last column ones, R a multiple of `TILE`
+            out: (R, N)
         """
-        taken = x[:, : weight.shape[1]]
-        self._products = [_product(taken, weight, out, plan, rows) for rows in range(len(x) + 1)]
+        self._products = [
+            _product(x[: plan.padded(rows)], weight, out[: plan.padded(rows)], plan)
+            for rows in range(len(x) + 1)
+        ]
 
     def __call__(self, rows: int) -> None:
         """Write the layer's outputs for the first `rows` rows; some beyond may change too."""
@@ -102,11 +97,11 @@ def multiply(x: F32, weight: F32, out: F32, plan: Plan) -> None:
     """Write x W + b to `out`.
 
     Shapes:
-        x: (R, K + 1), the last column ones; R as the plan pads it
+        x: (R, K + 1), the last column ones, R a multiple of the plan's tile
         weight: (P, K, W), with a bias (P, K + 1, W)
         out: (R, N)
     """
-    x, weight, out = _product(x[:, : weight.shape[1]], weight, out, plan, len(x))
+    x, weight, out = _product(x, weight, out, plan)
     np.matmul(x, weight, out=out)
 
 
@@ -128,7 +123,7 @@ def lay_out(folded: Mapping[str, F32], plans: Mapping[tuple[int, int], Plan]) ->
 
 
 def tune(inputs: int, outputs: int, clock: Callable[[], float] = time.perf_counter) -> Plan:
-    """Return the plan that is fastest, all numbers of rows up to `MOST_TILE` counting alike.
+    """Return the fastest plan among those that give a row the same bits in every company.
 
     Args:
         inputs: K.
@@ -137,26 +132,27 @@ def tune(inputs: int, outputs: int, clock: Callable[[], float] = time.perf_count
     """
     draw = np.random.Generator(np.random.Philox(key=inputs * outputs))
     width = min(outputs, _TIMED_OUTPUTS)
-    draws = min(_MOST_DRAWS, -(-_COMPARED_TERMS // (inputs * width)))
-    samples = draw.standard_normal((draws, 2 * MOST_TILE, inputs), dtype=np.float32)
+    x = with_ones(_COMPARED_ROWS, inputs)
+    x[:, :-1] = draw.standard_normal((_COMPARED_ROWS, inputs), dtype=np.float32)
     weight = draw.standard_normal((inputs, width), dtype=np.float32)
-    plans = _plans(inputs, outputs)
-    exact = [plan for plan in plans if _has_one_result(samples, weight, plan)]
-    if not exact:
-        return Plan(panel=outputs, tile=MIN_ROWS, is_exact=False)
-    seconds = _times(samples[0], weight, exact, clock)
-    slowness = (seconds / seconds.min(axis=0)).sum(axis=1)
-    return exact[int(slowness.argmin())]
-
-
-def _plans(inputs: int, outputs: int) -> list[Plan]:
+    bias = draw.standard_normal(width, dtype=np.float32)
     panels = [outputs, *(p for p in _PANELS if p < outputs and outputs % p == 0)]
-    return [
-        Plan(panel=panel, tile=tile)
-        for panel in panels
-        for tile in _COUNTS
-        if panel == outputs or tile == MIN_ROWS or tile * inputs * panel <= _UNPACKED_PRODUCTS
-    ]
+    plans = [Plan(panel=panel, tile=TILE) for panel in panels]
+    laid = {plan: _panels(weight, bias, plan) for plan in plans}
+    if outputs % _WHOLE_REGISTERS == 0:
+        # A layer without a bias has one term less.
+        plans = [
+            plan
+            for plan in plans
+            if _places_agree(x, laid[plan], plan) and _places_agree(x, laid[plan][:, :-1], plan)
+        ]
+    else:
+        plans = []
+    if not plans:
+        return Plan(panel=outputs, tile=1)
+    seconds = _times(x, [laid[plan] for plan in plans], plans, clock)
+    slowness = (seconds / seconds.min(axis=0)).sum(axis=1)
+    return plans[int(slowness.argmin())]
 
 
 def _panels(weight: F32, bias: F32 | None, plan: Plan) -> F32:
@@ -171,63 +167,53 @@ def _panels(weight: F32, bias: F32 | None, plan: Plan) -> F32:
     return panels
 
 
-def _product(x: F32, weight: F32, out: F32, plan: Plan, rows: int) -> tuple[F32, F32, F32]:
-    """Return what goes into one call of matmul: x, weight, out."""
-    count = min(plan.padded(rows), len(x)) if rows else 0
-    panels, inputs, width = weight.shape
-    x, out = x[:count], out[:count]
-    tile = plan.tile
-    if count <= tile:
-        if panels == 1:
-            return x, weight[0], out
-        return x, weight, out.reshape(count, panels, width).transpose(1, 0, 2)
-    tiles = x.reshape(count // tile, tile, inputs)
-    # A panel goes through all tiles before the next one comes, so that it stays in the cache.
+def _product(x: F32, weight: F32, out: F32, plan: Plan) -> tuple[F32, F32, F32]:
+    """Return what goes into one call of matmul: x, weight, out.
+
+    A panel goes through all tiles before the next one comes, so that it stays in the cache.
+    """
+    panels, taken, width = weight.shape
+    tiles, tile = len(x) // plan.tile, plan.tile
     return (
-        tiles,
+        x[:, :taken].reshape(tiles, tile, taken),
         weight[:, None],
-        out.reshape(count // tile, tile, panels, width).transpose(2, 0, 1, 3),
+        out.reshape(tiles, tile, panels, width).transpose(2, 0, 1, 3),
     )
 
 
-def _has_one_result(samples: F32, weight: F32, plan: Plan) -> bool:
-    """Return whether the first row's bits are the same in every place among any number of rows.
+def _places_agree(x: F32, weight: F32, plan: Plan) -> bool:
+    """Return whether a row's bits are the same in every place of a tile.
 
     Shapes:
-        samples: (draws, R, K)
+        x: (R, K + 1)
+        weight: (P, K + 1, W)
     """
-    # All panels are multiplied alike.
-    several = -(-_COMPARED_OUTPUTS // plan.panel) * plan.panel
-    weight = weight[:, :several]
-    panels = _panels(weight, None, plan)
-    counts = [count for count in _COUNTS if count <= plan.tile]
-    out = aligned_empty(2 * plan.tile, weight.shape[1])
-    for x in samples:
-        bits: set[bytes] = set()
-        for count in (*counts, 2 * plan.tile):
-            for place in sorted({0, 1, 2, 3, 7, count // 2, count - 1} & set(range(count))):
-                multiply(np.roll(x[:count], place, axis=0), panels, out[:count], plan)
-                bits.add(out[place].tobytes())
-        if len(bits) > 1:
-            return False
-    return True
+    repeated = with_ones(plan.tile * len(x), x.shape[1] - 1)
+    repeated[:] = np.repeat(x, plan.tile, axis=0)
+    out = aligned_empty(len(repeated), weight.shape[0] * weight.shape[2])
+    multiply(repeated, weight, out, plan)
+    tiles = out.view(np.uint32).reshape(len(x), plan.tile, -1)
+    return bool((tiles == tiles[:, :1]).all())
 
 
-def _times(x: F32, weight: F32, plans: Sequence[Plan], clock: Callable[[], float]) -> F64:
-    """Return the seconds of each plan's products of each of `_COUNTS` rows, at best.
+def _times(
+    x: F32, weights: Sequence[F32], plans: Sequence[Plan], clock: Callable[[], float]
+) -> F64:
+    """Return the seconds of each plan's products of each of `_TIMED_ROWS`, at best.
 
     The plans take turns, so that what else the machine does slows none of them alone.
 
     Shapes:
-        returns: (plans, counts)
+        returns: (plans, numbers of rows)
     """
-    panels = [_panels(weight, None, plan) for plan in plans]
-    out = aligned_empty(MOST_TILE, weight.shape[1])
-    best: F64 = np.full((len(plans), len(_COUNTS)), np.inf)
+    others = aligned_zeros(_EVICTING_NUMBERS)
+    out = aligned_empty(max(_TIMED_ROWS), weights[0].shape[0] * weights[0].shape[2])
+    best: F64 = np.full((len(plans), len(_TIMED_ROWS)), np.inf)
     for _ in range(_TRIALS):
         for i, plan in enumerate(plans):
-            for j, count in enumerate(_COUNTS):
+            for j, rows in enumerate(_TIMED_ROWS):
+                others += 1.0
                 started = clock()
-                multiply(x[:count], panels[i], out[:count], plan)
+                multiply(x[:rows], weights[i], out[:rows], plan)
                 best[i, j] = min(best[i, j], clock() - started)
     return best

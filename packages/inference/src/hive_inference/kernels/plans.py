@@ -20,7 +20,7 @@ from hive_inference.kernels.linear import Plan, tune
 
 __all__ = ["find_plans"]
 
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
 
 
 def find_plans(sizes: Iterable[tuple[int, int]], *, folder: Path) -> Mapping[tuple[int, int], Plan]:

@@ -2,7 +2,8 @@
 
 Sums are products with ones, over a number of columns that is a multiple of 32, so that more columns
 of zeros at the end change no bit: the weights of one sequence are the same whatever the length of
-its batch mates. (`sum(axis=-1)` adds in an order that depends on the length.)
+its batch mates. (`sum(axis=-1)` adds in an order that depends on the length.) Rows go through in
+fours: in a product of all rows the last three would add in another order.
 """
 
 from typing import Final
@@ -11,10 +12,13 @@ import numpy as np
 
 from hive_inference.arrays import F32
 
-__all__ = ["GROUP", "LEAST_SUM", "exponentiate", "exponentiate_from"]
+__all__ = ["FOUR", "GROUP", "LEAST_SUM", "exponentiate", "exponentiate_from"]
 
 GROUP: Final = 32
 """Columns are a multiple of this wherever the bits of a row must not depend on their number."""
+
+FOUR: Final = 4
+"""Rows that a product with ones takes side by side."""
 
 LEAST_SUM: Final = 1e-20
 """Weights of 1e-18 of such a row's greatest are float32's least numbers."""
@@ -24,15 +28,15 @@ def exponentiate(scores: F32, sums: F32, ones: F32) -> None:
     """Replace each row by exp(row - its greatest), and write the rows' sums.
 
     Shapes:
-        scores: (R, T), changed in place, T a multiple of 32; -inf where nothing is to be seen, but
-            at least one value of each row finite
-        sums: (R, 1), overwritten
+        scores: (R, 4, T), changed in place, T a multiple of 32; -inf where nothing is to be seen,
+            but at least one value of each row finite
+        sums: (R, 4, 1), overwritten
         ones: (T, 1)
 
     The row's greatest is taken off first, so that no exponent is above zero (Goodfellow, Bengio
     and Courville, Deep Learning, 2016, section 4.1).
     """
-    np.maximum.reduce(scores, axis=1, keepdims=True, out=sums)
+    np.maximum.reduce(scores, axis=-1, keepdims=True, out=sums)
     np.subtract(scores, sums, out=scores)
     np.exp(scores, out=scores)
     np.matmul(scores, ones, out=sums)
