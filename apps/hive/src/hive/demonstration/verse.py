@@ -20,7 +20,7 @@ from hive_verse.formatting import SonnetFormatter
 
 __all__ = ["Recital", "Verse", "verse_tasks"]
 
-SONNET: Final = {"prompt": "summer bees and honey", "temperature": 0.7, "seed": 4}
+SONNET: Final = {"prompt": "night and summer and a king", "temperature": 0.8, "seed": 1}
 MEASURE_LAG: Final = "hive_calls.demonstration:measure_lag"
 LAG_SECONDS: Final = 4.0
 
