@@ -52,6 +52,7 @@ from hive_process.endings import refusal_of
 from hive_process.housing import Housing
 from hive_process.limits import Limits, read_limits, read_umask
 from hive_process.outlet import Outlet
+from hive_process.overseeing import Overseer
 from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
@@ -127,17 +128,31 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
+        return await self.run_command(attempt, payload)
+
+    async def run_command(
+        self, attempt: Attempt, payload: CommandPayload, overseer: Overseer | None = None
+    ) -> Outcome:
+        """Run an attempt that comes to a command, which somebody may oversee.
+
+        Raises:
+            StaleLeaseError, ServiceUnavailableError: as `run`.
+        """
         if payload.output_cap_bytes is not None:
             # Of all that the attempt writes: that of a setup comes before the command's own.
             attempt.cap_output(payload.output_cap_bytes)
         if payload.workspace is None:
-            return await self.execute(attempt, payload, None)
+            return await self.execute(attempt, payload, None, overseer)
         if self.housing is None:
             return Failed("its worker has no place for workspaces", is_retryable=False)
-        return await self.housing.run(attempt, payload, payload.workspace)
+        return await self.housing.run(attempt, payload, payload.workspace, overseer)
 
     async def execute(
-        self, attempt: Attempt, payload: CommandPayload, quota: Quota | None
+        self,
+        attempt: Attempt,
+        payload: CommandPayload,
+        quota: Quota | None,
+        overseer: Overseer | None,
     ) -> Outcome:
         """Run one command of `attempt` to its end; `run` does so with the one that it is there for.
 
@@ -145,20 +160,29 @@ class CommandExecutor:
             attempt: which.
             payload: the command.
             quota: how much its directory may hold; None if nobody has said.
+            overseer: who follows it and says what its end means; None for nobody.
         """
         limits = read_limits(payload.limits).within(self._most)
         if (refusal := limits.refusal()) is not None:
             return Failed(refusal, is_retryable=False)
         launch = self._launch(attempt, payload, limits)
-        return await self._run(attempt, payload, launch, quota)
+        outcome = await self._run(attempt, payload, launch, quota, overseer)
+        return outcome if overseer is None else overseer.judge(outcome)
 
     async def _run(
-        self, attempt: Attempt, payload: CommandPayload, launch: Launch, quota: Quota | None
+        self,
+        attempt: Attempt,
+        payload: CommandPayload,
+        launch: Launch,
+        quota: Quota | None,
+        overseer: Overseer | None,
     ) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
         async with AsyncExitStack() as stack:
             outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
+            if overseer is not None:
+                outlet.let_hear(overseer.hear)
             try:
                 pipes = stack.enter_context(self._pipes(outlet, payload))
                 parents = await stack.enter_async_context(
@@ -197,12 +221,15 @@ class CommandExecutor:
                 grace_seconds=self._settings.grace_seconds,
             )
             stop = partial(process.ask_to_stop, grace_seconds=self._settings.grace_seconds)
+            if overseer is not None:
+                overseer.begin(stop=stop, note_result=deadlines.hear_result)
             try:
                 async with nullcontext() if quota is None else quota.watched(stop):
                     return await command.outcome(payload)
             finally:
                 if command.usage is not None:
-                    attempt.keep_usage(command.usage)
+                    usage: dict[str, object] = {**command.usage}
+                    attempt.keep_usage(usage if overseer is None else usage | {**overseer.told()})
 
     async def _begin_records(self, payload: CommandPayload, outlet: Outlet) -> Records:
         records = Records(payload)

@@ -2,6 +2,7 @@
 
     pipes ──▶ deadlines ──▶ redactor ──▶ the whole of it to a file, if asked
                                     ├──▶ head and tail to the attempt, and so to the store
+                                    ├──▶ to who oversees it
                                     └──▶ to those who watch its terminal
 
 Bytes stay as they are, whether they are text or not, and so do the colours of terminals.
@@ -36,6 +37,7 @@ class Outlet:
         self._open = set(Stream)
         self._whole: WholeOutput | None = None
         self._show: Callable[[bytes], None] | None = None
+        self._hear: Callable[[Stream, bytes], None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +59,10 @@ class Outlet:
     def show_to(self, show: Callable[[bytes], None]) -> None:
         """Have what goes to standard output shown to those who watch as well."""
         self._show = show
+
+    def let_hear(self, hear: Callable[[Stream, bytes], None]) -> None:
+        """Have both streams heard by who oversees the command."""
+        self._hear = hear
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Pass on the next bytes of a stream."""
@@ -80,5 +86,7 @@ class Outlet:
         if self._whole is not None:
             self._whole.write(data)
         self._write(stream, data)
+        if self._hear is not None:
+            self._hear(stream, data)
         if self._show is not None and stream is Stream.STDOUT:
             self._show(data)

@@ -1,0 +1,217 @@
+"""The executor `agent`: a coding agent, its stream read as it comes.
+
+What is covered (docs/agents.md says it for people):
+
+- All that the executor `command` does for a program, which this one runs: its whole tree ends with
+  the attempt, workspaces, deadlines, secrets hidden in its output.
+- Its result is what it says at its end, with session, cost, tokens and turns; an agent that ends
+  well without a result has failed. One that stays after its result is ended, and has succeeded.
+- A quota that is used up opens the task's breaker and costs no attempt; a question sets it aside.
+- Budgets are kept while it runs. A further attempt goes on with the session of the one before.
+
+What is not:
+
+- It has no price list: money is what the program says, or what the profile's prices make of tokens.
+- A session is on the machine where it was begun; on another the agent begins anew.
+- Between two lines of its stream nobody knows what an agent uses.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from hive_agents.endings import over_budget
+from hive_agents.payload import AgentPayload
+from hive_agents.profiles import Profile, read_profiles
+from hive_agents.prompts import Answered, prompt_of
+from hive_agents.running import AgentRun, in_words
+from hive_agents.sessions import Notes, Sessions
+from hive_agents.settings import AgentSettings
+from hive_contracts.errors import MalformedPayloadError
+from hive_contracts.execution import Attempt, Tools
+from hive_contracts.outcomes import Failed, Outcome, Succeeded
+from hive_contracts.wire import decode_payload
+from hive_process.command import CommandExecutor
+from hive_process.payload import CommandPayload
+
+__all__ = ["AgentExecutor"]
+
+
+class AgentExecutor:
+    """Runs attempts of kind `agent`. Satisfies `hive_contracts.execution.Executor`."""
+
+    payload_type: ClassVar[type] = AgentPayload
+
+    def __init__(
+        self,
+        commands: CommandExecutor,
+        settings: AgentSettings,
+        *,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._commands = commands
+        self._settings = settings
+        self._profiles = read_profiles(settings.profiles)
+        self._sessions = Sessions(settings.state_dir)
+        self._environment = environment
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, tools: Tools) -> AsyncGenerator[Self]:
+        """Make an executor over one of commands."""
+        settings = tools.settings_of(AgentSettings)
+        async with CommandExecutor.open(tools) as commands:
+            executor = cls(commands, settings, environment=os.environ)
+            executor._sessions.sweep(now_seconds=datetime.now(UTC).timestamp())
+            yield executor
+
+    async def run(self, attempt: Attempt) -> Outcome:
+        """Run `attempt` to its end. Raises as the executor `command` does."""
+        task = attempt.task
+        try:
+            payload = decode_payload(task.kind, task.payload, AgentPayload)
+        except MalformedPayloadError as error:
+            return Failed(str(error), is_retryable=False)
+        profile = self._profiles.get(payload.profile)
+        if profile is None:
+            return _unknown(payload.profile, sorted(self._profiles))
+        if payload.limit.usd is not None and not profile.knows_cost:
+            return _priceless(payload)
+        notes = self._sessions.read(task)
+        if (name := notes.spent.exhausts(payload.limit)) is not None:
+            return over_budget(in_words(name, notes.spent, payload.limit))
+        outcome = await self._go(attempt, payload, profile, notes)
+        if isinstance(outcome, Succeeded):
+            self._sessions.forget(task)
+        return outcome
+
+    async def _go(
+        self, attempt: Attempt, payload: AgentPayload, profile: Profile, notes: Notes
+    ) -> Outcome:
+        session = payload.session
+        if payload.resumes and profile.resume_argv:
+            session = notes.session or session
+        answered: list[Answered] = []
+        prompt = prompt_of(
+            payload.prompt,
+            is_resumed=session is not None and notes.session is not None,
+            may_ask=payload.may_ask,
+            answered=answered,
+        )
+        allowed = notes.tool if answered and answered[-1].is_yes else None
+        with _in_a_file(prompt, is_wanted=profile.prompt == "file") as prompt_file:
+            words = {
+                "python": sys.executable, "prompt": prompt, "prompt_file": prompt_file,
+                "session": session, "model": payload.model, "tool": allowed,
+                **_left_of_budget(payload, notes),
+            }  # fmt: skip
+            command = self._command(payload, profile, argv_of(profile, words, payload.arguments))
+            if profile.prompt == "stdin":
+                command = replace(command, stdin=prompt)
+            run = AgentRun(
+                payload, profile, notes,
+                write=lambda now: self._sessions.write(attempt.task, now),
+                is_resumed=session is not None,
+            )  # fmt: skip
+            return await self._commands.run_command(attempt, command, run)
+
+    def _command(
+        self, payload: AgentPayload, profile: Profile, argv: tuple[str, ...]
+    ) -> CommandPayload:
+        allowed = {
+            name: self._environment[name]
+            for name in profile.env_allowed
+            if name in self._environment
+        }
+        workspace = payload.workspace
+        if workspace is not None and payload.resumes and profile.resume_argv:
+            # A session remembers what it has done to its files: they must be there.
+            workspace = replace(workspace, in_place=True)
+        settings = self._settings
+        return payload.as_command(
+            argv=argv,
+            env={**allowed, **profile.env, **payload.env},
+            workspace=workspace,
+            startup_seconds=_first(
+                payload.startup_seconds, profile.startup_seconds, settings.startup_seconds
+            ),
+            linger_seconds=_first(
+                payload.linger_seconds, profile.linger_seconds, settings.linger_seconds
+            ),
+        )
+
+
+def argv_of(
+    profile: Profile, words: Mapping[str, Any], arguments: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the command line of an attempt.
+
+    Args:
+        profile: whose.
+        words: what stands for the names in braces; None for what there is not.
+        arguments: what the task adds.
+    """
+    argv = profile.argv if words["session"] is None else profile.resume_argv or profile.argv
+    for name, further in (
+        ("model", profile.model_argv),
+        ("turns", profile.turns_argv),
+        ("usd", profile.usd_argv),
+        ("tool", profile.allow_argv),
+    ):
+        if words[name] is not None:
+            argv = (*argv, *further)
+    return (*(_filled(word, words) for word in argv), *arguments)
+
+
+def _filled(word: str, words: Mapping[str, Any]) -> str:
+    for name, value in words.items():
+        place = f"{{{name}}}"
+        if value is not None and place in word:
+            # What is put in is not looked into: a prompt may have braces.
+            return str(value).join(word.split(place))
+    return word
+
+
+def _left_of_budget(payload: AgentPayload, notes: Notes) -> dict[str, Any]:
+    """Return what the program may still use, for its own options; None for no limit."""
+    budget, spent = payload.limit, notes.spent
+    usd = None if budget.usd is None else f"{max(0.0001, budget.usd - (spent.usd or 0)):.4f}"
+    turns = None if budget.turns is None else max(1, int(budget.turns) - spent.turns)
+    return {"usd": usd, "turns": turns}
+
+
+@contextmanager
+def _in_a_file(prompt: str, *, is_wanted: bool) -> Generator[Path | None]:
+    if not is_wanted:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="hive-prompt-", encoding="utf-8") as file:
+        file.write(prompt)
+        file.flush()
+        yield Path(file.name)
+
+
+def _first(*said: float | None) -> float | None:
+    return next((seconds for seconds in said if seconds is not None), None)
+
+
+def _unknown(name: str, known: Sequence[str]) -> Failed:
+    return Failed(
+        f"its worker has no agent profile {name!r}; it has {', '.join(known)}. Write"
+        f" [agents.profiles.{name}] into its hive.toml, or say by a label which worker has it",
+        is_retryable=False,
+    )
+
+
+def _priceless(payload: AgentPayload) -> Failed:
+    return Failed(
+        f"its budget of ${payload.limit.usd:g} cannot be kept: {payload.profile} does not say what"
+        " it costs. Give its profile `prices`, or a budget of tokens, turns or seconds",
+        is_retryable=False,
+    )
