@@ -37,6 +37,7 @@ MIGRATIONS = [
     "0020_ways_in",
     "0021_workspaces",
     "0022_mended",
+    "0023_asking",
 ]
 
 

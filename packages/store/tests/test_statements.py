@@ -48,7 +48,7 @@ def comment(name: str) -> str:
 def body(name: str) -> str:
     """A statement, and the functions of the schema that it is made of."""
     text = statement(name).removeprefix(comment(name))
-    called = re.findall(r"hive\.(park|unpark|call_off)\(", text)
+    called = re.findall(r"hive\.(park|unpark|call_off|answer)\(", text)
     return text + "".join(FUNCTIONS[function] for function in called)
 
 

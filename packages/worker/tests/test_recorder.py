@@ -43,8 +43,7 @@ class Scene:
             task,
             began_at=0,
             output_cap_bytes=1000,
-            write_start=self.recorder.write_start,
-            read_parents=self.recorder.read_parents,
+            desk=self.recorder,
         )
 
     def hold(self, leased: Sequence[LeasedTask]) -> list[Task]:

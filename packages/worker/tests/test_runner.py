@@ -15,7 +15,7 @@ from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Parked, Rele
 from hive_contracts.sealing import Sealer
 from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move
-from hive_contracts.tasks import ParentResult, Task
+from hive_contracts.tasks import ParentResult, Question, Task
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.attempts import make_task
 from hive_testkit.clocks import ManualClock
@@ -53,6 +53,9 @@ class Notebook:
         self.started.append(attempt)
 
     async def read_parents(self, task_id: TaskId) -> list[ParentResult]:
+        raise NotImplementedError(task_id)
+
+    async def read_answers(self, task_id: TaskId) -> list[Question]:
         raise NotImplementedError(task_id)
 
     @property

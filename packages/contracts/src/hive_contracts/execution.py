@@ -19,7 +19,8 @@ from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
-from hive_contracts.tasks import NewTask, ParentResult, Task
+from hive_contracts.spending import Spending
+from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_contracts.workspaces import WorkspaceLedger
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
@@ -63,6 +64,27 @@ class Attempt(Protocol):
 
         Raises:
             StoreUnavailableError: Postgres did not answer.
+        """
+        ...
+
+    async def answers(self) -> Sequence[Question]:
+        """Return what earlier attempts of the task asked and was answered, in order.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        ...
+
+    async def spend(self, spending: Spending) -> str | None:
+        """Say what the attempt has spent so far, in all; return which budget is used up, if one is.
+
+        Say it as often as it is known: it is written every 2 s at most, and with the outcome. So an
+        answer may be as old as that. Who is told of a budget stops, and returns `OverBudget` with
+        what was told.
+
+        Raises:
+            StaleLeaseError: the lease is gone; stop, and let the error pass.
+            StoreUnavailableError: Postgres did not answer; it will be written with the next call.
         """
         ...
 

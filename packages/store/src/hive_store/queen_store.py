@@ -255,6 +255,7 @@ class QueenStore:
                 row["count"],
                 row["oldest_run_at"],
                 row["parked"],
+                row["asking"],
             )
             for row in await self._upkeep.fetch("count_open_tasks")
         ]

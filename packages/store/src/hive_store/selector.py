@@ -44,7 +44,10 @@ class TaskSummary:
     slots: int = 1
     key: str | None = None
     blocked_by: str | None = None
-    """While it is blocked: "tasks" it comes after, its "key", or the name of a limit."""
+    """While it is blocked: "tasks" it comes after, its "key", "answer", or the name of a limit."""
+
+    asked_at: datetime | None = None
+    """Since when it waits for an answer; None if it does not."""
 
     now: datetime
     """The database's time when this was read, to count ages from."""
@@ -166,5 +169,6 @@ def _summary(row: Row) -> TaskSummary:
         slots=slots_in(row["needs"]),
         key=row["key"],
         blocked_by=row["blocked_by"],
+        asked_at=row["asked_at"],
         now=row["now"],
     )

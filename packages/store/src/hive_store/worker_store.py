@@ -10,10 +10,11 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.labels import line_of
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import NewTask, ParentResult, Task
-from hive_contracts.wire import decode_json
+from hive_contracts.tasks import NewTask, ParentResult, Question, Task
+from hive_contracts.wire import decode_json, encode_json
 from hive_store.columns import none_if_null, one_if_alike
 from hive_store.line import Line, Row
+from hive_store.questions import question_in
 from hive_store.statements import statement
 from hive_store.submitting import send
 from hive_store.texts import storable_text
@@ -22,6 +23,10 @@ __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "Starts", "W
 
 STATES: Final = {state.value: state for state in TaskState}
 OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
+PARK: Final = Move.PARK
+ASK: Final = Move.ASK
+"""Moves with a statement each of their own, since few attempts end so."""
+
 TASK_FIELDS: Final = len(Task._fields)
 QUOTA_SECONDS: Final = 30.0
 """How long a task that met a quota is set aside if nobody knows better, and it has no breaker."""
@@ -79,6 +84,9 @@ class Ending(NamedTuple):
 
     then: Sequence[NewTask] = ()
     """What is to be submitted with a success; `finish_and_submit` writes such an ending."""
+
+    options: tuple[str, ...] = ()
+    """For a question, which is in `error`: what may be answered; none if any text may."""
 
 
 class Finished(NamedTuple):
@@ -187,10 +195,10 @@ class WorkerStore:
         if len({ending.task_id for ending in endings}) < len(endings):
             firsts = {(ending.task_id, ending.lease_id): ending for ending in reversed(endings)}
             endings = list(firsts.values())
-        parks = [ending for ending in endings if ending.move is Move.PARK]
-        if parks:
-            endings = [ending for ending in endings if ending.move is not Move.PARK]
-            return [*await self.finish(endings), *await self._park(parks)]
+        set_aside = [e for e in endings if e.move is PARK or e.move is ASK]
+        if set_aside:
+            endings = [e for e in endings if e.move is not PARK and e.move is not ASK]
+            return [*await self.finish(endings), *await self._set_aside(set_aside)]
         rows = await self._finishes.fetch("finish_tasks", *self._columns(endings))
         return _finished(rows)
 
@@ -226,6 +234,11 @@ class WorkerStore:
             for row in rows
         ]
 
+    async def answers_of(self, task_id: TaskId) -> list[Question]:
+        """Return what a task asked and was answered, in order."""
+        rows = await self._accepts.fetch("read_questions", task_id)
+        return [question_in(row) for row in rows if row["answer"] is not None]
+
     def _columns(self, endings: Sequence[Ending]) -> tuple[object, ...]:
         """Return the arguments of `finish_tasks`."""
         return (
@@ -241,6 +254,12 @@ class WorkerStore:
             self.worker_id,
         )
 
+    async def _set_aside(self, endings: Sequence[Ending]) -> list[Finished]:
+        parks = [ending for ending in endings if ending.move is PARK]
+        asks = [ending for ending in endings if ending.move is ASK]
+        parked = await self._park(parks) if parks else []
+        return [*parked, *await self._ask(asks)] if asks else parked
+
     async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
         parks = [await self.open_breaker(park) if park.opens_breaker else park for park in parks]
         rows = await self._finishes.fetch(
@@ -252,6 +271,19 @@ class WorkerStore:
             [e.until for e in parks],
             [e.run_seconds for e in parks],
             list({e.lease_id for e in parks}),
+            self.worker_id,
+        )
+        return _finished(rows)
+
+    async def _ask(self, asks: Sequence[Ending]) -> list[Finished]:
+        rows = await self._finishes.fetch(
+            "ask_attempts",
+            [e.task_id for e in asks],
+            [e.lease_id for e in asks],
+            [storable_text(e.error or "") for e in asks],
+            [encode_json([storable_text(option) for option in e.options]) for e in asks],
+            [e.run_seconds for e in asks],
+            list({e.lease_id for e in asks}),
             self.worker_id,
         )
         return _finished(rows)

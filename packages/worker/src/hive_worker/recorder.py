@@ -23,7 +23,7 @@ from hive_contracts.errors import (
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
-from hive_contracts.tasks import ParentResult, Task
+from hive_contracts.tasks import ParentResult, Question, Task
 from hive_store.worker_store import Ending, Finished, Piece, Starts, WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
@@ -111,6 +111,14 @@ class Recorder:
             StoreUnavailableError: Postgres did not answer.
         """
         return await self._store.parents_of(task_id)
+
+    async def read_answers(self, task_id: TaskId) -> Sequence[Question]:
+        """Return what a task asked and was answered, in order.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        return await self._store.answers_of(task_id)
 
     @property
     def has_room(self) -> bool:

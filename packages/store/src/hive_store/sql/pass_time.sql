@@ -15,6 +15,7 @@ with moved_task as (
       run_at = case when run_at >= $2::timestamptz then run_at else run_at - $1::interval end,
       expires_at = expires_at - $1::interval,
       parked_at = parked_at - $1::interval,
+      asked_at = asked_at - $1::interval,
       parked_run_at = case when parked_run_at >= $2::timestamptz then parked_run_at else parked_run_at - $1::interval end,
       started_at = started_at - $1::interval,
       finished_at = finished_at - $1::interval,
@@ -36,6 +37,11 @@ moved_attempt as (
   set started_at = started_at - $1::interval,
       ended_at = ended_at - $1::interval,
       again_at = again_at - $1::interval
+),
+moved_question as (
+  update hive.question
+  set asked_at = asked_at - $1::interval,
+      answered_at = answered_at - $1::interval
 ),
 moved_output as (
   update hive.output
