@@ -20,22 +20,21 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from hive_agents.endings import over_budget
 from hive_agents.payload import AgentPayload
 from hive_agents.profiles import Profile, read_profiles
 from hive_agents.prompts import Answered, prompt_of
 from hive_agents.running import AgentRun, in_words
 from hive_agents.sessions import Notes, Sessions
 from hive_agents.settings import AgentSettings
-from hive_contracts.errors import MalformedPayloadError
+from hive_contracts.errors import LostRaceError, MalformedPayloadError, UnavailableError
 from hive_contracts.execution import Attempt, Tools
-from hive_contracts.outcomes import Failed, Outcome, Succeeded
+from hive_contracts.outcomes import Failed, Outcome, OverBudget, Succeeded
 from hive_contracts.wire import decode_payload
 from hive_process.command import CommandExecutor
 from hive_process.payload import CommandPayload
@@ -85,7 +84,7 @@ class AgentExecutor:
             return _priceless(payload)
         notes = self._sessions.read(task)
         if (name := notes.spent.exhausts(payload.limit)) is not None:
-            return over_budget(in_words(name, notes.spent, payload.limit))
+            return OverBudget(in_words(name, notes.spent, payload.limit))
         outcome = await self._go(attempt, payload, profile, notes)
         if isinstance(outcome, Succeeded):
             self._sessions.forget(task)
@@ -97,10 +96,11 @@ class AgentExecutor:
         session = payload.session
         if payload.resumes and profile.resume_argv:
             session = notes.session or session
-        answered: list[Answered] = []
+        answered = [Answered(q.question, q.answer or "") for q in await attempt.answers()]
         prompt = prompt_of(
             payload.prompt,
             is_resumed=session is not None and notes.session is not None,
+            has_asked=notes.has_asked,
             may_ask=payload.may_ask,
             answered=answered,
         )
@@ -119,7 +119,12 @@ class AgentExecutor:
                 write=lambda now: self._sessions.write(attempt.task, now),
                 is_resumed=session is not None,
             )  # fmt: skip
-            return await self._commands.run_command(attempt, command, run)
+            async with run.told_to(attempt):
+                outcome = await self._commands.run_command(attempt, command, run)
+            with suppress(LostRaceError, UnavailableError):
+                # The last word on it; whatever is used up by now, it has come to its end.
+                await attempt.spend(run.spending)
+            return outcome
 
     def _command(
         self, payload: AgentPayload, profile: Profile, argv: tuple[str, ...]

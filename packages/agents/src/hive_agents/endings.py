@@ -10,12 +10,18 @@ from typing import Any, Final
 
 from hive_agents.streams.quotas import Quotas
 from hive_agents.streams.report import Question, Report
-from hive_contracts.outcomes import Failed, Outcome, Parked, Silent, Succeeded, TimedOut
+from hive_contracts.outcomes import (
+    Asked,
+    Failed,
+    Outcome,
+    OverBudget,
+    Parked,
+    Silent,
+    Succeeded,
+    TimedOut,
+)
 
-__all__ = ["Account", "over_budget", "verdict"]
-
-BUDGET: Final = "budget"
-"""What the failure of an attempt is called that has used up a budget."""
+__all__ = ["Account", "verdict"]
 
 NO_RESULT: Final = "it ended without a result"
 
@@ -47,13 +53,8 @@ def verdict(ended: Outcome, account: Account) -> Outcome:
         return ended
     result = {**_dict_of(ended.result), **account.told}
     if account.struck is not None:
-        return over_budget(account.struck, result)
+        return OverBudget(account.struck, result=result)
     return _by_words(account, result) or _by_end(ended, account, result)
-
-
-def over_budget(which: str, result: Mapping[str, Any] | None = None) -> Failed:
-    """Return the failure of an attempt that may not go on; `which` says for what."""
-    return Failed(f"budget: {which}", is_retryable=False, result=result, names=(BUDGET,))
 
 
 def _by_words(account: Account, result: dict[str, Any]) -> Outcome | None:
@@ -66,10 +67,10 @@ def _by_words(account: Account, result: dict[str, Any]) -> Outcome | None:
         return Parked(quota.reason, again_after=quota.again_after, opens_breaker=True)
     if (complaint := report.complaint) is not None:
         if complaint.budget is not None:
-            return over_budget(complaint.error, result)
+            return OverBudget(complaint.error, result=result)
         return Failed(complaint.error, result=result)
     if (question := account.question) is not None:
-        return Parked(f"it asks: {question.text}")
+        return Asked(question.text, question.options)
     return None
 
 

@@ -38,17 +38,21 @@ class Answered(NamedTuple):
         return self.answer.strip().lower() in YES
 
 
-def prompt_of(task: str, *, is_resumed: bool, may_ask: bool, answered: Sequence[Answered]) -> str:
+def prompt_of(
+    task: str, *, is_resumed: bool, has_asked: bool, may_ask: bool, answered: Sequence[Answered]
+) -> str:
     """Return what an attempt is told.
 
     Args:
         task: the prompt of the task.
         is_resumed: whether it goes on with its session.
+        has_asked: whether its last attempt ended with a question.
         may_ask: whether it is to know how to ask.
         answered: its questions so far, with the answers.
     """
     if is_resumed:
-        return answered[-1].answer if answered else f"{GO_ON}\n\n{task}"
+        is_answer = has_asked and bool(answered)
+        return answered[-1].answer if is_answer else f"{GO_ON}\n\n{task}"
     told = [task]
     if may_ask:
         told.append(HOW_TO_ASK)

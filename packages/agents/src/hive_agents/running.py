@@ -1,7 +1,8 @@
 """One attempt of an agent while it runs: its stream is read, its session noted, its budget kept."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from hive_agents.prompts import asked_in
 from hive_agents.sessions import Notes
 from hive_agents.streams.quotas import Quotas
 from hive_agents.streams.report import Question
-from hive_contracts.execution import Stream
+from hive_contracts.errors import LostRaceError, UnavailableError
+from hive_contracts.execution import Attempt, Stream
 from hive_contracts.outcomes import Outcome
+from hive_contracts.spending import Spending
 
 __all__ = ["AgentRun", "in_words"]
 
@@ -55,6 +58,7 @@ class AgentRun:
         self._write = write
         self._is_resumed = is_resumed
         self._last_words = b""
+        self._has_news = asyncio.Event()
         self._struck: str | None = None
         self._stop: Callable[[], None] = _nothing
         self._note_result: Callable[[], None] = _nothing
@@ -64,11 +68,37 @@ class AgentRun:
         self._noted_session = notes.session
 
     @property
+    def spending(self) -> Spending:
+        """What this attempt has spent, as the store keeps it."""
+        report, usd = self._reader.report, self.spent.usd
+        return Spending(
+            microdollars=None if usd is None else round(usd * 1_000_000),
+            input_tokens=report.input_tokens,
+            output_tokens=report.output_tokens,
+            turns=report.turns,
+        )
+
+    @property
     def spent(self) -> Spent:
         """What this attempt has used up."""
         begun = self._began_seconds
         seconds = 0.0 if begun is None else asyncio.get_running_loop().time() - begun
         return spent_in(self._reader.report, self._profile.prices, seconds=seconds)
+
+    @asynccontextmanager
+    async def told_to(self, attempt: Attempt) -> AsyncGenerator[None]:
+        """Tell `attempt` what is spent as it is known, and stop when that uses up a budget."""
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(self._tell(attempt))
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - raised below: out of here it would be a group
+                failure = error
+            finally:
+                telling.cancel()
+        if failure is not None:
+            raise failure
 
     def begin(self, *, stop: Callable[[], None], note_result: Callable[[], None]) -> None:
         """Hear that the program has started."""
@@ -77,7 +107,8 @@ class AgentRun:
         self._began_seconds = self._noted_seconds = loop.time()
         if (most := self._budget.seconds) is not None:
             left = max(0.0, most - self._notes.spent.seconds)
-            self._timer = loop.call_later(left, self._strike, "seconds")
+            why = in_words("seconds", self._in_all, self._budget)
+            self._timer = loop.call_later(left, self._strike, why)
 
     def hear(self, stream: Stream, data: bytes) -> None:
         """Read on."""
@@ -85,11 +116,12 @@ class AgentRun:
             self._last_words = (self._last_words + data)[-LAST_WORDS_BYTES:]
             return
         self._reader.feed(data)
+        self._has_news.set()
         report = self._reader.report
         if report.is_done:
             self._note_result()
         elif (name := self._in_all.over(self._budget)) is not None:
-            self._strike(name)
+            self._strike(in_words(name, self._in_all, self._budget))
         now_seconds = asyncio.get_running_loop().time()
         is_new = report.session not in (None, self._noted_session)
         if is_new or now_seconds > self._noted_seconds + NOTE_SECONDS:
@@ -133,8 +165,21 @@ class AgentRun:
             last_words=self._last_words.decode(errors="replace"),
             quotas=Quotas(self._profile.quota_texts),
         )
-        self._note(tool=None if question is None else question.tool)
+        self._note(question, is_over=True)
         return verdict(outcome, account)
+
+    async def _tell(self, attempt: Attempt) -> None:
+        told: Spending | None = None
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            if (spending := self.spending) == told:
+                continue
+            told = spending
+            # Who has lost the lease is called off; what was not written is, with the next.
+            with suppress(LostRaceError, UnavailableError):
+                if (used_up := await attempt.spend(spending)) is not None:
+                    self._strike(used_up)
 
     @property
     def _in_all(self) -> Spent:
@@ -147,9 +192,9 @@ class AgentRun:
             return None if self._payload.ignores_denials else report.question
         return asked_in(report.text) if self._payload.may_ask and report.is_done else None
 
-    def _strike(self, name: str) -> None:
+    def _strike(self, why: str) -> None:
         if self._struck is None and not self._reader.report.is_done:
-            self._struck = in_words(name, self._in_all, self._budget)
+            self._struck = why
             self._stop()
 
     def _end(self) -> None:
@@ -157,12 +202,18 @@ class AgentRun:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _note(self, tool: str | None = None) -> None:
+    def _note(self, question: Question | None = None, *, is_over: bool = False) -> None:
         report = self._reader.report
-        # A session that could not be gone on with would fail every further attempt.
-        is_dead = self._is_resumed and report.complaint is not None and not report.turns
-        session = None if is_dead else report.session or self._notes.session
-        self._write(replace(self._notes, session=session, spent=self._in_all, tool=tool))
+        # A session that cannot be gone on with would fail every further attempt.
+        is_dead = is_over and self._is_resumed and not report.turns and report.quota is None
+        notes = replace(
+            self._notes,
+            session=None if is_dead else report.session or self._notes.session,
+            spent=self._in_all,
+            has_asked=question is not None,
+            tool=None if question is None else question.tool,
+        )
+        self._write(notes)
 
 
 def in_words(name: str, spent: Spent, budget: Budget) -> str:

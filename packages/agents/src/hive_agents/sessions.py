@@ -33,8 +33,11 @@ class Notes:
 
     session: str | None = None
     spent: Spent = NOTHING
+    has_asked: bool = False
+    """Whether the last of them ended with a question, so that an answer is what comes next."""
+
     tool: str | None = None
-    """What the agent has asked to be allowed to use."""
+    """What it has asked to be allowed to use."""
 
 
 class Sessions:
