@@ -182,8 +182,12 @@ async def test_an_agent_without_a_way_to_ask_is_told_one(
 @pytest.mark.parametrize(
     ("budget", "script", "why"),
     [
-        ({"turns": 5}, ["@turns 50 0.05"], "it ended with error_max_turns"),
-        ({"usd": 0.01}, ["@tokens 5000 10", "@hang"], "it ended with error_max_budget_usd"),
+        ({"turns": 5}, ["@turns 50 0.05"], "its program has stopped at its limit of turns"),
+        (
+            {"usd": 0.01},
+            ["@tokens 5000 10", "@hang"],
+            "its program has stopped at its budget of money",
+        ),
         ({"tokens": 1000}, ["@tokens 900 200", "@hang"], "1,100 of 1,000 tokens are used"),
         ({"seconds": 1.0}, ["@say begun", "@hang"], "it has run for its 1 s"),
     ],

@@ -13,6 +13,7 @@ import typer
 from hive.behind_dashes import WithCommand
 from hive.commands import (
     accept,
+    agent,
     attach,
     audit,
     backup,
@@ -95,6 +96,7 @@ app.command("import", epilog=importing.EPILOG)(importing.import_file)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)
+app.command(epilog=agent.EPILOG, no_args_is_help=True)(agent.agent)
 app.command(
     "map",
     epilog=map_.EPILOG,

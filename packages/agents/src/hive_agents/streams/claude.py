@@ -19,7 +19,10 @@ from hive_agents.streams.report import Complaint, Question, Quota
 
 __all__ = ["ClaudeReader"]
 
-BUDGETS: Final = {"error_max_turns": "turns", "error_max_budget_usd": "usd"}
+BUDGETS: Final = {
+    "error_max_turns": ("turns", "its program has stopped at its limit of turns"),
+    "error_max_budget_usd": ("usd", "its program has stopped at its budget of money"),
+}
 QUESTION_TOOL: Final = "AskUserQuestion"
 LONGEST_SHOWN: Final = 200
 
@@ -86,8 +89,9 @@ class ClaudeReader(EventReader):
         report.question = _question_in(event)
 
     def _complain(self, subtype: str, text: str | None) -> None:
-        if (budget := BUDGETS.get(subtype)) is not None:
-            self.report.complaint = Complaint(f"it ended with {subtype}", budget)
+        if subtype in BUDGETS:
+            budget, error = BUDGETS[subtype]
+            self.report.complaint = Complaint(error, budget)
             return
         self.report.quota = self.report.quota or self._quotas.met_in(text)
         self.report.complaint = Complaint(text or f"it ended with {subtype}")
