@@ -1,17 +1,20 @@
 """An `agent` task as it is typed: its payload, its budget, and its profile's breaker."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from hive.command_options import CommandFlags
 from hive.durations import read_duration
 from hive.settings import Settings
-from hive.submitting.said import command_payload
+from hive.submitting.said import SaidTask, command_payload, said_task
+from hive.task_options import FlagsOfAny
 from hive_agents.profiles import Profile, read_profiles
 from hive_contracts.errors import ConfigurationError
 
-__all__ = ["agent_payload", "profile_named", "read_budget"]
+__all__ = ["profile_named", "read_budget", "said_agent"]
 
 UNITS: Final = ("usd", "tokens", "turns")
 FORMS: Final = "5usd, 200000tokens, 30turns, or a duration like 20m"
@@ -34,25 +37,42 @@ def profile_named(settings: Settings, name: str) -> Profile:
     return profiles[name]
 
 
-def agent_payload(
+def said_agent(
+    settings: Settings,
+    profile: str,
+    task: FlagsOfAny,
     terms: CommandFlags,
     *,
-    prompt: str,
-    profile: str,
     budget: Sequence[str],
-    reads_parents: bool,
+    budget_flag: str = "--budget",
+    wishes: Mapping[str, Any] = MappingProxyType({}),
     **others: Any,
-) -> dict[str, Any]:
-    """Return the payload that flags say; `others` are fields that stand in it as they are.
+) -> SaidTask:
+    """Return the task of kind `agent` that flags say. It has its profile's breaker, or its own.
+
+    Args:
+        settings: where the profile is looked up.
+        profile: its name.
+        task: what is said of tasks.
+        terms: what is said of commands.
+        budget: what each may use up.
+        budget_flag: by which flag that is said.
+        wishes: further fields of the payload; what is empty is left out.
+        others: fields of the task that are said in other ways.
 
     Raises:
         ConfigurationError: a flag makes no sense; the message names it.
     """
-    said = {name: value for name, value in others.items() if value}
+    known = profile_named(settings, profile)
+    payload = {
+        "profile": profile,
+        **{name: value for name, value in wishes.items() if value},
+        **command_payload(terms, reads_parents=getattr(task, "after", None) is not None),
+    }
     if budget:
-        said["budget"] = read_budget(budget)
-    how = command_payload(terms, reads_parents=reads_parents)
-    return {"prompt": prompt, "profile": profile, **said, **how}
+        payload["budget"] = read_budget(budget, flag=budget_flag)
+    said = said_task("agent", payload, task, terms, **others)
+    return said if said.breaker is not None else replace(said, breaker=known.breaker)
 
 
 def read_budget(said: Sequence[str], *, flag: str = "--budget") -> dict[str, float]:

@@ -1,8 +1,8 @@
 """What people are told of an agent: what it says while it works, and what it gives at its end."""
 
 import sys
-from typing import Any, cast
 
+from hive.looking.agent_usage import answer_in
 from hive.printing import say, show
 from hive_agents.profiles import Profile
 from hive_contracts.execution import Stream
@@ -44,10 +44,5 @@ class AgentVoice:
 
 def show_answer(ended: EndedTask) -> None:
     """Print what an agent gave as its result."""
-    text = _of(ended).get("text")
-    if isinstance(text, str):
+    if (text := answer_in(ended.result)) is not None:
         show(text)
-
-
-def _of(ended: EndedTask) -> dict[str, Any]:
-    return cast("dict[str, Any]", ended.result) if isinstance(ended.result, dict) else {}

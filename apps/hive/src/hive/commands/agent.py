@@ -59,27 +59,22 @@ def agent(
       hive agent --profile scripted 'say hello'
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-    from dataclasses import replace  # noqa: PLC0415
 
-    from hive.agents.ordering import agent_payload, profile_named  # noqa: PLC0415
+    from hive.agents.ordering import profile_named, said_agent  # noqa: PLC0415
     from hive.agents.running import run_agent  # noqa: PLC0415
     from hive.endings import told  # noqa: PLC0415
     from hive.standard_input import read_standard_input  # noqa: PLC0415
-    from hive.submitting.said import said_task, task_of  # noqa: PLC0415
+    from hive.submitting.said import task_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
 
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
-        settings = options.settings()
-        known = profile_named(settings, profile)
         if prompt == "-":
             prompt = read_standard_input().decode("utf-8", "replace")
-        payload = agent_payload(
-            terms, prompt=prompt, profile=profile, budget=budget or (),
-            reads_parents=task.after is not None,
-            model=model, arguments=argument, may_ask=may_ask,
-        )  # fmt: skip
-        new = task_of(said_task("agent", payload, task, terms))
-        if new.breaker is None:
-            new = replace(new, breaker=known.breaker)
-        code = asyncio.run(run_agent(settings, new, known, is_detached=detach))
+        wishes = {
+            "prompt": prompt, "model": model, "arguments": argument, "may_ask": may_ask,
+        }  # fmt: skip
+        settings = options.settings()
+        said = said_agent(settings, profile, task, terms, budget=budget or (), wishes=wishes)
+        known = profile_named(settings, profile)
+        code = asyncio.run(run_agent(settings, task_of(said), known, is_detached=detach))
     raise typer.Exit(code)

@@ -4,16 +4,20 @@ from typing import Any, Final, cast
 
 from hive_store.task_store import EndedTask
 
-__all__ = ["used_in_words"]
+__all__ = ["answer_in", "used_in_words"]
 
 CENT: Final = 0.01
 
 
+def answer_in(result: object) -> str | None:
+    """Return what an agent gave as its result, from the result of its task; None if nothing."""
+    text = _fields(result).get("text")
+    return text if isinstance(text, str) else None
+
+
 def used_in_words(ended: EndedTask) -> str | None:
     """Return what an agent has used; None if the task was none, or never began."""
-    result: dict[str, Any] = {}
-    if isinstance(ended.result, dict):
-        result = cast("dict[str, Any]", ended.result)
+    result = _fields(ended.result)
     if "profile" not in result:
         return None
     cost, written, turns = result.get("cost_usd"), result.get("output_tokens"), result.get("turns")
@@ -25,3 +29,7 @@ def used_in_words(ended: EndedTask) -> str | None:
     if turns:
         parts.append(f"{turns} turn{'s' if turns > 1 else ''}")
     return ", ".join(parts)
+
+
+def _fields(result: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", result) if isinstance(result, dict) else {}

@@ -31,6 +31,7 @@ class MapOrder:
     jobs: int | None
     is_quiet: bool
     keeps_order: bool
+    gives_answers: bool
     as_json: bool
 
     def manner(self, settings: Settings) -> Manner:
@@ -39,6 +40,7 @@ class MapOrder:
             jobs=self.jobs,
             is_quiet=self.is_quiet or self.as_json,
             keeps_order=self.keeps_order,
+            gives_answers=self.gives_answers,
             silence=settings.silence,
         )
 
