@@ -26,7 +26,7 @@ create table hive.question (
   answered_by text,
   primary key (task_id, number),
   constraint a_question_has_at_most_10000_characters check (length(question) <= 10000),
-  constraint an_answer_has_1_to_100000_characters check (length(answer) between 1 and 100000),
+  constraint an_answer_has_1_to_30000_characters check (length(answer) between 1 and 30000),
   constraint an_answer_says_when_and_by_whom
     check (num_nonnulls(answer, answered_at, answered_by) in (0, 3))
 );
@@ -70,8 +70,8 @@ begin
         task_id, array_to_string(asked.options, ', '), quote_literal(left(answer.answer, 100))
       using errcode = 'check_violation';
   end if;
-  if coalesce(length(answer.answer), 0) not between 1 and 100000 then
-    raise exception 'an answer has 1 to 100000 characters, not %', coalesce(length(answer.answer), 0)
+  if coalesce(length(answer.answer), 0) not between 1 and 30000 then
+    raise exception 'an answer has 1 to 30,000 characters, not %', coalesce(length(answer.answer), 0)
       using errcode = 'check_violation';
   end if;
   update hive.question q
