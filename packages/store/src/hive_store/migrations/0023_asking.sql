@@ -32,6 +32,7 @@ create table hive.question (
 );
 comment on table hive.question is
   'What tasks have asked, and what they were answered. A task that waits for an answer waits for that of its last one.';
+create index question_open on hive.question (task_id) where answer is null;
 
 drop policy if exists submitters_call_off_and_retry on hive.task;
 alter type hive.outcome rename to outcome_before;
