@@ -14,6 +14,7 @@ from hive.behind_dashes import WithCommand
 from hive.commands import (
     accept,
     agent,
+    answer,
     attach,
     audit,
     backup,
@@ -119,6 +120,7 @@ app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
 app.command(epilog=park.EPILOG)(park.park)
 app.command(epilog=unpark.EPILOG)(unpark.unpark)
+app.command(epilog=answer.EPILOG)(answer.answer)
 app.command()(logs.logs)
 app.command(epilog=attach.EPILOG)(attach.attach)
 app.command(epilog=send.EPILOG)(send.send)

@@ -294,6 +294,22 @@ class Hive(Submitter):
         self._tell(EventType.UNPARKED, list(states))
         return states
 
+    async def answer(self, task_id: TaskId, text: str) -> TaskState:
+        """Answer what a task asks; return its state: it is queued, unless it is parked as well.
+
+        Its next attempt finds the answer. The audit log names the user of this system, or
+        HIVE_AUDIT_ACTOR.
+
+        Raises:
+            UnknownTaskError: there is no such task.
+            UsageError: it asks nothing, or does not take that answer; the message says what.
+        """
+        [wanted] = checked_ids([task_id])
+        state = await self.tasks.answer(wanted, text, by=myself())
+        if state is TaskState.QUEUED:
+            self._tell(EventType.UNBLOCKED, [wanted])
+        return state
+
     async def cancel_all(self, selection: Selection, *, reason: str | None = None) -> CalledOff:
         """Call off every unfinished task that fits, 1,000 in a transaction; return what came of it.
 

@@ -230,6 +230,10 @@ class SyncHive(SyncSubmitter):
         """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
         return self._thread.run(self._hive.unpark, *task_ids)
 
+    def answer(self, task_id: TaskId, text: str) -> TaskState:
+        """Answer what a task asks; return its state. See `Hive.answer`."""
+        return self._thread.run(self._hive.answer, task_id, text)
+
     def cancel_all(self, selection: Selection, *, reason: str | None = None) -> CalledOff:
         """Call off every unfinished task that fits; see `Hive.cancel_all`."""
         return self._thread.run(self._hive.cancel_all, selection, reason=reason)

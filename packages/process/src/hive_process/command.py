@@ -198,6 +198,10 @@ class CommandExecutor:
                 )
                 if payload.pty:
                     outlet.show_to(conversation.show)
+            if payload.ask_codes:
+                outlet.keep_last_line()
+            answers = await attempt.answers()
+            answer = {"HIVE_ANSWER": answers[-1].answer or ""} if answers else {}
             await attempt.announce_start()
             try:
                 records = await self._begin_records(payload, outlet)
@@ -206,7 +210,7 @@ class CommandExecutor:
                 return Failed(why, is_retryable=False)
             try:
                 process = await self._spawner.spawn(
-                    replace(launch, env={**launch.env, **parents}, files=pipes.files)
+                    replace(launch, env={**launch.env, **parents, **answer}, files=pipes.files)
                 )
             except OSError as error:
                 return refusal_of(error, payload)

@@ -73,7 +73,7 @@ class Deadlines:
         if not self._is_ready and (self._ready is None or self._ready.is_in(stream, data)):
             self._is_ready = True
             self._clear()
-        if self._result is not None and self._result.is_in(stream, data):
+        if self._result is not None and not self._is_done and self._result.is_in(stream, data):
             self.hear_result()
 
     def hear_result(self) -> None:

@@ -73,6 +73,12 @@ METRICS: Final = (
         "queue",
     ),
     _gauge(
+        "hive_tasks_needing_answer",
+        "Tasks that ask a person something and wait for the answer, as one queen last counted "
+        "them.",
+        "queue",
+    ),
+    _gauge(
         "hive_tasks_unmet",
         "Tasks, queued or held up by a limit, that need labels or slots which no living worker of "
         "their queue has, as one queen last counted them.",

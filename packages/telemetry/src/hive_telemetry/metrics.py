@@ -76,6 +76,7 @@ class Metrics:
         self._tasks = self._gauge("hive_tasks")
         self._oldest_ready = self._gauge("hive_queue_oldest_ready_timestamp_seconds")
         self._parked = self._gauge("hive_tasks_parked")
+        self._needing_answer = self._gauge("hive_tasks_needing_answer")
         self._unmet = self._gauge("hive_tasks_unmet")
         self._finished = self._counter("hive_tasks_finished_total")
         self._attempts = self._counter("hive_task_attempts_total")
@@ -153,6 +154,10 @@ class Metrics:
     def show_parked(self, counts: Mapping[str, int]) -> None:
         """Show, by queue, how many scheduled tasks are set aside."""
         self._parked.show({(queue,): count for queue, count in counts.items()})
+
+    def show_needing_answer(self, counts: Mapping[str, int]) -> None:
+        """Show, by queue, how many tasks wait for an answer."""
+        self._needing_answer.show({(queue,): count for queue, count in counts.items()})
 
     def show_unmet(self, counts: Mapping[str, int]) -> None:
         """Show, by queue, how many waiting tasks need what no living worker of it has."""

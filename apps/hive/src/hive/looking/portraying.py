@@ -9,6 +9,7 @@ from typing import Any, Final
 from hive.durations import show_seconds
 from hive.looking.hiding import without_secrets
 from hive.looking.limits import limit_that_struck, limits_in_words
+from hive.looking.questions import questions_in_words
 from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
 from hive.looking.usage import used
@@ -34,7 +35,7 @@ LABEL_COLUMNS: Final = 10
 WORTH_TELLING: Final = timedelta(milliseconds=500)
 """A wait that is shorter is none."""
 
-FOLDED: Final = frozenset({"state", "waits", "limits", "used"})
+FOLDED: Final = frozenset({"state", "waits", "asks", "asked", "limits", "used"})
 """What goes on below if it is long; of all else the beginning is enough."""
 
 
@@ -133,16 +134,24 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         record.id,
         record.state,
         is_parked=record.parked_at is not None,
+        is_asking=record.asked_at is not None,
         has_terminal=has_terminal(record) is True,
     )
     return [*parts, "", f"next: {steps}"]
 
 
 def next_steps(
-    task_id: TaskId, state: TaskState, *, is_parked: bool = False, has_terminal: bool = False
+    task_id: TaskId,
+    state: TaskState,
+    *,
+    is_parked: bool = False,
+    is_asking: bool = False,
+    has_terminal: bool = False,
 ) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
+        case TaskState.BLOCKED if is_asking:
+            verbs = ["answer", "cancel"]
         case TaskState.SCHEDULED if is_parked:
             verbs = ["unpark", "cancel"]
         case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
@@ -182,6 +191,7 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
         extra = ", asked for" if portrait.tick.is_extra else ""
         yield "schedule", f"{portrait.tick.schedule}, tick {portrait.tick.said}{extra}"
     yield "state", _state(portrait)
+    yield from questions_in_words(record)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
     if portrait.situation.child_id is not None:
@@ -199,7 +209,7 @@ def _what_came(record: TaskRecord) -> Iterator[tuple[str, str]]:
         yield "used", usage
     if record.result is not None:
         yield "result", sealed_or_plain(record.result)
-    if record.error is not None:
+    if record.error is not None and record.asked_at is None:
         yield "error", record.error
 
 

@@ -49,6 +49,9 @@ class Survey:
 
     workers: Sequence[SeenWorker]
     paused: Sequence[PausedQueue]
+    asking: int
+    """How many tasks wait for an answer."""
+
     breakers: Sequence[Breaker]
     """Those that are open or half-open."""
 
@@ -70,6 +73,7 @@ async def survey(view: View, settings: Settings) -> Survey:
         retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
         paused=await view.onlooker.paused_queues(),
+        asking=await view.selector.count_asking(),
         breakers=await view.controls_of(actor_of(settings)).breakers(),
         schedules=await view.schedules.counts(),
         unmet=await view.onlooker.unmet_needs(living=settings.silence),
@@ -87,6 +91,7 @@ def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
+    queues += [f"needs you ({found.asking:,}): hive list --needs-you"] * bool(found.asking)
     queues += [paused_line(queue) for queue in found.paused]
     queues += [breaker_line(breaker) for breaker in found.breakers]
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
@@ -108,6 +113,7 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "needs_answer": found.asking,
         "paused": [asdict(queue) for queue in found.paused],
         "breakers": [asdict(breaker) for breaker in found.breakers],
         "schedules": asdict(found.schedules),

@@ -26,12 +26,13 @@ create table hive.question (
   answered_by text,
   primary key (task_id, number),
   constraint a_question_has_at_most_10000_characters check (length(question) <= 10000),
-  constraint an_answer_has_1_to_100000_characters check (length(answer) between 1 and 100000),
+  constraint an_answer_has_1_to_30000_characters check (length(answer) between 1 and 30000),
   constraint an_answer_says_when_and_by_whom
     check (num_nonnulls(answer, answered_at, answered_by) in (0, 3))
 );
 comment on table hive.question is
   'What tasks have asked, and what they were answered. A task that waits for an answer waits for that of its last one.';
+create index question_open on hive.question (task_id) where answer is null;
 
 drop policy if exists submitters_call_off_and_retry on hive.task;
 alter type hive.outcome rename to outcome_before;
@@ -70,8 +71,8 @@ begin
         task_id, array_to_string(asked.options, ', '), quote_literal(left(answer.answer, 100))
       using errcode = 'check_violation';
   end if;
-  if coalesce(length(answer.answer), 0) not between 1 and 100000 then
-    raise exception 'an answer has 1 to 100000 characters, not %', coalesce(length(answer.answer), 0)
+  if coalesce(length(answer.answer), 0) not between 1 and 30000 then
+    raise exception 'an answer has 1 to 30,000 characters, not %', coalesce(length(answer.answer), 0)
       using errcode = 'check_violation';
   end if;
   update hive.question q
