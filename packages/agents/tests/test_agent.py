@@ -157,9 +157,10 @@ async def test_what_was_not_allowed_is_asked_for(
 ):
     script = ("@permit Bash rm -rf build", "@say gone on")
     asked = await executor.run(attempt(*script))
-    assert asked == Asked("May it use Bash on rm -rf build?", ("yes", "no"))
+    question = "May it use Bash on rm -rf build?"
+    assert asked == Asked(question, ("yes", "no"))
     second = attempt(*script, given_back=1)
-    second.questions.append(answered(1, asked.question, answer))
+    second.questions.append(answered(1, question, answer))
     outcome = await executor.run(second)
     assert isinstance(outcome, Succeeded)
 

@@ -39,7 +39,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
@@ -179,10 +179,9 @@ class CommandExecutor:
     ) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
+        hear = None if overseer is None else overseer.hear
         async with AsyncExitStack() as stack:
-            outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
-            if overseer is not None:
-                outlet.let_hear(overseer.hear)
+            outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets, hear))
             try:
                 pipes = stack.enter_context(self._pipes(outlet, payload))
                 parents = await stack.enter_async_context(
@@ -232,8 +231,7 @@ class CommandExecutor:
                     return await command.outcome(payload)
             finally:
                 if command.usage is not None:
-                    usage: dict[str, object] = {**command.usage}
-                    attempt.keep_usage(usage if overseer is None else usage | {**overseer.told()})
+                    attempt.keep_usage(_with_what_is_told(command.usage, overseer))
 
     async def _begin_records(self, payload: CommandPayload, outlet: Outlet) -> Records:
         records = Records(payload)
@@ -277,6 +275,10 @@ class CommandExecutor:
             ready_text=payload.ready_text,
             result_text=payload.result_text,
         )
+
+
+def _with_what_is_told(usage: dict[str, Any], overseer: Overseer | None) -> dict[str, Any]:
+    return usage if overseer is None else usage | {**overseer.told()}
 
 
 def _either(own: float | None, default: float) -> float:

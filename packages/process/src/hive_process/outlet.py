@@ -29,18 +29,30 @@ class Outlet:
     """Takes what a command prints."""
 
     def __init__(
-        self, write: Callable[[Stream, bytes], None], deadlines: Deadlines, secrets: Secrets
+        self,
+        write: Callable[[Stream, bytes], None],
+        deadlines: Deadlines,
+        secrets: Secrets,
+        hear: Callable[[Stream, bytes], None] | None = None,
     ) -> None:
+        """Make one.
+
+        Args:
+            write: keeps what is printed.
+            deadlines: look for signs in it.
+            secrets: what is to be hidden.
+            hear: who oversees the command, if anybody does.
+        """
         self.written: Counter[Stream] = Counter()
         """Bytes that the command has written to each stream."""
 
         self._write = write
+        self._hear = hear
         self._deadlines = deadlines
         self._redactors = {stream: Redactor(secrets) for stream in Stream} if secrets else None
         self._open = set(Stream)
         self._whole: WholeOutput | None = None
         self._show: Callable[[bytes], None] | None = None
-        self._hear: Callable[[Stream, bytes], None] | None = None
         self._tail: bytes | None = None
 
     def __enter__(self) -> Self:
@@ -73,10 +85,6 @@ class Outlet:
     def show_to(self, show: Callable[[bytes], None]) -> None:
         """Have what goes to standard output shown to those who watch as well."""
         self._show = show
-
-    def let_hear(self, hear: Callable[[Stream, bytes], None]) -> None:
-        """Have both streams heard by who oversees the command."""
-        self._hear = hear
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Pass on the next bytes of a stream."""
