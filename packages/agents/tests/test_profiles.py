@@ -7,7 +7,7 @@ import pytest
 from hive_agents.agent import argv_of
 from hive_agents.payload import AgentPayload
 from hive_agents.profiles import SHIPPED, read_profiles
-from hive_agents.prompts import MARK, Answered, asked_in, prompt_of
+from hive_agents.prompts import MARK, Answered, Situation, asked_in, prompt_of
 from hive_agents.streams.report import Question
 from hive_contracts.errors import ConfigurationError
 
@@ -108,16 +108,21 @@ def test_a_payload_that_makes_no_sense_is_refused(said: dict[str, Any]):
 
 
 def test_an_agent_is_told_what_it_needs_to_know():
-    told = prompt_of("Fix it", is_resumed=False, has_asked=False, may_ask=True, answered=[])
+    told = prompt_of("Fix it", Situation(may_ask=True))
     assert told.startswith("Fix it\n\n")
     assert MARK in told
     one = [Answered("Red?", "yes")]
-    anew = prompt_of("Fix it", is_resumed=False, has_asked=True, may_ask=False, answered=one)
+    anew = prompt_of("Fix it", Situation(has_asked=True, answered=one))
     assert "You asked: Red?\nThe answer is: yes" in anew
-    assert prompt_of("", is_resumed=True, has_asked=True, may_ask=True, answered=one) == "yes"
-    again = prompt_of("Fix it", is_resumed=True, has_asked=False, may_ask=True, answered=one)
+    resumed = Situation(is_resumed=True, knows_task=True, has_asked=True, answered=one)
+    assert prompt_of("Fix it", resumed) == "yes"
+    again = prompt_of("Fix it", Situation(is_resumed=True, knows_task=True, answered=one))
     assert again.startswith("You were interrupted.")
     assert again.endswith("Fix it")
+    sent_back = Situation(knows_task=True, comment="No tests.")
+    assert prompt_of("Fix it", sent_back).endswith("comment:\nNo tests.")
+    assert "Fix it" not in prompt_of("Fix it", sent_back)
+    assert "Fix it" in prompt_of("Fix it", Situation(comment="No tests."))
 
 
 def test_a_question_is_the_last_line():

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Self
 
 from hive_agents.payload import AgentPayload
 from hive_agents.profiles import Profile, read_profiles
-from hive_agents.prompts import Answered, prompt_of
+from hive_agents.prompts import Answered, Situation, prompt_of
 from hive_agents.running import AgentRun, in_words
 from hive_agents.sessions import Notes, Sessions
 from hive_agents.settings import AgentSettings
@@ -97,13 +97,15 @@ class AgentExecutor:
         if payload.resumes and profile.resume_argv:
             session = notes.session or session
         answered = [Answered(q.question, q.answer or "") for q in await attempt.answers()]
-        prompt = prompt_of(
-            payload.prompt,
+        situation = Situation(
             is_resumed=session is not None and notes.session is not None,
+            knows_task=session is not None,
             has_asked=notes.has_asked,
             may_ask=payload.may_ask,
+            comment=None if payload.workspace is None else payload.workspace.comment,
             answered=answered,
         )
+        prompt = prompt_of(payload.prompt, situation)
         allowed = notes.tool if answered and answered[-1].is_yes else None
         with _in_a_file(prompt, is_wanted=profile.prompt == "file") as prompt_file:
             words = {

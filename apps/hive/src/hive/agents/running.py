@@ -1,6 +1,6 @@
 """Submit a task of an agent, tell what the agent says, and print its result."""
 
-from hive.agents.telling import AgentVoice, show_answer
+from hive.agents.telling import AgentVoice
 from hive.printing import say, show
 from hive.settings import Settings
 from hive.submitting.running import run_and_watch
@@ -20,9 +20,8 @@ async def run_agent(
     Returns the exit code of `hive agent`.
     """
     if not is_detached:
-        return await run_and_watch(
-            settings, task, is_verbose=True, sink=AgentVoice(profile), on_end=show_answer
-        )
+        voice = AgentVoice(profile)
+        return await run_and_watch(settings, task, is_verbose=True, sink=voice, on_end=voice.end)
     check_payload(task.kind, task.payload)
     async with open_reach(settings) as reach:
         [submitted] = await reach.hive.hand_in([task])

@@ -8,16 +8,19 @@ from hive_agents.profiles import Profile
 from hive_contracts.execution import Stream
 from hive_store.task_store import EndedTask
 
-__all__ = ["AgentVoice", "show_answer"]
+__all__ = ["AgentVoice"]
 
 
 class AgentVoice:
-    """Takes the stream of an agent, and tells what it says: as it comes, to standard error."""
+    """Takes the stream of an agent, and tells what it says: as it comes, to standard error.
+
+    What was said last is told when something else is said, because it may be the result.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._reader = profile.reader()
-        self._told: str | None = None
+        self._last: str | None = None
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Read on; what the program itself says to standard error is passed on."""
@@ -28,21 +31,28 @@ class AgentVoice:
         for line in data.splitlines(keepends=True):
             self._hear(line)
 
-    def _hear(self, line: bytes) -> None:
-        self._reader.feed(line)
-        report = self._reader.report
-        # A result repeats what was said last.
-        if report.text not in (None, self._told) and not report.is_done:
-            self._told = report.text
-            say(f"  {self._told}")
-
     def skip(self, stream: Stream, size: int) -> None:
         """Say how much is missing; in the middle of a line nothing could be read any more."""
         say(f"... {size:,} bytes of {stream} left out ...")
         self._reader = self._profile.reader()
 
+    def end(self, ended: EndedTask) -> None:
+        """Print what the agent gave as its result; tell what it said last if that is another."""
+        answer = answer_in(ended.result)
+        if answer != self._last:
+            self._tell_last()
+        if answer is not None:
+            show(answer)
 
-def show_answer(ended: EndedTask) -> None:
-    """Print what an agent gave as its result."""
-    if (text := answer_in(ended.result)) is not None:
-        show(text)
+    def _hear(self, line: bytes) -> None:
+        self._reader.feed(line)
+        text = self._reader.report.text
+        if text not in (None, self._last):
+            # What is said in pieces is one text that grows.
+            if self._last is not None and not str(text).startswith(self._last):
+                self._tell_last()
+            self._last = text
+
+    def _tell_last(self) -> None:
+        if self._last is not None:
+            say("\n".join(f"  {line}" for line in self._last.splitlines()))
