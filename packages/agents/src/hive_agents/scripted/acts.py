@@ -133,8 +133,8 @@ def _tokens(play: Play, rest: str) -> None:
     play.turn("a long one", read=int(read), written=int(written))
 
 
-def _write(_play: Play, rest: str) -> None:
-    path, _, text = rest.partition(" ")
+def _write(play: Play, rest: str) -> None:
+    path, _, text = rest.replace("{answer}", play.answer).partition(" ")
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")
 
