@@ -203,6 +203,7 @@ SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
         "resume_argv": [*SCRIPTED, "--speak", "codex", "--resume", "{session}"],
         "stream": "codex",
         "usd_argv": [],
+        "turns_argv": [],
         "says_cost": False,
     },
     "scripted-gemini": {
@@ -211,6 +212,7 @@ SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
         "resume_argv": [*SCRIPTED, "--speak", "gemini", "--resume", "{session}"],
         "stream": "gemini",
         "usd_argv": [],
+        "turns_argv": [],
         "says_cost": False,
     },
     "scripted-plain": {
@@ -219,6 +221,7 @@ SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
         "resume_argv": [],
         "stream": "plain",
         "usd_argv": [],
+        "turns_argv": [],
         "says_cost": False,
     },
 }  # fmt: skip

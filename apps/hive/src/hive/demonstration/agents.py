@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, cast
 
 from hive.demonstration.progress import Progress
@@ -52,7 +51,7 @@ class Scene:
     title: str
     script: Sequence[str]
     profile: str = "scripted"
-    more: Mapping[str, Any] = MappingProxyType({})
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Further fields of its payload."""
 
     task: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -65,7 +64,7 @@ class Scene:
     error: str = ""
     """What its error must have in it."""
 
-    result: Mapping[str, Any] = MappingProxyType({})
+    result: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What its result must say."""
 
     events: Sequence[str] = ()
@@ -79,13 +78,13 @@ def _greeting(file: str, words: str) -> tuple[str, str, str]:
 SCENES: Final = (
     Scene(title="does its work", script=_greeting("german.txt", "Guten Tag")),
     Scene(
-        title="the same, speaking as codex",
+        title="the same, as codex",
         profile="scripted-codex",
         script=_greeting("french.txt", "Bonjour"),
         result={"cost_usd": None},
     ),
     Scene(
-        title="the same, speaking as gemini",
+        title="the same, as gemini",
         profile="scripted-gemini",
         script=_greeting("italian.txt", "Buongiorno"),
     ),
@@ -116,18 +115,18 @@ SCENES: Final = (
         result={"resumed": True},
     ),
     Scene(
-        title="stays after its result, and a daemon too",
+        title="stays after its result",
         script=("@deaf", "@daemon", "@linger", "@say that was all"),
         result={"lingered": True},
     ),
     Scene(
-        title="ends well and gives no result",
+        title="ends without a result",
         script=("@say begun", "@no-result"),
         state=TaskState.FAILED,
         error="it ended without a result",
     ),
     Scene(
-        title="would use more than 5 turns",
+        title="takes more than 5 turns",
         profile="scripted-codex",
         script=("@turns 100 0.1",),
         more={"budget": {"turns": 5}},
@@ -315,12 +314,9 @@ def _plain(seen: Seen) -> dict[str, Any]:
 
 
 def _lines(performed: Performed[list[Seen]], faults: Sequence[str]) -> list[str]:
-    changed = [
-        line for seen in performed.result for line in seen.diff.splitlines() if line.startswith("+")
-    ]
     heads = ("agent", "what came of it", "attempts", "took")
     table = table_lines(heads, [seen.row() for seen in performed.result], texts=2)
-    lines = ["The diffs of their branches:", *changed, "", *table, ""]
+    lines = ["What their branches add:", *_additions(performed.result), "", *table, ""]
     if faults:
         return [*lines, "This does not hold:", *(f"  {fault}" for fault in faults)]
     return [
@@ -330,4 +326,13 @@ def _lines(performed: Performed[list[Seen]], faults: Sequence[str]) -> list[str]
         "  hive up -d                               start a Hive that stays",
         "  hive agent --repo . 'fix the tests'      give a real agent something to do",
         "  hive agent --profile scripted 'hello'    or this one",
+    ]
+
+
+def _additions(all_seen: Sequence[Seen]) -> list[str]:
+    """Return what the diffs add, a line for each task: its file, and what is in it."""
+    return [
+        f"  hive/{seen.record.id:<3} {'  '.join(added)}"
+        for seen in all_seen
+        if (added := [line for line in seen.diff.splitlines() if line.startswith("+")])
     ]

@@ -76,7 +76,7 @@ async def on_stage(perform: Performance[T], *, settings: str = "") -> Performed[
     return Performed(
         result=result[0],
         left=left,
-        directories_left=int(data_dir.exists()),
+        directories_left=_count(data_dir),
         wall_seconds=clock.seconds() - began_at,
     )
 
@@ -110,3 +110,7 @@ async def _perform(
             raise
         main.uncancel()
     return results
+
+
+def _count(place: Path) -> int:
+    return int(place.exists())

@@ -80,9 +80,10 @@ def _until(record: TaskRecord, now: datetime) -> str:
 
 def _for_an_answer(record: TaskRecord, asked_at: datetime, now: datetime) -> str:
     options = record.questions[-1].options if record.questions else ()
-    choice = "TEXT" if not options else " or ".join(options)
+    first, *others = options or ("TEXT",)
+    choice = f"{first}`" + (f" (or {', '.join(others)})" if others else "")
     since = show_seconds(max(0.0, (now - asked_at).total_seconds()))
-    return f"an answer, for {since}: hive answer {record.id} {choice}"
+    return f"an answer, for {since}: `hive answer {record.id} {choice}"
 
 
 def _parked(record: TaskRecord, reason: str) -> str:
