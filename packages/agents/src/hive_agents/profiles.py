@@ -195,7 +195,7 @@ SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
         "allow_argv": ["--allow", "{tool}"],
         "says_cost": True,
         "breaker": "scripted:default",
-        "env_allowed": ["SCRIPTED_AGENT", "SCRIPTED_AGENT_HOME"],
+        "env_allowed": ["SCRIPTED_AGENT", "SCRIPTED_AGENT_HOME", "SCRIPTED_AGENT_WITNESS"],
     },
     "scripted-codex": {
         "like": "scripted",

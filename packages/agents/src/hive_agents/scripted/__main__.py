@@ -5,7 +5,8 @@
     --max-turns N, --max-budget-usd USD, --allow TOOL    as claude has them
     --seed N                            what it does by chance, and how many tokens it uses
 
-The variable SCRIPTED_AGENT has acts that are done before those of the prompt.
+The variable SCRIPTED_AGENT has acts that are done before those of the prompt, and
+SCRIPTED_AGENT_WITNESS names a file to which each run writes that it begins, and that it is done.
 """
 
 import argparse
@@ -41,6 +42,7 @@ def main() -> int:
         allowed=frozenset(said.allow),
         text=_reply_to(prompt),
     )
+    play.witness("begin")
     if session.script[session.done : session.done + 1] != ["silent"]:
         play.speaker.begin(session.name)
     return _perform(play, session)
@@ -63,6 +65,7 @@ def _perform(play: Play, session: Session) -> int:
             session.save()
     if play.ended is not None:
         return play.ended
+    play.witness("end")
     if play.has_result:
         play.speaker.result(play.text, play.usage)
     if play.lingers:

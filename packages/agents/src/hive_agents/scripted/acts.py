@@ -7,7 +7,7 @@
 @sleep SECONDS
 @write PATH TEXT        a line to the end of a file
 @commit MESSAGE         everything, with git
-@witness PATH           a line to a file outside: its task, attempt and process
+@witness PATH WORD      a line to a file outside: who it is, its task, the word, and when
 @ask TEXT [| OPTION]... ends with a question; a session that goes on goes on behind it
 @permit TOOL DETAIL     the same with something that it was not allowed to do
 @quota [SECONDS]        its quota is used up, for so long if it says
@@ -52,6 +52,9 @@ class Play:
 
     speaker: Speaker
     random: Random
+    name: str = field(default_factory=lambda: f"{os.getpid()}-{time.monotonic_ns()}")
+    """Tells this run from all others on the machine."""
+
     answer: str = ""
     """What it was told when its session went on."""
 
@@ -90,6 +93,19 @@ class Play:
     def end(self, code: int) -> None:
         """End before the script does."""
         self.ended = code if self.ended is None else self.ended
+
+    def witness(self, word: str, path: str | None = None) -> None:
+        """Write a line to a file: who this is, its task, the word, and when."""
+        path = path or os.environ.get("SCRIPTED_AGENT_WITNESS")
+        if not path:
+            return
+        task, attempt = (os.environ.get(name, "0") for name in ("HIVE_TASK_ID", "HIVE_ATTEMPT"))
+        now, pid = time.monotonic_ns(), os.getpid()
+        line = f"{self.name} {task} {word} {now} {pid} process {attempt}\n".encode()
+        # In one write to the end, so that no two can mix.
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(file, line)
+        os.close(file)
 
     def do(self, act: str) -> None:
         """Do one act of a script.
@@ -145,14 +161,9 @@ def _commit(_play: Play, rest: str) -> None:
         subprocess.run(("git", *words), check=True, stdout=subprocess.DEVNULL)  # noqa: S607 - whichever git there is
 
 
-def _witness(_play: Play, rest: str) -> None:
-    names = ("HIVE_TASK_ID", "HIVE_ATTEMPT")
-    seen = [*(os.environ.get(name, "?") for name in names), str(os.getpid())]
-    line = f"{' '.join(seen)}\n".encode()
-    # In one write to the end, so that no two can mix.
-    file = os.open(rest, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, line)
-    os.close(file)
+def _witness(play: Play, rest: str) -> None:
+    path, _, word = rest.partition(" ")
+    play.witness(word or "seen", path)
 
 
 def _ask(play: Play, rest: str) -> None:
