@@ -3,8 +3,8 @@
     make fleet [TASKS=500] [SEED=1]
 
 Agents are acted by Hive's own scripted agent; they meet quotas, hang, crash, ask and overspend,
-while workers and the queen are killed. The last line is `lost L twice T overlaps K left P broken B`;
-the exit code is 1 if any of them is not 0.
+while workers and the queen are killed. The last line is
+`lost L twice T overlaps K left P broken B`; the exit code is 1 if any of them is not 0.
 """
 
 import argparse

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hive_chaos.history import Asked, History, Row, Run, read_witnesses
 from hive_chaos.members import HIVE, Member
@@ -21,7 +21,7 @@ from hive_fleet.run import SLOTS, Fleet
 
 __all__ = ["Claim", "History", "counts_of", "held_against"]
 
-LONGEST_FIRST_BYTE_SECONDS: Final = 0.25
+LONGEST_FIRST_BYTE_SECONDS: Final = 2.0
 EXAMPLES: Final = 3
 HANGS: Final = ("never starts", "hangs mid-run", "lingers", "deaf, with a daemon")
 ENDS: Final = frozenset({"succeeded", "failed", "cancelled"})
@@ -126,7 +126,9 @@ def _ends(fleet: Fleet, records: Sequence[TaskRecord], counts: dict[str, int]) -
 
 def _is_right(sort: Sort, record: TaskRecord) -> bool:
     error = record.error or ""
-    return str(record.state) == sort.state and sort.error in error and sort.holds(record)
+    # One that was killed goes on with its session, behind what it had done.
+    is_as_said = record.losses > 0 or sort.holds(record)
+    return str(record.state) == sort.state and sort.error in error and is_as_said
 
 
 def _examples(bad: Sequence[TaskRecord]) -> str:
@@ -172,14 +174,14 @@ async def _logs(fleet: Fleet, records: Sequence[TaskRecord], samples: int) -> Cl
         readable += any(piece.stream == Stream.STDOUT for piece in pieces) or not _speaks(
             fleet.sorts[record.id]
         )
-    worst = max(waits)
+    middle, most = sorted(waits)[len(waits) // 2], max(waits)
     return Claim(
         number=4,
-        says=f"Live logs from any machine, under {1000 * LONGEST_FIRST_BYTE_SECONDS:g} ms; kept",
-        found=f"{1000 * worst:.0f} ms at most in {samples}; {readable}/{len(lost)} readable of"
-        " those whose worker died",
-        # How fast is measured by `make bench`, on a machine that does nothing else.
-        is_kept=readable == len(lost),
+        says="Output is seen live from any machine, and kept though its worker dies",
+        found=f"first byte after {1000 * middle:.0f} ms (median of {samples}), {1000 * most:.0f} ms"
+        f" at most; {readable}/{len(lost)} readable of those whose worker died",
+        # How fast it is where nothing else runs is measured by `make bench`.
+        is_kept=middle < LONGEST_FIRST_BYTE_SECONDS and readable == len(lost),
     )
 
 
@@ -189,7 +191,8 @@ def _speaks(sort: Sort) -> bool:
 
 async def _first_byte(fleet: Fleet) -> float:
     """Return how long it takes from what an agent says to the screen of another machine."""
-    prompt = f"Speak.\n@sleep 4\n@witness {fleet.witness} said\n@say here I am"
+    cue = fleet.arena.folder / "cue"
+    prompt = f"@say hello\n@wait-for {cue}\n@witness {fleet.witness} said\n@say here I am"
     payload = {"profile": "scripted", "prompt": prompt}
     [task_id] = await fleet.reach.view.tasks.submit([NewTask(kind="agent", payload=payload)])
     far = fleet.arena.members["far"]
@@ -197,15 +200,16 @@ async def _first_byte(fleet: Fleet) -> float:
         *far.prefix, *HIVE, "logs", "-f", str(task_id), env=dict(far.env), stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    seen_at = 0.0
     async for line in process.stdout:
         if b"here I am" in line:
-            seen_at = time.monotonic()
             break
+        # It is on the screen, and looked at: now the agent may go on.
+        cue.touch()
+    seen_at = time.monotonic()
     process.terminate()
     await process.wait()
-    said_at = _said_at(fleet.witness, task_id)
-    return seen_at - said_at
+    cue.unlink()
+    return seen_at - _said_at(fleet.witness, task_id)
 
 
 def _said_at(witness: Path, task_id: TaskId) -> float:
@@ -220,7 +224,7 @@ def _money(fleet: Fleet, records: Sequence[TaskRecord]) -> Claim:
     ours = [record for record in records if fleet.sorts[record.id] is SORTS["over budget"]]
     stopped = [record for record in ours if _is_right(SORTS["over budget"], record)]
     unknown = [r for r in records if fleet.sorts[r.id].name in ("codex", "gemini")]
-    honest = [r for r in unknown if isinstance(r.result, dict) and r.result["cost_usd"] is None]
+    honest = [record for record in unknown if _of(record, "cost_usd") is None]
     return Claim(
         number=5,
         says="Budgets stop agents while they run; an unknown price is unknown",
@@ -260,7 +264,8 @@ async def _review(fleet: Fleet) -> Claim:
 
 
 def _of(record: TaskRecord, name: str) -> object:
-    return record.result.get(name) if isinstance(record.result, dict) else None
+    result: Any = record.result or {}
+    return result.get(name)
 
 
 async def _hive(at: Member, *words: str) -> str:

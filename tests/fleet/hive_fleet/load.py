@@ -24,10 +24,11 @@ def _always(_record: TaskRecord) -> bool:
 
 
 def _says(**wanted: object) -> Callable[[TaskRecord], bool]:
-    return lambda record: (
-        isinstance(record.result, dict)
-        and all(name in record.result and record.result[name] == wanted[name] for name in wanted)
-    )
+    def holds(record: TaskRecord) -> bool:
+        result: Any = record.result or {}
+        return all(name in result and result[name] == wanted[name] for name in wanted)
+
+    return holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Sort:
 
     failures: tuple[int, int] = (0, 0)
     holds: Callable[[TaskRecord], bool] = _always
-    """Whether its result is as it must be."""
+    """Whether its result is as it must be, unless its worker was killed under it."""
 
 
 SORTS: Final = {

@@ -35,7 +35,7 @@ SLOTS: Final = 8
 
 QUOTA_SECONDS: Final = 6
 STORM_SECONDS: Final = 4.0
-KILL_SECONDS: Final = 6.0
+KILL_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.25
 AT_ONCE: Final = 200
 
@@ -170,9 +170,20 @@ class Fleet:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def _wait_for_work_at(self, name: str) -> None:
+        while True:
+            hosts = {r.worker_host for r in await self.records() if r.state is TaskState.RUNNING}
+            is_apart = self.arena.machines is not None
+            if hosts & {"far"} if is_apart and name == "far" else hosts - {"far"}:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def _kill(self, count: int) -> None:
         for name, _ in zip(cycle(("worker", "far", "queen")), range(count), strict=False):
             await asyncio.sleep(KILL_SECONDS)
+            # Struck while it does nothing, a worker would lose nothing, and the kill show nothing.
+            if name != "queen":
+                await self._wait_for_work_at(name)
             victim = self.arena.members[name].victim
             if victim is not None:
                 victim.send(signal.SIGKILL)

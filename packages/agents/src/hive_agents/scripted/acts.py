@@ -5,6 +5,7 @@
 @cost USD               as much more money by its own count
 @tokens READ WRITTEN    as many more tokens, in one turn
 @sleep SECONDS
+@wait-for PATH          until there is such a file
 @write PATH TEXT        a line to the end of a file
 @commit MESSAGE         everything, with git
 @witness PATH WORD      a line to a file outside: who it is, its task, the word, and when
@@ -267,6 +268,11 @@ def _maybe(play: Play, rest: str) -> None:
         play.do(act)
 
 
+def _wait_for(_play: Play, rest: str) -> None:
+    while not Path(rest).exists():
+        time.sleep(0.01)
+
+
 def _sleep(_play: Play, rest: str) -> None:
     time.sleep(float(rest))
 
@@ -279,6 +285,6 @@ ACTS: Final[Mapping[str, Callable[[Play, str], None]]] = MappingProxyType(
         "crash": _crash, "exit": _exit, "no-result": _no_result, "silent": _silent,
         "hang": _silent, "linger": _linger, "deaf": _deaf, "daemon": _daemon,
         "garbage": _garbage, "half-line": _half_line, "long-line": _long_line,
-        "attempt": _attempt, "maybe": _maybe,
+        "wait-for": _wait_for, "attempt": _attempt, "maybe": _maybe,
     }
 )  # fmt: skip
