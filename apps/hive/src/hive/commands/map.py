@@ -35,6 +35,10 @@ Reattach: TypeAlias = Annotated[
 Retries: TypeAlias = Annotated[
     int | None, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
 ]
+BudgetAmount: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="AMOUNT,...", help="What all may spend, as in 60usd."),
+]
 KeepOrder: TypeAlias = Annotated[
     bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
 ]
@@ -54,6 +58,7 @@ def map_lines(
     reattach: Reattach = None,
     from_line: FromLine = None,
     retries: Retries = None,
+    budget: BudgetAmount = None,
     terms: CommandFlags,
     task: FlagsOfMany,
     keep_order: KeepOrder = False,
@@ -88,7 +93,7 @@ def map_lines(
         order = MapOrder(
             group=new_group("map") if (name := reattach or task.group) is None else name,
             may_have_tasks=reattach is not None or from_line is not None,
-            jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
+            budget=budget, jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
         )  # fmt: skip
         said = said_task(
             "command", command_payload(terms, reads_parents=task.after is not None), task, terms,
