@@ -98,3 +98,13 @@ def test_what_nobody_knows_is_never_nothing() -> None:
     assert [show_money(n) for n in (0, 350, 99_999, 1_234_567_890)] == [
         "0.00 USD", "0.00035 USD", "0.099999 USD", "1,234.57 USD",
     ]  # fmt: skip
+
+
+def test_a_map_may_be_given_a_budget_for_all_its_tasks(desk: Desk) -> None:
+    words = ("map", "--group", "lint", "--budget", "5usd,1ktokens", "--", "echo", "{}")
+    assert desk.console(*words, stdin=b"").returncode == 0
+    [row] = desk.sql("select name, microdollars, tokens from hive.budget")
+    assert tuple(row) == ("group:lint", 5_000_000, 1000)
+    done = desk("map", "--budget", "much", "--", "echo", "{}")
+    assert done.returncode == 125
+    assert "--budget is 'much'; write it like 60usd" in done.stderr
