@@ -238,6 +238,9 @@ class Notebook:
     async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
         raise AssertionError(f"nobody asked for the parents of {task_id}")
 
+    async def spend(self, attempt: RunningAttempt) -> str | None:
+        raise NotImplementedError(attempt.task.id)
+
     async def read_answers(self, task_id: TaskId) -> list[Question]:
         raise AssertionError(f"nobody asked for the answers of {task_id}")
 

@@ -38,6 +38,7 @@ MIGRATIONS = [
     "0021_workspaces",
     "0022_mended",
     "0023_asking",
+    "0024_budgets",
 ]
 
 

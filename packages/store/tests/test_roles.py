@@ -31,6 +31,7 @@ SENT_BY: Final = {
     "deeds": {"submitter", "queen"},
     "making_way": {"submitter"},
     "schedule_store.ScheduleStore": {"submitter"},
+    "budget_store.BudgetStore": {"operator"},
     "control_store.ControlStore": {"operator"},
     "limited_claiming.LimitedClaims": {"queen"},
     "submitting": {"submitter"},
@@ -60,6 +61,7 @@ WRITES: Final = re.compile(
     r"|(create|drop)_event_days|hive\.(park|unpark|answer|call_off)\("
     r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
     r"|hive\.(open_breaker|close_breaker|trip_breaker|close_proven_breakers)"
+    r"|hive\.(set_budget|remove_budget|free_from_budgets)\("
 )
 
 

@@ -19,6 +19,7 @@ from hive.commands import (
     audit,
     backup,
     breaker,
+    budget,
     cancel,
     completion,
     config,
@@ -131,6 +132,7 @@ app.command()(reject.reject)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
 app.add_typer(breaker.app, name="breaker")
+app.add_typer(budget.app, name="budget")
 app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)

@@ -55,7 +55,8 @@ class Attempt(Protocol):
         lease. Calling it again does nothing.
 
         Raises:
-            StaleLeaseError: the lease is gone; do nothing, and let the error pass.
+            LostRaceError: the lease is gone, or a breaker or a budget keeps it; do nothing, and let
+                the error pass.
         """
         ...
 
@@ -79,12 +80,13 @@ class Attempt(Protocol):
         """Say what the attempt has spent so far, in all; return which budget is used up, if one is.
 
         Say it as often as it is known: it is written every 2 s at most, and with the outcome. So an
-        answer may be as old as that. Who is told of a budget stops, and returns `OverBudget` with
-        what was told.
+        answer may be as old as that, and older while Postgres is away: it is waited for 2 s. Who is
+        told of a budget stops, and returns `OverBudget` with what was told.
+
+        A task whose budget is used up before it begins is kept at `announce_start`.
 
         Raises:
             StaleLeaseError: the lease is gone; stop, and let the error pass.
-            StoreUnavailableError: Postgres did not answer; it will be written with the next call.
         """
         ...
 

@@ -143,6 +143,7 @@ class Duties:
         self._metrics.tasks_stranded(stranded)
         if stranded:
             logger(__name__).error("tasks waited for others that had ended", tasks=stranded)
+        await self._store.free_from_budgets()
         while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
             pass
         await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)

@@ -5,6 +5,7 @@
     {"type": "dependency", "version": 1, "row": {"child_id": 2, "parent_id": 1, ...}}
     {"type": "attempt", "version": 1, "row": {"task_id": 1, "claim": 1, ...}}
     {"type": "question", "version": 1, "row": {"task_id": 1, "number": 1, "question": ..., ...}}
+    {"type": "spending", "version": 1, "row": {"task_id": 1, "claim": 1, ...}}
     {"type": "output", "version": 1, "row": {"task_id": 1, ..., "text": "hello"}}
     {"type": "event", "version": 1, "row": {"type": "queued", "task_ids": [1], ...}}
     {"type": "end", "version": 1, "row": {"task": 1, "attempt": 1, ...}}
@@ -31,6 +32,7 @@ TABLES: Final[tuple[str, ...]] = (
     "dependency",
     "attempt",
     "question",
+    "spending",
     "output",
     "event",
 )

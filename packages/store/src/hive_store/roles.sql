@@ -58,7 +58,7 @@ grant usage on schema hive to :"submitter", :"worker", :"queen", :"operator", :"
 grant select on all tables in schema hive to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 alter default privileges in schema hive
   grant select on tables to :"submitter", :"worker", :"queen", :"operator", :"viewer";
-grant execute on function hive.refilled, hive.slots_in, hive.labels_in to :"submitter", :"worker", :"queen", :"operator", :"viewer";
+grant execute on function hive.spent_budget, hive.in_usd, hive.refilled, hive.slots_in, hive.labels_in to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 
 -- What signs deliveries is for who delivers.
 revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"viewer";
@@ -101,6 +101,8 @@ grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to
 grant insert on hive.attempt, hive.event, hive.output, hive.question, hive.key_wake, hive.dependency_wake
   to :"worker";
 grant insert, update on hive.worker to :"worker";
+-- What it has spent, and whether that is too much.
+grant insert, update on hive.spending, hive.spent to :"worker";
 -- A breaker is opened through a function that does nothing else, for a task that is held.
 alter function hive.trip_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.trip_breaker, hive.is_shut, hive.breaker_lock to :"worker";
@@ -115,7 +117,7 @@ grant update (state, run_at, claims, lease_id, ended_lease, worker_id, started_a
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
               key, needs, breaker, retry, silence_timeout, expires_at)
   on hive.task to :"queen";
-grant delete on hive.task, hive.attempt, hive.output, hive.question to :"queen";
+grant delete on hive.task, hive.attempt, hive.output, hive.question, hive.spending to :"queen";
 grant insert, update, delete on hive.lease to :"queen";
 grant insert on hive.attempt, hive.event, hive.audit to :"queen";
 grant insert, update, delete on hive.key_wake, hive.dependency_wake, hive.gate_wake to :"queen";
@@ -141,11 +143,16 @@ alter function hive.resume_queue security definer set search_path = pg_catalog, 
 alter function hive.set_limit security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.remove_limit security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.move_tasks security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.set_budget security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.remove_budget security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.free_from_budgets security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.open_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.close_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.pause_queue, hive.resume_queue, hive.set_limit, hive.remove_limit, hive.move_tasks,
-                          hive.open_breaker, hive.close_breaker
+                          hive.open_breaker, hive.close_breaker, hive.set_budget, hive.remove_budget
   to :"operator";
+-- A queen lets go what a new day, or what nobody has noticed, has made room for.
+grant execute on function hive.free_from_budgets to :"queen";
 grant update (state, waits_for_limit) on hive.task to :"operator";
 grant insert on hive.event to :"operator";
 

@@ -13,6 +13,7 @@ from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.labels import needs_in, slots_in
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sealing import Sealer
+from hive_contracts.spending import Spent
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
@@ -211,6 +212,19 @@ class TaskStore:
         actor = map(storable_text, by)
         rows = await self._line.fetch("unpark_tasks", possible_ids(task_ids), *actor)
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
+
+    async def spent_by(self, task_id: TaskId) -> Spent | None:
+        """Return what the attempts of a task have spent; None if none has told of anything."""
+        [row] = await self._line.fetch("read_spending", task_id)
+        if not row["attempts"]:
+            return None
+        tokens = [row[name] for name in ("input_tokens", "output_tokens") if row[name] is not None]
+        return Spent(
+            microdollars=row["microdollars"],
+            tokens=sum(tokens) if tokens else None,
+            turns=row["turns"],
+            unpriced=row["unpriced"],
+        )
 
     async def answer(self, task_id: TaskId, text: str, *, by: Actor) -> TaskState:
         """Answer what a task asks; return its state: it is queued, unless it is parked as well.

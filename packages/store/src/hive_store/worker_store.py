@@ -9,6 +9,7 @@ from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.labels import line_of
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.spending import Spending
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_contracts.wire import decode_json, encode_json
@@ -61,6 +62,9 @@ class Starts(NamedTuple):
 
     kept_by: dict[TaskId, str]
     """Those that may not begin, and the breaker that keeps each."""
+
+    spent: dict[TaskId, tuple[str, datetime | None]]
+    """Those that a budget keeps: why, and until when; None until it is raised."""
 
 
 class Ending(NamedTuple):
@@ -169,8 +173,11 @@ class WorkerStore:
             "start_tasks", [t[0] for t in tasks], [t[1] for t in tasks]
         )
         return Starts(
-            begun={TaskId(row["id"]) for row in rows if row["kept_by"] is None},
+            begun={
+                TaskId(row["id"]) for row in rows if row["kept_by"] is None and row["spent"] is None
+            },
             kept_by={TaskId(row["id"]): row["kept_by"] for row in rows if row["kept_by"]},
+            spent={TaskId(row["id"]): (row["spent"], row["until"]) for row in rows if row["spent"]},
         )
 
     async def append_output(self, pieces: Sequence[Piece]) -> None:
@@ -183,6 +190,25 @@ class WorkerStore:
             [p.position for p in pieces],
             [p.data for p in pieces],
         )
+
+    async def spend(self, spendings: Sequence[tuple[TaskId, LeaseId, Spending]]) -> set[TaskId]:
+        """Write what attempts have spent so far, each task once; return those that are held."""
+        told = [spending for _, _, spending in spendings]
+        rows = await self._finishes.fetch(
+            "write_spending",
+            [task_id for task_id, _, _ in spendings],
+            [lease_id for _, lease_id, _ in spendings],
+            [spending.microdollars for spending in told],
+            [spending.input_tokens for spending in told],
+            [spending.output_tokens for spending in told],
+            [spending.turns for spending in told],
+        )
+        return {TaskId(row["id"]) for row in rows}
+
+    async def spent_budgets_of(self, task_ids: Sequence[TaskId]) -> dict[TaskId, str]:
+        """Return by task, in words, which budget is used up; a task is left out if none is."""
+        rows = await self._finishes.fetch("find_spent_budgets", list(task_ids))
+        return {TaskId(row["id"]): row["reason"] for row in rows}
 
     async def finish(self, endings: Sequence[Ending]) -> list[Finished]:
         """Write how attempts ended; return those that were ours to end.

@@ -99,6 +99,18 @@ METRICS: Final = (
         "kind",
         "outcome",
     ),
+    _counter(
+        "hive_spent_usd_total",
+        "US dollars that attempts have spent, as they told it; a price that nobody knows is not in "
+        "it.",
+        "queue",
+    ),
+    _counter(
+        "hive_spent_tokens_total",
+        "Tokens that attempts have spent, as they told it.",
+        "queue",
+        "direction",
+    ),
     _histogram(
         "hive_task_queue_wait_seconds",
         "How long tasks were due before they were leased, by the database's clock.",

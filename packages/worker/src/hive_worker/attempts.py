@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
 
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
@@ -14,6 +15,9 @@ from hive_worker.output import Output
 
 __all__ = ["Desk", "RunningAttempt"]
 
+SPENDING_SECONDS: Final = 2.0
+"""Between two writes of what an attempt has spent, and how long one is waited for."""
+
 
 class Desk(Protocol):
     """What an attempt asks of its worker."""
@@ -24,6 +28,10 @@ class Desk(Protocol):
 
     def read_parents(self, task_id: TaskId) -> Awaitable[Sequence[ParentResult]]:
         """Return what became of the tasks that a task comes after."""
+        ...
+
+    def spend(self, attempt: "RunningAttempt") -> Awaitable[str | None]:
+        """Write what an attempt has spent; return which budget is used up, if one is."""
         ...
 
     def read_answers(self, task_id: TaskId) -> Awaitable[Sequence[Question]]:
@@ -64,7 +72,13 @@ class RunningAttempt:
     """What it has used, if its executor has said so."""
 
     spending: Spending | None = None
-    """What it has spent, if its executor has said so."""
+    """What it has spent, if its executor has said so and it is not written."""
+
+    written_spending: Spending | None = None
+    """What of that is written."""
+
+    _spent_at: float | None = None
+    _used_up: str | None = None
 
     then: tuple[NewTask, ...] = ()
     """What is to be submitted if it succeeds."""
@@ -107,9 +121,15 @@ class RunningAttempt:
         return await self._desk.read_answers(self.task.id) if self.task.given_back else ()
 
     async def spend(self, spending: Spending) -> str | None:
-        """Keep what it has spent so far."""
+        """Have written what it has spent so far; return which budget is used up, if one is."""
         self.spending = spending
-        return None
+        now = asyncio.get_running_loop().time()
+        if self._spent_at is None or now - self._spent_at >= SPENDING_SECONDS:
+            self._spent_at = now
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SPENDING_SECONDS):
+                    self._used_up = await self._desk.spend(self)
+        return self._used_up
 
     def submit_on_success(self, *tasks: NewTask) -> None:
         """Have tasks submitted in the transaction that stores the success of this attempt.

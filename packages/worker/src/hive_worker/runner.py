@@ -22,6 +22,7 @@ from hive_contracts.errors import (
     LostRaceError,
     OpenBreakerError,
     RefusedTaskError,
+    SpentBudgetError,
     UnavailableError,
     UnknownKindError,
     UnstorableValueError,
@@ -85,6 +86,10 @@ class Records(Protocol):
 
     async def read_answers(self, task_id: TaskId) -> Sequence[Question]:
         """Return what a task asked and was answered, in order."""
+        ...
+
+    async def spend(self, attempt: RunningAttempt) -> str | None:
+        """Write what an attempt has spent; return which budget is used up, if one is."""
         ...
 
     @property
@@ -156,6 +161,10 @@ class Runner:
     def write_start(self, attempt: RunningAttempt) -> Awaitable[None]:
         """Write a start; return once it is durable."""
         return self._records.write_start(attempt)
+
+    def spend(self, attempt: RunningAttempt) -> Awaitable[str | None]:
+        """Write what an attempt has spent; return which budget is used up, if one is."""
+        return self._records.spend(attempt)
 
     def read_answers(self, task_id: TaskId) -> Awaitable[Sequence[Question]]:
         """Return what a task asked and was answered, in order."""
@@ -259,9 +268,7 @@ class Runner:
             )
             return _checked(await running, kind=task.kind)
         except LostRaceError as error:
-            # What its breaker keeps waits in the line of that, and not here.
-            is_kept = isinstance(error, OpenBreakerError)
-            return Released(str(error), again_after=KEPT_PAUSE) if is_kept else GONE
+            return _of_lost_race(error)
         except UnknownKindError as error:
             # Another machine may have what this one lacks: only its operators can know.
             pause = self._backoff(task.given_back + 1, longest=LONGEST_PAUSE)
@@ -355,6 +362,17 @@ class Runner:
     def _backoff(self, tries: int, *, longest: timedelta) -> timedelta:
         base = timedelta(seconds=self._settings.retry_base_seconds)
         return backoff(tries, base=base, cap=longest, jitter=_jitter())
+
+
+def _of_lost_race(error: LostRaceError) -> Outcome:
+    match error:
+        case SpentBudgetError():
+            return Parked(error.reason, until=error.until)
+        case OpenBreakerError():
+            # What its breaker keeps waits in the line of that, and not here.
+            return Released(str(error), again_after=KEPT_PAUSE)
+        case _:
+            return GONE
 
 
 def _jitter() -> float:

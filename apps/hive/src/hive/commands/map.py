@@ -45,6 +45,10 @@ BudgetEach: TypeAlias = Annotated[
         "--budget-each", metavar="LIMIT", help="Most that one agent may use, as in 2usd or 20m."
     ),
 ]
+BudgetAmount: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="AMOUNT,...", help="What all may spend, as in 60usd."),
+]
 KeepOrder: TypeAlias = Annotated[
     bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
 ]
@@ -66,6 +70,7 @@ def map_lines(
     reattach: Reattach = None,
     from_line: FromLine = None,
     retries: Retries = None,
+    budget: BudgetAmount = None,
     terms: CommandFlags,
     task: FlagsOfMany,
     keep_order: KeepOrder = False,
@@ -103,8 +108,8 @@ def map_lines(
         order = MapOrder(
             group=new_group("map") if (name := reattach or task.group) is None else name,
             may_have_tasks=reattach is not None or from_line is not None,
-            jobs=jobs, is_quiet=quiet, keeps_order=keep_order, gives_answers=agent is not None,
-            as_json=json,
+            budget=budget, jobs=jobs, is_quiet=quiet, keeps_order=keep_order,
+            gives_answers=agent is not None, as_json=json,
         )  # fmt: skip
         changes: dict[str, Any] = {
             "max_attempts": None if retries is None else retries + 1, "group": order.group,

@@ -14,6 +14,7 @@ from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
 from hive.looking.usage import used
 from hive.moments import show_moment
+from hive.money import show_spent
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
 from hive.tasks.reaching import open_view
@@ -24,6 +25,7 @@ from hive_contracts.events import Event, EventType
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import ScheduleTick
+from hive_contracts.spending import Spent
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_contracts.tasks import EndedAttempt, TaskRecord
 from hive_store.fleet_store import WorkerPlace
@@ -53,6 +55,9 @@ class Portrait:
     """The tick of a schedule that it is of; None if it is of none, or of one long ago."""
 
     events: Sequence[Event]
+    spent: Spent | None
+    """What its attempts have spent; None if none has told of anything."""
+
     places: Mapping[WorkerId, WorkerPlace]
     """Where its attempts ran; without the workers that are forgotten."""
 
@@ -81,6 +86,7 @@ async def portray(settings: Settings, number: int) -> Portrait:
             waits_for=reason_to_wait(record, situation, living),
             tick=await view.schedules.tick_of(task_id),
             events=await view.events.of_task(task_id),
+            spent=await view.tasks.spent_by(task_id),
             places=await view.fleet.places(id_ for id_ in worker_ids if id_ is not None),
             silence=settings.silence,
         )
@@ -102,6 +108,7 @@ def as_plain(portrait: Portrait) -> dict[str, Any]:
         "waits_for_tasks": portrait.situation.parents,
         "tasks_waiting": portrait.situation.children,
         "last_output_seconds_ago": portrait.situation.unheard_seconds,
+        "spent": None if portrait.spent is None else asdict(portrait.spent),
         "events": [_plain_event(event) for event in _told(portrait)],
     }
 
@@ -201,6 +208,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "payload", sealed_or_plain(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
     yield "limits", limits_in_words(record)
+    if portrait.spent is not None:
+        yield "spent", show_spent(portrait.spent)
     yield from _what_came(record)
 
 

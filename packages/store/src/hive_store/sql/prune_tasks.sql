@@ -63,6 +63,7 @@ sized as materialized (
          1 + (select count(*) from hive.attempt a where a.task_id = due.id)
            + (select count(*) from hive.output o where o.task_id = due.id)
            + (select count(*) from hive.question q where q.task_id = due.id)
+           + (select count(*) from hive.spending s where s.task_id = due.id)
            + (select count(*) from hive.dependency d where d.child_id = due.id)
            + (select count(*) from hive.dependency d where d.parent_id = due.id) as rows
   from due
@@ -97,6 +98,9 @@ gone_output as (
 ),
 gone_questions as (
   delete from hive.question where task_id = any(array(select id from held))
+),
+gone_spending as (
+  delete from hive.spending where task_id = any(array(select id from held))
 ),
 gone_edges_of_parents as (
   delete from hive.dependency where parent_id = any(array(select id from held))
