@@ -31,15 +31,19 @@ def test_the_profiles_that_hive_brings_are_whole():
 def test_a_command_line_is_what_there_is_to_say():
     assert argv("claude", model="m", turns=3, usd="0.5000") == [
         "claude", "-p", "--output-format", "stream-json", "--verbose",
-        "--model", "m", "--max-turns", "3", "--max-budget-usd", "0.5000", "--more",
+        "--permission-mode", "acceptEdits", "--model", "m", "--max-turns", "3",
+        "--max-budget-usd", "0.5000", "--more",
     ]  # fmt: skip
-    assert argv("claude", session="s-1", tool="Bash")[5:] == [
-        "--resume", "s-1", "--allowedTools", "Bash", "--more",
+    assert argv("claude", session="s-1", tool=("Bash", "Edit"))[7:] == [
+        "--resume", "s-1", "--allowedTools", "Bash", "--allowedTools", "Edit", "--more",
     ]  # fmt: skip
     assert argv("codex", session="t-1") == [
-        "codex", "exec", "--json", "resume", "t-1", "-", "--more",
+        "codex", "exec", "--json", "--sandbox", "workspace-write", "--skip-git-repo-check",
+        "resume", "t-1", "-", "--more",
     ]  # fmt: skip
-    assert argv("gemini", turns=3) == ["gemini", "--output-format", "stream-json", "--more"]
+    assert argv("gemini", turns=3) == [
+        "gemini", "--output-format", "stream-json", "--approval-mode", "auto_edit", "--more",
+    ]  # fmt: skip
 
 
 def test_what_is_put_in_is_not_looked_into():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hive_agents.streams.asking import tool_asked_for
 from hive_agents.streams.claude import ClaudeReader
 from hive_agents.streams.codex import CodexReader
 from hive_agents.streams.fields import FieldsReader
@@ -113,10 +114,34 @@ def test_claudes_error_may_be_a_limit():
     assert claude(result(is_error=True, result="API Error: overloaded")).quota is None
 
 
+def test_what_the_model_said_is_no_error():
+    failed = {"type": "result", "subtype": "error_during_execution", "is_error": True}
+    said = answer("the rate limit is used up", written=1)
+    report = claude(said, {**failed, "errors": ["the tool fell over"]})
+    assert report.quota is None
+    assert report.complaint is not None
+    assert report.complaint.error == "the tool fell over"
+
+
+def test_a_limit_is_over_when_the_agent_goes_on():
+    info = {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected"}}
+    assert claude(info).quota is not None
+    assert not claude(info).is_done
+    assert claude(info, answer("a", written=1)).quota is None
+    error = {"type": "error", "message": "429 Too Many Requests"}
+    assert codex(error).quota is not None
+    assert codex(error, {"type": "item.started", "item": {}}).quota is None
+    assert gemini(error).quota is not None
+    assert gemini(error, {"type": "tool_use"}).quota is None
+
+
 def test_what_claude_was_not_allowed_is_a_question():
     tool = {"tool_name": "Bash", "tool_input": {"command": "make deploy"}}
     report = claude(result(result="I could not.", permission_denials=[tool]))
-    assert report.question == Question("May it use Bash on make deploy?", ("yes", "no"), "Bash")
+    question = "May it use Bash on make deploy? Yes allows it all that Bash can do."
+    assert report.question == Question(question, ("yes", "no"))
+    assert tool_asked_for(question) == "Bash"
+    assert tool_asked_for("May it use that name?") is None
     options = [{"label": "red"}, {"label": "blue"}]
     asked = {"questions": [{"question": "Which?", "options": options}]}
     denial = {"tool_name": "AskUserQuestion", "tool_input": asked}
@@ -220,6 +245,7 @@ def test_plain_text_is_a_result_if_there_is_any():
         ("usage limit: your limit will reset at 3pm (Etc/UTC)", timedelta(hours=3)),
         ("session limit: resets 11am (Etc/UTC)", timedelta(hours=23)),
         ("usage limit; try again in a while", None),
+        (f"usage limit; retry after {'9' * 400}", None),
         ("usage limit; resets at 3pm (Nowhere/AtAll)", None),
         (f"usage limit|{int(NOON.timestamp()) - 5}", None),
     ],
@@ -255,12 +281,19 @@ def test_lines_are_the_same_wherever_the_pieces_end(data: bytes, sizes: list[int
 
 
 HOSTILE = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["rejected", "\0", "usage limit; retry after 99999999999999999999999"])
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(
             ["type", "message", "usage", "content", "item", "stats", "error", "result", "text",
-             "session_id", "permission_denials", "rate_limit_info", "subtype", "id"]
+             "session_id", "permission_denials", "resetsAt", "status", "total_cost_usd", "errors",
+             "input_tokens", "output_tokens", "is_error", "rate_limit_info", "subtype", "id"]
         ),
         inner,
         max_size=5,

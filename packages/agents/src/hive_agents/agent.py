@@ -32,6 +32,7 @@ from hive_agents.prompts import Answered, Situation, prompt_of
 from hive_agents.running import AgentRun, in_words
 from hive_agents.sessions import Notes, Sessions
 from hive_agents.settings import AgentSettings
+from hive_agents.streams.asking import tool_asked_for
 from hive_contracts.errors import LostRaceError, MalformedPayloadError, UnavailableError
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.outcomes import Failed, Outcome, OverBudget, Succeeded
@@ -85,6 +86,8 @@ class AgentExecutor:
         notes = self._sessions.read(task)
         if (name := notes.spent.exhausts(payload.limit)) is not None:
             return OverBudget(in_words(name, notes.spent, payload.limit))
+        if payload.limit.usd is not None and notes.is_price_unknown:
+            return OverBudget("what an earlier attempt of it has cost is unknown")
         outcome = await self._go(attempt, payload, profile, notes)
         if isinstance(outcome, Succeeded):
             self._sessions.forget(task)
@@ -93,9 +96,10 @@ class AgentExecutor:
     async def _go(
         self, attempt: Attempt, payload: AgentPayload, profile: Profile, notes: Notes
     ) -> Outcome:
-        session = payload.session
-        if payload.resumes and profile.resume_argv:
-            session = notes.session or session
+        session = None
+        if profile.resume_argv:
+            session = None if notes.session_is_gone else payload.session
+            session = (notes.session if payload.resumes else None) or session
         answered = [Answered(q.question, q.answer or "") for q in await attempt.answers()]
         situation = Situation(
             is_resumed=session is not None and notes.session is not None,
@@ -106,11 +110,12 @@ class AgentExecutor:
             answered=answered,
         )
         prompt = prompt_of(payload.prompt, situation)
-        allowed = notes.tool if answered and answered[-1].is_yes else None
+        asked = (tool_asked_for(each.question) for each in answered if each.is_yes)
+        allowed = tuple(dict.fromkeys(tool for tool in asked if tool is not None))
         with _in_a_file(prompt, is_wanted=profile.prompt == "file") as prompt_file:
             words = {
                 "python": sys.executable, "prompt": prompt, "prompt_file": prompt_file,
-                "session": session, "model": payload.model, "tool": allowed,
+                "session": session, "model": payload.model, "tool": allowed or None,
                 **_left_of_budget(payload, notes),
             }  # fmt: skip
             command = self._command(payload, profile, argv_of(profile, words, payload.arguments))
@@ -121,12 +126,13 @@ class AgentExecutor:
                 write=lambda now: self._sessions.write(attempt.task, now),
                 is_resumed=session is not None,
             )  # fmt: skip
-            async with run.told_to(attempt):
-                outcome = await self._commands.run_command(attempt, command, run)
-            with suppress(LostRaceError, UnavailableError):
+            try:
+                async with run.told_to(attempt):
+                    return await self._commands.run_command(attempt, command, run)
+            finally:
                 # The last word on it; whatever is used up by now, it has come to its end.
-                await attempt.spend(run.spending)
-            return outcome
+                with suppress(LostRaceError, UnavailableError):
+                    await attempt.spend(run.spending)
 
     def _command(
         self, payload: AgentPayload, profile: Profile, argv: tuple[str, ...]
@@ -165,21 +171,28 @@ def argv_of(
         arguments: what the task adds.
     """
     argv = profile.argv if words["session"] is None else profile.resume_argv or profile.argv
+    added: list[str] = []
     for name, further in (
         ("model", profile.model_argv),
         ("turns", profile.turns_argv),
         ("usd", profile.usd_argv),
         ("tool", profile.allow_argv),
     ):
-        if words[name] is not None:
-            argv = (*argv, *further)
-    return (*(_filled(word, words) for word in argv), *arguments)
+        if name == "tool":
+            each_time = [{**words, "tool": tool} for tool in words["tool"] or ()]
+            added += [_filled(word, one) for one in each_time for word in further]
+        elif words[name] is not None:
+            added += [_filled(word, words) for word in further]
+    return (*(_filled(word, words) for word in argv), *added, *arguments)
 
 
 def _filled(word: str, words: Mapping[str, Any]) -> str:
     for name, value in words.items():
         place = f"{{{name}}}"
         if value is not None and place in word:
+            if word == place == "{prompt}" and str(value).startswith("-"):
+                # It would be taken for an option.
+                return f"\n{value}"
             # What is put in is not looked into: a prompt may have braces.
             return str(value).join(word.split(place))
     return word

@@ -43,6 +43,12 @@ class Account:
 
     quotas: Quotas
 
+    @property
+    def last_line(self) -> str | None:
+        """The last line of it that says something."""
+        lines = self.last_words.strip().splitlines()
+        return lines[-1].strip() if lines else None
+
 
 def verdict(ended: Outcome, account: Account) -> Outcome:
     """Return what it means that the program ended so."""
@@ -54,15 +60,15 @@ def verdict(ended: Outcome, account: Account) -> Outcome:
     result = {**_dict_of(ended.result), **account.told}
     if account.struck is not None:
         return OverBudget(account.struck, result=result)
-    return _by_words(account, result) or _by_end(ended, account, result)
+    return _by_words(ended, account, result) or _by_end(ended, account, result)
 
 
-def _by_words(account: Account, result: dict[str, Any]) -> Outcome | None:
+def _by_words(ended: Outcome, account: Account, result: dict[str, Any]) -> Outcome | None:
     """Return what it comes to by what the agent said; None if that decides nothing."""
     report = account.report
     quota = report.quota
-    if quota is None and not report.is_done:
-        quota = account.quotas.met_in(account.last_words)
+    if quota is None and not report.is_done and isinstance(ended, Failed):
+        quota = account.quotas.met_in(account.last_line)
     if quota is not None:
         return Parked(quota.reason, again_after=quota.again_after, opens_breaker=True)
     if (complaint := report.complaint) is not None:
@@ -87,8 +93,8 @@ def _by_end(
         case Failed() if has_result:
             return replace(ended, error=f"{ended.error}, after its result", result=result)
         case Failed():
-            words = account.last_words.strip().splitlines()
-            why = f"{ended.error}: {words[-1].strip()}" if words else ended.error
+            line = account.last_line
+            why = ended.error if line is None else f"{ended.error}: {line}"
             return replace(ended, error=why, result=result)
         case _:
             return replace(ended, result=result)

@@ -34,6 +34,13 @@ __all__ = ["SHIPPED", "Prices", "Profile", "read_profiles"]
 Words: TypeAlias = tuple[str, ...]
 
 MILLION: Final = 1_000_000
+GONE_TEXTS: Final = (
+    "no conversation found",
+    "session not found",
+    "invalid session",
+    "thread not found",
+    "no rollout found",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +103,9 @@ class Profile:
     quota_texts: Words = QUOTA_TEXTS
     """What an error says, in small letters, that tells of a quota."""
 
+    gone_texts: Words = GONE_TEXTS
+    """What an error says, in small letters, that tells of a session that is not there any more."""
+
     env: dict[str, str] = field(default_factory=dict[str, str])
     """Variables that it has."""
 
@@ -149,14 +159,22 @@ class Profile:
                 return PlainReader()
 
 
+# Without these each of them may only read: with them, write below the directory that it works in.
+CLAUDE: Final = (
+    "claude", "-p", "--output-format", "stream-json", "--verbose",
+    "--permission-mode", "acceptEdits",
+)  # fmt: skip
+CODEX: Final = (
+    "codex", "exec", "--json", "--sandbox", "workspace-write", "--skip-git-repo-check",
+)  # fmt: skip
+GEMINI: Final = ("gemini", "--output-format", "stream-json", "--approval-mode", "auto_edit")
 SCRIPTED: Final = ("{python}", "-P", "-m", "hive_agents.scripted")
 
 SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
     "claude": {
-        "argv": ["claude", "-p", "--output-format", "stream-json", "--verbose"],
+        "argv": [*CLAUDE],
         "resume_argv": [
-            "claude", "-p", "--output-format", "stream-json", "--verbose",
-            "--resume", "{session}",
+            *CLAUDE, "--resume", "{session}",
         ],
         "stream": "claude",
         "model_argv": ["--model", "{model}"],
@@ -168,16 +186,16 @@ SHIPPED: Final[Mapping[str, Mapping[str, Any]]] = {
         "env_allowed": ["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"],
     },
     "codex": {
-        "argv": ["codex", "exec", "--json", "-"],
-        "resume_argv": ["codex", "exec", "--json", "resume", "{session}", "-"],
+        "argv": [*CODEX, "-"],
+        "resume_argv": [*CODEX, "resume", "{session}", "-"],
         "stream": "codex",
         "model_argv": ["--model", "{model}"],
         "breaker": "openai:default",
         "env_allowed": ["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_HOME"],
     },
     "gemini": {
-        "argv": ["gemini", "--output-format", "stream-json"],
-        "resume_argv": ["gemini", "--output-format", "stream-json", "--resume", "{session}"],
+        "argv": [*GEMINI],
+        "resume_argv": [*GEMINI, "--resume", "{session}"],
         "stream": "gemini",
         "model_argv": ["--model", "{model}"],
         "breaker": "google:default",

@@ -16,13 +16,16 @@ from hive_agents.streams.quotas import Quotas
 from hive_agents.streams.report import Question
 from hive_contracts.errors import LostRaceError, UnavailableError
 from hive_contracts.execution import Attempt, Stream
-from hive_contracts.outcomes import Outcome
+from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
 from hive_contracts.spending import Spending
 
 __all__ = ["AgentRun", "in_words"]
 
 NOTE_SECONDS: Final = 2.0
 """Between two notes of what is used up."""
+
+QUOTA_SECONDS: Final = 60.0
+"""How long a program may stay and do nothing when it has said that its quota is used up."""
 
 LAST_WORDS_BYTES: Final = 4096
 LONGEST_TEXT: Final = 256 * 1024
@@ -63,6 +66,7 @@ class AgentRun:
         self._stop: Callable[[], None] = _nothing
         self._note_result: Callable[[], None] = _nothing
         self._timer: asyncio.TimerHandle | None = None
+        self._quota_timer: asyncio.TimerHandle | None = None
         self._began_seconds: float | None = None
         self._noted_seconds = 0.0
         self._noted_session = notes.session
@@ -122,11 +126,22 @@ class AgentRun:
             self._note_result()
         elif (name := self._in_all.over(self._budget)) is not None:
             self._strike(in_words(name, self._in_all, self._budget))
+        self._mind_quota()
         now_seconds = asyncio.get_running_loop().time()
         is_new = report.session not in (None, self._noted_session)
         if is_new or now_seconds > self._noted_seconds + NOTE_SECONDS:
             self._noted_seconds, self._noted_session = now_seconds, report.session
             self._note()
+
+    def called_off(self) -> Outcome | None:
+        """Return what it has come to though it was called off; None if to nothing."""
+        self._end()
+        self._note(is_over=True)
+        report = self._reader.report
+        is_in_doubt = report.complaint or report.quota or self._question
+        if not report.is_done or is_in_doubt:
+            return None
+        return Succeeded({**self.told(), "lingered": True})
 
     def told(self) -> dict[str, Any]:
         """Return what the result is to say."""
@@ -165,8 +180,10 @@ class AgentRun:
             last_words=self._last_words.decode(errors="replace"),
             quotas=Quotas(self._profile.quota_texts),
         )
-        self._note(question, is_over=True)
-        return verdict(outcome, account)
+        ended = verdict(outcome, account)
+        if not isinstance(ended, Released):
+            self._note(question, is_over=True, session_is_gone=self._says_it_is_gone(ended))
+        return ended
 
     async def _tell(self, attempt: Attempt) -> None:
         told: Spending | None = None
@@ -197,21 +214,43 @@ class AgentRun:
             self._struck = why
             self._stop()
 
+    def _mind_quota(self) -> None:
+        """Have a program ended that stays when its quota is used up, unless it goes on with it."""
+        if self._reader.report.quota is None and self._quota_timer is not None:
+            self._quota_timer.cancel()
+            self._quota_timer = None
+        elif self._reader.report.quota is not None and self._quota_timer is None:
+            loop = asyncio.get_running_loop()
+            self._quota_timer = loop.call_later(QUOTA_SECONDS, self._stop)
+
     def _end(self) -> None:
         self._reader.end()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._quota_timer):
+            if timer is not None:
+                timer.cancel()
 
-    def _note(self, question: Question | None = None, *, is_over: bool = False) -> None:
-        report = self._reader.report
-        # A session that cannot be gone on with would fail every further attempt.
-        is_dead = is_over and self._is_resumed and not report.turns and report.quota is None
+    def _says_it_is_gone(self, ended: Outcome) -> bool:
+        if not self._is_resumed or not isinstance(ended, Failed):
+            return False
+        error = ended.error.lower()
+        return any(text in error for text in self._profile.gone_texts)
+
+    def _note(
+        self,
+        question: Question | None = None,
+        *,
+        is_over: bool = False,
+        session_is_gone: bool = False,
+    ) -> None:
+        report, before = self._reader.report, self._notes
+        is_unknown = self._profile.knows_cost and bool(report.turns) and self.spent.usd is None
         notes = replace(
-            self._notes,
-            session=None if is_dead else report.session or self._notes.session,
+            before,
+            session=None if session_is_gone else report.session or before.session,
+            session_is_gone=session_is_gone or before.session_is_gone,
             spent=self._in_all,
-            has_asked=question is not None,
-            tool=None if question is None else question.tool,
+            has_asked=is_over and question is not None,
+            is_price_unknown=before.is_price_unknown or is_unknown,
         )
         self._write(notes)
 

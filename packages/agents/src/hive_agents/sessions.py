@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hive_agents.budgets import NOTHING, Spent
-from hive_contracts.errors import MalformedPayloadError
+from hive_contracts.errors import MalformedPayloadError, UnstorableValueError
 from hive_contracts.tasks import Task
 from hive_contracts.wire import decode_payload, encode_json
 
@@ -36,8 +36,11 @@ class Notes:
     has_asked: bool = False
     """Whether the last of them ended with a question, so that an answer is what comes next."""
 
-    tool: str | None = None
-    """What it has asked to be allowed to use."""
+    session_is_gone: bool = False
+    """Whether the program no longer knows its session, nor the one that its payload names."""
+
+    is_price_unknown: bool = False
+    """Whether one of them has ended, or was killed, before it said what it cost."""
 
 
 class Sessions:
@@ -65,7 +68,7 @@ class Sessions:
             return
         file = self._file(task, self._folder)
         new = file.with_suffix(".new")
-        with suppress(OSError):
+        with suppress(OSError, UnstorableValueError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
                 out.write(encode_json(asdict(notes)))

@@ -34,6 +34,7 @@ What is not:
   guardian's own 11 MB, because the kernel counts from the moment before the program is executed.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
@@ -166,8 +167,15 @@ class CommandExecutor:
         if (refusal := limits.refusal()) is not None:
             return Failed(refusal, is_retryable=False)
         launch = self._launch(attempt, payload, limits)
-        outcome = await self._run(attempt, payload, launch, quota, overseer)
-        return outcome if overseer is None else overseer.judge(outcome)
+        if overseer is None:
+            return await self._run(attempt, payload, launch, quota, None)
+        try:
+            return overseer.judge(await self._run(attempt, payload, launch, quota, overseer))
+        except asyncio.CancelledError:
+            # Nothing of it runs any more; it may have come to its result before.
+            if (outcome := overseer.called_off()) is None:
+                raise
+            return outcome
 
     async def _run(
         self,

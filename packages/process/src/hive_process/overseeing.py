@@ -34,6 +34,10 @@ class Overseer(Protocol):
         """Return what the result of the attempt is to say beside how the command ended."""
         ...
 
+    def called_off(self) -> Outcome | None:
+        """Hear that it was called off; return what it has come to all the same, or None."""
+        ...
+
     def judge(self, outcome: Outcome) -> Outcome:
         """Return what it means that the command ended so; its result holds what was `told`."""
         ...

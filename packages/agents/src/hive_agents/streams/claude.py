@@ -12,6 +12,7 @@ take the place of what was counted.
 
 from typing import Any, Final
 
+from hive_agents.streams.asking import asked_for
 from hive_agents.streams.events import amount_at, at, count_at, list_at, text_at
 from hive_agents.streams.quotas import Quotas, when_reset
 from hive_agents.streams.reading import EventReader
@@ -52,6 +53,8 @@ class ClaudeReader(EventReader):
                 return
 
     def _take_answer(self, event: dict[str, Any]) -> None:
+        # Whatever limit it met before, it goes on.
+        self.report.quota = None
         texts = [text_at(part, "text") for part in list_at(event, "message", "content")]
         said = "\n".join(text for text in texts if text is not None)
         self.report.text = said or self.report.text
@@ -69,8 +72,6 @@ class ClaudeReader(EventReader):
         which = text_at(event, "rate_limit_info", "rateLimitType") or "usage"
         again_after = when_reset(amount_at(event, "rate_limit_info", "resetsAt"), self._quotas.now)
         self.report.quota = Quota(f"its {which} limit is used up", again_after)
-        # It may wait for hours before it says so.
-        self.report.is_done = True
 
     def _take_result(self, event: dict[str, Any]) -> None:
         report = self.report
@@ -82,7 +83,7 @@ class ClaudeReader(EventReader):
             self._note_usage(_usage_in(at(event, "usage")))
         subtype = text_at(event, "subtype") or "success"
         if at(event, "is_error") is True or subtype.startswith("error"):
-            self._complain(subtype, report.text)
+            self._complain(subtype, _error_in(event))
             return
         # A limit that was met on the way and got over is none that matters.
         report.quota = None
@@ -110,6 +111,12 @@ def _usage_in(usage: object) -> _Usage:
     return read, cached, count_at(usage, "output_tokens") or 0
 
 
+def _error_in(event: dict[str, Any]) -> str | None:
+    """Return what the program says of its error; what the model said last is none."""
+    errors = [error for error in list_at(event, "errors") if isinstance(error, str)]
+    return text_at(event, "result") or "; ".join(errors) or None
+
+
 def _question_in(event: dict[str, Any]) -> Question | None:
     """Return what was not allowed, as a question: the last, which it could not get around."""
     for denial in reversed(list_at(event, "permission_denials")):
@@ -118,7 +125,7 @@ def _question_in(event: dict[str, Any]) -> Question | None:
             return _asked(denial)
         if tool is not None:
             shown = _shown(at(denial, "tool_input"))
-            return Question(f"May it use {tool}{shown}?", ("yes", "no"), tool)
+            return asked_for(tool, shown)
     return None
 
 

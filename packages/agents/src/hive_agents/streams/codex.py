@@ -33,6 +33,8 @@ class CodexReader(EventReader):
         match event.get("type"):
             case "thread.started":
                 self.report.session = text_at(event, "thread_id") or self.report.session
+            case "item.started":
+                self.report.quota = None
             case "item.completed":
                 self._take_item(event)
             case "turn.completed":
@@ -48,9 +50,10 @@ class CodexReader(EventReader):
                 return
 
     def _take_item(self, event: dict[str, Any]) -> None:
-        # Whatever went wrong before, it goes on.
-        self.report.complaint = None
         kind = text_at(event, "item", "type")
+        if kind != "error":
+            # Whatever went wrong before, it goes on.
+            self.report.complaint = self.report.quota = None
         if kind not in UNCOUNTED_ITEMS:
             self.report.turns += 1
         if kind == "agent_message":

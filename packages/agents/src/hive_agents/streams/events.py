@@ -1,9 +1,11 @@
 """Look into an event that somebody else's program has printed: nothing of it is to be relied on."""
 
-import math
-from typing import Any, cast
+from typing import Any, Final, cast
 
 __all__ = ["amount_at", "at", "count_at", "list_at", "text_at"]
+
+MOST: Final = 2**53
+"""Larger numbers mean nothing, and fit nowhere."""
 
 
 def at(event: object, *path: str) -> Any:
@@ -18,22 +20,24 @@ def at(event: object, *path: str) -> Any:
 def text_at(event: object, *path: str) -> str | None:
     """Return a text that says something."""
     found = at(event, *path)
-    return found if isinstance(found, str) and found else None
+    # Postgres holds no NUL.
+    return found.replace("\0", "\ufffd") if isinstance(found, str) and found else None
 
 
 def count_at(event: object, *path: str) -> int | None:
-    """Return a whole number from 0 up."""
+    """Return a whole number from 0 up, within reason."""
     found = at(event, *path)
-    is_count = isinstance(found, int) and not isinstance(found, bool) and found >= 0
-    return found if is_count else None
+    if isinstance(found, bool) or not isinstance(found, int):
+        return None
+    return found if 0 <= found <= MOST else None
 
 
 def amount_at(event: object, *path: str) -> float | None:
-    """Return a finite number from 0 up."""
+    """Return a number from 0 up, within reason."""
     found = at(event, *path)
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return float(found) if math.isfinite(found) and found >= 0 else None
+    return float(found) if 0 <= found <= MOST else None
 
 
 def list_at(event: object, *path: str) -> list[Any]:

@@ -34,16 +34,19 @@ class GeminiReader(EventReader):
             case "message" if at(event, "role") == "assistant":
                 self._take_piece(text_at(event, "content") or "")
             case "tool_use":
+                self.report.quota = None
                 self.report.turns += not self._is_speaking
                 self._is_speaking = False
             case "error":
-                self.report.quota = self._quotas.met_in(text_at(event, "message"))
+                met = self._quotas.met_in(text_at(event, "message"))
+                self.report.quota = met or self.report.quota
             case "result":
                 self._take_result(event)
             case _:
                 return
 
     def _take_piece(self, text: str) -> None:
+        self.report.quota = None
         if not self._is_speaking:
             self.report.turns += 1
             self.report.text = ""

@@ -54,7 +54,7 @@ _hour: Final = re.compile(
     r"resets?\s+(?:at\s+)?(\d{1,2})(?::(\d{2}))?\s*([ap]m)(?:\s*\(([A-Za-z_]+(?:/[A-Za-z_]+)*)\))?",
     re.IGNORECASE,
 )
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_SECONDS: Final = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def now() -> datetime:
@@ -82,10 +82,10 @@ class Quotas:
         if found := _epoch.search(text):
             return when_reset(float(found[1]), self.now)
         if found := _seconds.search(text):
-            return _bounded(timedelta(seconds=float(found[1])))
+            return _bounded(float(found[1]))
         if found := _packed.search(text) or _span.search(text):
-            parts = {_UNITS[unit.lower()]: float(many) for many, unit in _part.findall(found[1])}
-            return _bounded(timedelta(**parts))
+            parts = _part.findall(found[1])
+            return _bounded(sum(float(many) * _SECONDS[unit.lower()] for many, unit in parts))
         return self._until_moment(text)
 
     def _until_moment(self, text: str) -> timedelta | None:
@@ -95,10 +95,10 @@ class Quotas:
                 said = f"{month} {day} {year} {hour}:{minute} {half}"
                 # Without a time zone it is the clock on the wall.
                 until = datetime.strptime(said, "%b %d %Y %I:%M %p").astimezone()
-                return _bounded(until - self.now())
+                return _bounded((until - self.now()).total_seconds())
             if found := _hour.search(text):
-                return _bounded(self._until_hour(*found.groups()))
-        except (ValueError, KeyError, OSError):
+                return _bounded(self._until_hour(*found.groups()).total_seconds())
+        except (ValueError, KeyError, OSError, OverflowError):
             # No such day, or no such place: whenever it is, it is not said.
             return None
         return None
@@ -114,8 +114,9 @@ def when_reset(moment: float | None, now: Callable[[], datetime]) -> timedelta |
     """Return how long it is until a moment in seconds since 1970; None if it is past, or unsaid."""
     if moment is None:
         return None
-    return _bounded(timedelta(seconds=moment - now().timestamp()))
+    return _bounded(moment - now().timestamp())
 
 
-def _bounded(wait: timedelta) -> timedelta | None:
-    return wait if timedelta(0) < wait <= LONGEST_WAIT else None
+def _bounded(seconds: float) -> timedelta | None:
+    # Compared before it is one: a timedelta overflows.
+    return timedelta(seconds=seconds) if 0 < seconds <= LONGEST_WAIT.total_seconds() else None

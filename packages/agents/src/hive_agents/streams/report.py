@@ -21,8 +21,6 @@ class Question:
 
     text: str
     options: tuple[str, ...] = ()
-    tool: str | None = None
-    """What it asks to be allowed to use; None if it asks for something else."""
 
 
 @dataclass(frozen=True, slots=True)
