@@ -38,8 +38,9 @@ MIGRATIONS = [
     "0020_ways_in",
     "0021_workspaces",
     "0022_mended",
-    "0023_asking",
-    "0024_budgets",
+    "0023_rings",
+    "0024_asking",
+    "0025_budgets",
 ]
 
 
@@ -63,7 +64,7 @@ async def test_a_database_with_roles_and_tasks_is_brought_to_new_outcomes(
     empty: Connection, database_url: str, tmp_path: Path
 ) -> None:
     for step in migrations():
-        if step.number < 23:
+        if step.number < 24:
             (tmp_path / f"{step.name}.sql").write_text(step.script)
     await migrate(database_url, folder=tmp_path)
     # As `hive roles` makes it: a column that a policy compares keeps its type.
@@ -76,7 +77,7 @@ async def test_a_database_with_roles_and_tasks_is_brought_to_new_outcomes(
         "insert into hive.task (kind, state, finished_at, outcome)"
         " values ('call', 'failed', now(), 'timed_out')"
     )
-    assert await migrate(database_url) == ["0023_asking", "0024_budgets"]
+    assert await migrate(database_url) == ["0024_asking", "0025_budgets"]
     assert await empty.fetchval("select outcome::text from hive.task") == "timed_out"
 
 
