@@ -3,8 +3,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A file's tests share servers and clusters, so a file stays with one process.
-PYTEST := $(BIN)/pytest -n auto --maxprocesses=4 --dist=loadfile
+# One process more than processors, because tests wait as well; four at most. A file's tests share
+# servers and clusters, so a file stays with one process. Files go in the order of `testpaths`, where
+# the longest come first: xdist's own order, by the number of tests, ends with them.
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+PYTEST := $(BIN)/pytest -n $(PROCESSES) --dist=loadfile --no-loadscope-reorder
 MEMBERS := $(wildcard apps/*/pyproject.toml packages/*/pyproject.toml)
 
 help: ## Print this message

@@ -96,9 +96,14 @@ def test_the_page_and_the_drawing_show_every_candidate_that_ran(ran: Ran) -> Non
         assert name.capitalize() in ran.drawing
 
 
-def test_worktrees_are_measured_when_they_are_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "figures"), [("worktrees", "bytes of disk for each"), ("history", "bytes a task")]
+)
+def test_what_takes_long_is_measured_when_it_is_asked_for(
+    name: str, figures: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "hive_bench", "--smoke", "--out", str(tmp_path), "worktrees"],
+        [sys.executable, "-m", "hive_bench", "--smoke", "--out", str(tmp_path), name],
         env={**os.environ, "PYTHONPATH": str(HERE)},
         capture_output=True,
         text=True,
@@ -106,9 +111,10 @@ def test_worktrees_are_measured_when_they_are_asked_for(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[-2].startswith("worktrees ")
+    assert done.stdout.split("\n")[-2].startswith(f"{name} ")
     [row] = json.loads((tmp_path / "performance.json").read_text())["rows"]
-    assert row["details"]["bytes of disk for each"][0] > 0
+    assert row["why_missing"] is None
+    assert min(row["details"][figures]) > 0
 
 
 def test_a_row_that_does_not_exist_is_refused_with_those_that_do() -> None:

@@ -22,7 +22,7 @@ with step as (
   select at, 1 as change
   from hive.event cross join lateral unnest(task_ids) as m (id) where type = 'dispatched'
   union all
-  select at, -1
+  select at, -coalesce(cardinality(task_ids), 1)
   from hive.event where type in ('succeeded', 'failed', 'cancelled', 'released', 'lost', 'retried')
 )
 select max(running) from (

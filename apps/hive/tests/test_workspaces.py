@@ -190,14 +190,15 @@ def test_options_say_a_workspace(tmp_path: Path) -> None:
         {"kind": "dir", "path": str(tmp_path)}, None, key_of_directory(str(tmp_path))
     )
     full = room(
-        workspace="fresh", setup=["a"], teardown=["b"], copy=["c"], keep="never", in_place=True,
-        disk="2G",
+        workspace="fresh", setup=["a"], teardown=["b"], copy=["c"], cache=["d"], keep="never",
+        in_place=True, disk="2G",
     )  # fmt: skip
     assert full.workspace == {
         "kind": "fresh",
         "setup": ["a"],
         "teardown": ["b"],
         "copy": [f"{here}/c"],
+        "cache": [f"{here}/d"],
         "keep": "never",
         "in_place": True,
         "max_bytes": "2G",

@@ -9,7 +9,7 @@ MOUNT = "31 23 0:26 / {place} rw,relatime shared:4 - {kind} {kind} rw\n"
 
 
 def fences(proc: Path) -> dict[str, Fence]:
-    return {fence.name.removeprefix("fence: "): fence for fence in inspect_fences(proc)}
+    return {fence.name.removeprefix("fence: "): fence for fence in inspect_fences(proc=proc)}
 
 
 def processes_of(folder: Path, *, mounts: str) -> Path:

@@ -333,6 +333,39 @@ async def test_files_are_copied_in_and_are_no_change(at: Place, repo: Path, tmp_
     assert not at.place(2).exists()
 
 
+async def test_of_a_cache_only_what_nobody_may_write_is_shared(
+    at: Place, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = repo / "store"
+    store.mkdir()
+    for name, mode in (("sealed", 0o444), ("open", 0o644)):
+        (store / name).write_text(name)
+        (store / name).chmod(mode)
+    (store / "link").symlink_to("sealed")
+    # As another user than root, whom no mode keeps from writing.
+    monkeypatch.setattr("hive_process.workspaces.caches.os.geteuid", lambda: 1000)
+    cache = ["store", "cold"]
+    script = "echo changed > store/open; rm store/sealed; echo other > store/sealed; exit 1"
+    await at.run(f"ls -i store/sealed; {script}", kind="repo", repo=str(repo), cache=cache)
+    assert (store / "sealed").read_text() == "sealed"
+    assert (store / "open").read_text() == "open"
+    outcome, attempt = await at.run(
+        "stat -c %h store/sealed store/open; readlink store/link; ls",
+        task_id=2, kind="repo", repo=str(repo), cache=cache,
+    )  # fmt: skip
+    assert attempt.output().decode().splitlines()[:3] == ["2", "1", "sealed"]
+    assert "cold" not in attempt.output().decode()
+    assert result_of(outcome)["workspace"]["files_changed"] == 0
+    assert not at.place(2).exists()
+    assert (store / "sealed").stat().st_mode & 0o777 == 0o444
+    monkeypatch.undo()
+    monkeypatch.setattr("hive_process.workspaces.caches.os.geteuid", lambda: 0)
+    _, attempt = await at.run(
+        "stat -c %h store/sealed", task_id=3, kind="repo", repo=str(repo), cache=cache
+    )
+    assert attempt.output() == b"1\n"
+
+
 async def test_setup_and_teardown_run_around_it(at: Place, tmp_path: Path) -> None:
     log = tmp_path / "log"
     said: dict[str, Any] = {"setup": ["echo setup; touch made"], "teardown": [f"echo down > {log}"]}
@@ -742,6 +775,7 @@ async def test_an_address_where_nothing_is_fails_with_gits_reason(
         {"kind": "fresh", "ref": "main"},
         {"kind": "repo", "repo": "--upload-pack=evil"},
         {"kind": "fresh", "copy": ["relative"]},
+        {"kind": "fresh", "cache": ["relative"]},
         {"kind": "repo", "repo": "x", "copy": ["../up"]},
         {"kind": "fresh", "max_bytes": "much"},
     ],

@@ -31,6 +31,7 @@ from hive_queen.settings import QueenSettings
 from hive_store import Doorbell, HeartbeatStore, QueenStore, open_line
 from hive_store.claiming import Watermarks
 from hive_store.deeds import Actor
+from hive_store.doorbell import News
 from hive_store.worker_store import Ending
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground
@@ -206,24 +207,29 @@ async def test_a_task_that_returns_is_not_hidden_behind_the_watermark(
     assert (await ground.tasks.read(first)).state is TaskState.DISPATCHED
 
 
-async def test_an_empty_queue_is_asked_again_when_it_is_woken_and_not_before(
+async def test_a_queue_that_a_claim_has_emptied_is_asked_again_when_woken_and_not_before(
     database_url: str, redis_url: str, ground: Ground
 ) -> None:
     await enlist(database_url, "default", slots=4)
+    await ground.submit(1)
     patient = QueenSettings(poll_seconds=30, lease_seconds=100)
     async with open_scene(database_url, redis_url, patient) as scene:
         scene.reconciler.missed.set()
         await scene.fleet.tick()
         async with asyncio.TaskGroup() as group:
             reconciling = group.create_task(scene.reconciler.tick())
-            scene.claimer.wake()
-            claiming = group.create_task(scene.claimer.tick())
-            await until(lambda: scene.metrics.value("hive_claims_total") == 1)
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert not claiming.done()
-            scene.claimer.wake()
-            await claiming
+            await scene.claimer.tick()
+            assert scene.permits.held == 1
+            for held in 1, 2:
+                claiming = group.create_task(scene.claimer.tick())
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                assert scene.metrics.value("hive_claims_total") == held
+                assert not claiming.done()
+                await ground.submit(1)
+                scene.claimer.wake()
+                await claiming
+                assert scene.permits.held == held + 1
             scene.reconciler.missed.set()
             await reconciling
 
@@ -445,17 +451,21 @@ async def test_a_queen_hears_of_limits_and_lets_go_what_waits_for_none(
     assert not scene.controls.limits("images")
 
 
-async def test_the_bell_tells_news_of_limits_from_news_of_tasks(
-    database_url: str, ground: Ground
-) -> None:
+async def test_the_bell_tells_for_whom_it_rings(database_url: str, ground: Ground) -> None:
     async with Doorbell.open(database_url) as bell:
         await bell.listen()
         await bell.wait(seconds=10)
-        assert bell.take_news_of_controls()
-        await ground.submit(1)
+        assert bell.take_news() == set(News)
+        first = await ground.submit(1)
         assert await bell.wait(seconds=10)
-        assert not bell.take_news_of_controls()
+        assert not bell.take_news() & set(News)
         limit = Limit(scope=LimitScope.KIND, target="trial", max_running=2)
         await ground.tasks.controls_of(Actor("ada", "here")).set_limit(limit)
         assert await bell.wait(seconds=10)
-        assert bell.take_news_of_controls()
+        assert bell.take_news() & set(News) == {News.CONTROLS}
+        await ground.submit(1, key="a")
+        assert await bell.wait(seconds=10)
+        assert bell.take_news() & set(News) == {News.WAITING}
+        await ground.submit(1, after=first)
+        assert await bell.wait(seconds=10)
+        assert bell.take_news() & set(News) == {News.WAITING}

@@ -207,15 +207,18 @@ async def test_a_backup_shows_one_moment_however_much_is_written_meanwhile(
         # Each task was told of when it was born, and when it ended: no event without its row.
         assert (
             await connection.fetchval(
-                "select count(*) from hive.event e where task_id is not null"
-                " and not exists (select from hive.task t where t.id = e.task_id)"
+                "select count(*) from hive.event e"
+                " cross join lateral unnest(coalesce(e.task_ids, array[e.task_id])) told (id)"
+                " where e.type = 'succeeded'"
+                " and not exists (select from hive.task t where t.id = told.id)"
             )
             == 0
         )
         assert (
             await connection.fetchval(
                 "select count(*) from hive.task t where state = 'succeeded' and 1 <> (select"
-                " count(*) from hive.event e where e.task_id = t.id and type = 'succeeded')"
+                " count(*) from hive.event e where type = 'succeeded'"
+                " and t.id = any(coalesce(e.task_ids, array[e.task_id])))"
             )
             == 0
         )

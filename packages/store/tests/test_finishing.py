@@ -10,12 +10,15 @@ import asyncpg
 import pytest
 
 from hive_contracts.errors import UnstorableValueError
+from hive_contracts.events import EventType
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move, TaskState
 from hive_contracts.wire import encode_json
 from hive_store import QueenStore, TaskStore, WorkerStore
 from hive_store.claiming import Watermarks
+from hive_store.event_log import EventLog
+from hive_store.line import Line
 from hive_store.statements import statement
 from hive_store.worker_store import Ending
 from hive_testkit.timing import pass_time
@@ -176,6 +179,27 @@ async def test_a_finish_whose_reply_was_lost_is_recognized_as_ours(
     assert again == first._replace(queen_id=None, open=None)
     ends = "select count(*) from hive.event where task_id is not null"
     assert await database.fetchval(ends) == 1
+
+
+async def test_successes_written_at_once_are_one_event_and_each_task_reads_its_own(
+    worker: WorkerStore,
+    lease_out: LeaseOut,
+    open_line: Callable[[], Line],
+    database: Connection,
+) -> None:
+    lease_id, [*good, bad] = await lease_out(4)
+    await worker.finish([*(succeeded(i, lease_id) for i in good), failed(bad, lease_id)])
+    told = await database.fetch(
+        "select type::text, task_id, task_ids, attempt from hive.event"
+        " where type in ('succeeded', 'retried')"
+    )
+    assert sorted(tuple(row) for row in told) == [
+        ("retried", bad, None, 1),
+        ("succeeded", None, good, 1),
+    ]
+    for task_id in good:
+        last = (await EventLog(open_line()).of_task(task_id))[-1]
+        assert (last.type, last.task_ids, last.attempts) == (EventType.SUCCEEDED, (task_id,), (1,))
 
 
 async def test_a_repeat_tells_what_was_written_even_if_the_task_has_moved_on(

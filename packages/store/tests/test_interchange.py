@@ -338,7 +338,8 @@ async def test_an_export_beside_a_running_drain_is_of_one_moment(
         records = [json.loads(line) for line in lines]
         tasks = [r["row"] for r in records if r["type"] == "task"]
         events = [r["row"] for r in records if r["type"] == "event"]
-        ended = [event["task_id"] for event in events if event["type"] == "succeeded"]
+        told = [event for event in events if event["type"] == "succeeded"]
+        ended = [i for event in told for i in event["task_ids"] or [event["task_id"]]]
         assert sorted(ended) == [task["id"] for task in tasks if task["state"] == "succeeded"]
         assert len(tasks) >= 500
     assert (await imported(other_url, found[-1])).counts["task"] >= 500

@@ -132,7 +132,7 @@ async def violations(database: Connection, in_order: set[TaskId]) -> tuple[int, 
     """
     rows = await database.fetch(
         "select e.type::text as type, t.key, t.id"
-        " from hive.event e join hive.task t on t.id = e.task_id"
+        " from hive.event e join hive.task t on t.id = any(coalesce(e.task_ids, array[e.task_id]))"
         " where e.type in ('unblocked', 'succeeded', 'failed', 'cancelled', 'revived')"
         " order by e.xid, e.id"
     )

@@ -428,8 +428,9 @@ class StoreMachine(RuleBasedStateMachine):
             (task.id, claim, *ended) for task in tasks for claim, ended in task.history.items()
         }
         ends = self.fetch(
-            "select task_id, count(*)::integer from hive.event"
-            " where type in ('succeeded', 'failed', 'cancelled') group by task_id"
+            "select told.id, count(*)::integer from hive.event e"
+            " cross join lateral unnest(coalesce(e.task_ids, array[e.task_id])) told (id)"
+            " where type in ('succeeded', 'failed', 'cancelled') group by told.id"
         )
         assert {row[0]: row[1] for row in ends} == {t.id: t.ends for t in tasks if t.ends}
 

@@ -6,10 +6,12 @@ statistics of the full tables. What is looked at is what the statement really di
 analyze`, rolled back.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,6 +19,7 @@ import pytest
 
 from hive_store import HOT_SETTINGS
 from hive_store.statements import statement
+from hive_testkit.plugin import fresh_database
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Plan: TypeAlias = dict[str, Any]
@@ -43,24 +46,45 @@ ADD_SCHEDULED: Final = (
 )
 
 
-@pytest.fixture(params=["burst", "beside finished tasks", "generic plans"])
-async def hot(
-    request: pytest.FixtureRequest, database_url: str, database: Connection
-) -> AsyncGenerator[Connection]:
-    """A connection as queens and workers have it, opened while the tables were empty."""
-    generic = {"plan_cache_mode": "force_generic_plan"} if "generic" in request.param else {}
-    connection = await asyncpg.connect(database_url, server_settings=HOT_SETTINGS | generic)
+@pytest.fixture(scope="module", params=["burst", "beside finished tasks", "generic plans"])
+def situation(
+    request: pytest.FixtureRequest, postgres_server: str, postgres_template: str
+) -> Generator[tuple[str, str]]:
+    """What it is called, and the name of a database that is in it, to be copied."""
+    with fresh_database(postgres_server, postgres_template) as url:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(_come_about(url, request.param))
+        yield request.param, urlsplit(url).path.removeprefix("/")
+
+
+async def _come_about(url: str, situation: str) -> None:
+    connection = await asyncpg.connect(url)
     try:
         # No analyze behind the test's back: the statistics are those of the situation.
-        await database.execute("alter table hive.task set (autovacuum_enabled = off)")
-        for name in ("claim_tasks", "finish_tasks"):
-            await connection.prepare(statement(name))
-        if request.param != "burst":
-            await database.execute(ADD_FINISHED)
-            await database.execute("analyze")
-        await database.execute(ADD_QUEUED)
-        if generic:
-            await database.execute("analyze")
+        await connection.execute("alter table hive.task set (autovacuum_enabled = off)")
+        if situation != "burst":
+            await connection.execute(ADD_FINISHED)
+            await connection.execute("analyze")
+        await connection.execute(ADD_QUEUED)
+        if situation == "generic plans":
+            await connection.execute("analyze")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def database_url(postgres_server: str, situation: tuple[str, str]) -> Generator[str]:
+    with fresh_database(postgres_server, situation[1]) as url:
+        yield url
+
+
+@pytest.fixture
+async def hot(database_url: str, situation: tuple[str, str]) -> AsyncGenerator[Connection]:
+    """A connection as queens and workers have it."""
+    is_generic = situation[0] == "generic plans"
+    generic = {"plan_cache_mode": "force_generic_plan"} if is_generic else {}
+    connection = await asyncpg.connect(database_url, server_settings=HOT_SETTINGS | generic)
+    try:
         yield connection
     finally:
         await connection.close()

@@ -142,8 +142,9 @@ async def drain(queen: QueenStore, worker: WorkerStore, stress: Stress) -> None:
 
 async def count_events(database: Connection, *types: str) -> Counter[TaskId]:
     rows = await database.fetch(
-        "select task_id, count(*) from hive.event"
-        " where type::text = any($1) and task_id is not null group by 1",
+        "select told.task_id, count(*) from hive.event e"
+        " cross join lateral unnest(coalesce(e.task_ids, array[e.task_id])) told (task_id)"
+        " where type::text = any($1) group by 1",
         types,
     )
     return Counter({row["task_id"]: row["count"] for row in rows})

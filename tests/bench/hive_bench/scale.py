@@ -44,6 +44,9 @@ class Scale:
     finished: int
     """Finished tasks that lie in a table."""
 
+    history: int
+    """Finished tasks that lie in a table which has become very large."""
+
     remembered: int
     """Tasks after which memory is read."""
 
@@ -99,6 +102,7 @@ FULL: Final = Scale(
     samples=500,
     submitted=100_000,
     finished=1_000_000,
+    history=10_000_000,
     remembered=100_000,
     held=200_000,
     spawned=3000,
@@ -128,6 +132,7 @@ SMOKE: Final = Scale(
     samples=5,
     submitted=1000,
     finished=2000,
+    history=3000,
     remembered=400,
     held=2000,
     spawned=20,

@@ -50,13 +50,17 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=120.0, help="seconds without progress")
     parser.add_argument("--faults", help=f"only these, with commas between; of {', '.join(FAULTS)}")
     parser.add_argument("--sorts", help=f"only such tasks, with commas; of {', '.join(SORTS)}")
-    parser.add_argument("--plant", choices=PLANTS, help="break Hive's own code on purpose")
+    parser.add_argument(
+        "--plant", help=f"break Hive's own code on purpose, with commas; of {', '.join(PLANTS)}"
+    )
     parser.add_argument("--out", type=Path, help="write the page here, however short the run is")
     parser.add_argument("--keep", type=Path, help="an empty directory for logs and witnesses")
     chosen = parser.parse_args()
     faults: list[str] = chosen.faults.split(",") if chosen.faults else list(FAULTS)
     sorts: list[str] = chosen.sorts.split(",") if chosen.sorts else list(SORTS)
-    for name, known in ((n, k) for some, k in ((faults, FAULTS), (sorts, SORTS)) for n in some):
+    plants: list[str] = chosen.plant.split(",") if chosen.plant else []
+    asked = ((faults, FAULTS), (sorts, SORTS), (plants, PLANTS))
+    for name, known in ((n, k) for some, k in asked for n in some):
         if name not in known:
             parser.error(f"there is no {name!r}; there are {', '.join(known)}")
     if chosen.seconds <= 0:
@@ -69,7 +73,7 @@ def main() -> None:
         faults=faults,
         sorts=sorts,
         patience_seconds=chosen.patience,
-        extra=environment_of(chosen.plant) if chosen.plant else {},
+        extra=environment_of(plants) if plants else {},
     )
     is_whole = orders.seconds >= LONG_SECONDS and not (
         chosen.faults or chosen.sorts or chosen.plant

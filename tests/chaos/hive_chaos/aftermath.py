@@ -19,6 +19,13 @@ __all__ = ["count_open", "leaks", "processes_left", "read_rows", "settle"]
 LOOK_SECONDS: Final = 0.25
 NAMES: Final = {plan.place: name for name, plan in SCHEDULES.items()}
 ROWS: Final = """
+with told as (
+  select ended.task_id, array_agg(e.type::text) as ends
+  from hive.event e
+    cross join lateral unnest(coalesce(e.task_ids, array[e.task_id])) as ended (task_id)
+  where e.type in ('succeeded', 'failed', 'cancelled')
+  group by ended.task_id
+)
 select t.id, t.state::text, t.failures, date_part('epoch', t.finished_at) as finished_at,
   coalesce(t.payload->'kwargs'->>'number', t.payload->'env'->>'CHAOS_NUMBER')::bigint as number,
   (t.payload->'kwargs'->>'place')::integer as place,
@@ -27,9 +34,8 @@ select t.id, t.state::text, t.failures, date_part('epoch', t.finished_at) as fin
     select convert_from(string_agg(o.data, ''::bytea order by o.position), 'UTF8')
     from hive.output o
     where o.task_id = t.id and o.claim = t.claims and o.stream = 'stdout') end as answer,
-  array(select e.type::text from hive.event e
-        where e.task_id = t.id and e.type in ('succeeded', 'failed', 'cancelled')) as ends
-from hive.task t order by t.id
+  coalesce(told.ends, '{}') as ends
+from hive.task t left join told on told.task_id = t.id order by t.id
 """
 OPEN: Final = """
 select count(*) from hive.task where state not in ('succeeded', 'failed', 'cancelled')

@@ -4,7 +4,7 @@ Nothing of Hive knows of this. The processes of a planted run have `planted/` on
 and Python itself loads `planted/sitecustomize.py` when it starts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,6 @@ PLANTS: Final = {
 """By name, what is broken."""
 
 
-def environment_of(plant: str) -> Mapping[str, str]:
-    """Return what the environment of Hive's processes must have for a fault to be planted."""
-    return {"PYTHONPATH": str(Path(__file__).parent / "planted"), "CHAOS_PLANT": plant}
+def environment_of(plants: Sequence[str]) -> Mapping[str, str]:
+    """Return what the environment of Hive's processes must have for faults to be planted."""
+    return {"PYTHONPATH": str(Path(__file__).parent / "planted"), "CHAOS_PLANT": ",".join(plants)}

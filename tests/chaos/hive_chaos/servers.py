@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -47,6 +48,8 @@ class Servers:
         """Who strikes a server has its turn, so that two faults do not undo one another."""
 
         self._home = folder
+        # A port may come again, and what a standby that failed has left lies there still.
+        self._homes = count(1)
         """Where Postgres keeps its data."""
 
         self._doors = {name: door_of(folder, name, HOME) for name in self.turn}
@@ -164,7 +167,7 @@ class Servers:
             ServiceUnavailableError: no standby could be made, and all is as it was.
         """
         door = self._free_door()
-        home = self.folder / f"postgres-{door.port}"
+        home = self.folder / f"postgres-{next(self._homes)}"
         async with Standby.following(
             self.postgres, home=self._home, folder=home, door=door
         ) as standby:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -206,7 +207,8 @@ async def _first_byte(fleet: Fleet) -> float:
         # It is on the screen, and looked at: now the agent may go on.
         cue.touch()
     seen_at = time.monotonic()
-    process.terminate()
+    with suppress(ProcessLookupError):
+        process.terminate()
     await process.wait()
     cue.unlink()
     return seen_at - _said_at(fleet.witness, task_id)

@@ -65,7 +65,12 @@ class Check:
 
 async def check_up(settings: Settings) -> list[Check]:
     """Look at everything; change nothing."""
-    checks = [_python(), _data_dir(settings.services.data_dir), *_programs(settings), *_fences()]
+    checks = [
+        _python(),
+        _data_dir(settings.services.data_dir),
+        *_programs(settings),
+        *_fences(settings),
+    ]
     try:
         urls = resolve_urls(settings)
     except ConfigurationError as error:
@@ -139,9 +144,9 @@ def _programs(settings: Settings) -> Iterable[Check]:
         )
 
 
-def _fences() -> Iterable[Check]:
+def _fences(settings: Settings) -> Iterable[Check]:
     """Say what holds commands here; only what a promise stands on has to be mended."""
-    for fence in inspect_fences():
+    for fence in inspect_fences(settings.command.control_group):
         is_fine = fence.holds or fence.remedy is None
         yield Check(name=fence.name, is_fine=is_fine, found=fence.found, remedy=fence.remedy)
 

@@ -23,7 +23,8 @@ Limits: TypeAlias = Annotated[
     typer.Option(
         "--limit",
         metavar="NAME=VALUE",
-        help="Most it may use: memory=2G, cpu_seconds=60, files=256, processes=50, nice=10.",
+        help="Most it may use: memory=2G, cpu_seconds=60, files=256, processes=50, nice=10, "
+        "and of the whole tree tree_memory=4G, tree_processes=64, tree_cpu_percent=150.",
     ),
 ]
 StartupTimeout: TypeAlias = Annotated[

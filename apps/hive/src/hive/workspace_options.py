@@ -36,6 +36,10 @@ Copy: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--copy", metavar="FILE", help="Copy it in, as in .env; repeatable."),
 ]
+Cache: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--cache", metavar="DIR", help="As --copy; read-only files are linked."),
+]
 Keep: TypeAlias = Annotated[
     str | None,
     typer.Option("--keep", metavar="WHEN", help="Keep the workspace: auto, always or never."),
@@ -57,6 +61,7 @@ class WorkspaceFlags(Flags):
     setup: Setup = None
     teardown: Teardown = None
     copy: Copy = None
+    cache: Cache = None
     keep: Keep = None
     in_place: InPlace = False
     disk: Disk = None

@@ -21,7 +21,6 @@ from hive_bus.channels import channels_of
 from hive_bus.connection import asking, close, open_client, translated
 from hive_bus.gap import Gap
 from hive_bus.inbox import Inbox
-from hive_bus.narrowing import narrow
 from hive_contracts.errors import BusUnavailableError, MalformedMessageError
 from hive_contracts.events import EventFrame, Frame
 from hive_contracts.ids import TaskId
@@ -127,7 +126,7 @@ class Subscription(Generic[FrameT]):
             self._skip()
             return
         if isinstance(frame, EventFrame) and self._task_ids is not None:
-            frame = narrow(frame, self._task_ids)
+            frame = frame.of(self._task_ids)
         if frame is not None:
             self._inbox.put(cast("FrameT", frame))
 

@@ -1,7 +1,9 @@
 """An event loop in a thread of its own, for programs that have none.
 
 The thread opens a resource, serves calls from any other thread, and closes the resource. Ctrl-C
-reaches the thread that waits for an answer; what it had asked for is then called off.
+reaches the thread that waits for an answer; what it had asked for is then called off. It may strike
+between any two lines of the caller, so a coroutine is made in the loop's thread, where it begins at
+once: one made by the caller could be dropped before anything awaits it.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from hive_contracts.errors import UsageError
@@ -26,6 +29,7 @@ class LoopThread(Generic[ResourceT_co]):
     def __init__(self, opening: Callable[[], AbstractAsyncContextManager[ResourceT_co]]) -> None:
         self._opening = opening
         self._opened: Future[tuple[asyncio.AbstractEventLoop, ResourceT_co]] = Future()
+        self._answers = asyncio.TaskGroup()
         self._ended: Future[None] = Future()
         self._closing = asyncio.Event()
         self._is_closed = False
@@ -66,10 +70,13 @@ class LoopThread(Generic[ResourceT_co]):
             UsageError: the thread is closed, belongs to another process, or the caller's thread has
                 an event loop of its own, which would stand still meanwhile.
         """
-        self._refuse_misuse()
-        call = asyncio.run_coroutine_threadsafe(work(*args, **kwargs), self._opened.result()[0])
-        self._calls.add(call)
+        call: Future[ResultT] = Future()
         try:
+            # In this order: who closes the thread meanwhile sees the call, or is seen.
+            self._calls.add(call)
+            self._refuse_misuse()
+            loop, _ = self._opened.result()
+            loop.call_soon_threadsafe(self._begin, call, partial(work, *args, **kwargs))
             return call.result()
         except CancelledError:
             raise UsageError("this Hive was closed before it answered") from None
@@ -77,6 +84,15 @@ class LoopThread(Generic[ResourceT_co]):
             # It is over, unless something like Ctrl-C interrupted the wait for it.
             call.cancel()
             self._calls.discard(call)
+
+    def _begin(
+        self, call: Future[ResultT], work: Callable[[], Coroutine[Any, Any, ResultT]]
+    ) -> None:
+        if self._closing.is_set() or call.cancelled():
+            call.cancel()
+            return
+        task = self._answers.create_task(_answer(call, work))
+        call.add_done_callback(partial(_call_off, asyncio.get_running_loop(), task))
 
     def _refuse_misuse(self) -> None:
         if self._is_closed or self._ended.done():
@@ -100,7 +116,7 @@ class LoopThread(Generic[ResourceT_co]):
             self._ended.set_result(None)
 
     async def _serve(self) -> None:
-        async with self._opening() as resource:
+        async with self._opening() as resource, self._answers:
             self._opened.set_result((asyncio.get_running_loop(), resource))
             await self._closing.wait()
 
@@ -113,6 +129,25 @@ class LoopThread(Generic[ResourceT_co]):
             loop.call_soon_threadsafe(self._closing.set)
         self._ended.result()
         self._thread.join()
+
+
+async def _answer(call: Future[ResultT], work: Callable[[], Coroutine[Any, Any, ResultT]]) -> None:
+    try:
+        result = await work()
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised where the call was made
+        if call.set_running_or_notify_cancel():
+            call.set_exception(error)
+    else:
+        if call.set_running_or_notify_cancel():
+            call.set_result(result)
+
+
+def _call_off(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None], call: Future[Any]) -> None:
+    if call.cancelled() and not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
 
 
 def _has_loop() -> bool:

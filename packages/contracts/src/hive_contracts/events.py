@@ -6,7 +6,8 @@ statement and not per task.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final, TypeAlias
@@ -108,6 +109,19 @@ class Event:
     cursor: Cursor | None = None
     """Its place in the log; None on a live hint."""
 
+    def of(self, task_ids: Collection[TaskId]) -> "Event | None":
+        """Return the event with nothing in it but `task_ids`; None if it says nothing of them."""
+        places = [place for place, task_id in enumerate(self.task_ids) if task_id in task_ids]
+        if len(places) == len(self.task_ids):
+            return self
+        if not places:
+            return None
+        return replace(
+            self,
+            task_ids=tuple(self.task_ids[place] for place in places),
+            attempts=tuple(self.attempts[place] for place in places) if self.attempts else (),
+        )
+
 
 def fields_of(event: Event) -> dict[str, object]:
     """Return an event of the log as programs outside see it: in JSON lines and in deliveries."""
@@ -126,6 +140,11 @@ class EventFrame:
     """Events that one process tells of at once: one message on the bus."""
 
     events: tuple[Event, ...]
+
+    def of(self, task_ids: Collection[TaskId]) -> "EventFrame | None":
+        """Return the frame with nothing in it but `task_ids`; None if it says nothing of them."""
+        events = tuple(kept for event in self.events if (kept := event.of(task_ids)))
+        return EventFrame(events) if events else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ class Fences:
     """What the kernel holds a process and all that it starts to; None is what the worker has.
 
     Each is a limit of one process, as `setrlimit(2)` has it, and never more than the worker's own.
+    Those of the tree hold for all its processes together, if it has a control group.
     """
 
     memory_bytes: int | None = None
@@ -24,6 +25,15 @@ class Fences:
 
     nice: int | None = None
     """From 0 to 19: how far it stands back when processors are short."""
+
+    tree_memory_bytes: int | None = None
+    """Memory of the tree, that of its files in the kernel's cache included."""
+
+    tree_processes: int | None = None
+    """Processes and threads of the tree."""
+
+    tree_cpu_percent: int | None = None
+    """Processor time of the tree, in each tenth of a second; 100 is one processor's."""
 
     umask: int | None = None
     oom_score_adj: int | None = None
@@ -47,6 +57,9 @@ class Launch:
     """Descriptor in the child -> ours. Of 0, 1 and 2, what is not named is /dev/null."""
 
     fences: Fences = Fences()
+
+    control_group: str | None = None
+    """The control group in which the tree is to have one of its own; None for none."""
 
     has_terminal: bool = False
     """Whether descriptors 0 and 1 are a terminal that is to be the process's own, as of a login."""

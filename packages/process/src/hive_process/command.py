@@ -27,8 +27,8 @@ What is not:
   at its start, and with it every other start and end of this worker.
 - A process that sheds session, parent and environment alike cannot be told from those of the
   worker's other running attempts, and lives until the last of these has ended; if the guardian is
-  killed as well, the sweep does not find it.
-- Limits are those of single processes: there are no control groups, which bound a tree.
+  killed as well, the sweep does not find it. With control groups neither is so.
+- Without a control group (`control_groups`) limits are those of single processes, not of the tree.
 - Two pipes have no common order: stdout and stderr are each in order, and between them the time of
   arrival stands in. `peak_memory_bytes` is that of the largest single process, and never below the
   guardian's own 11 MB, because the kernel counts from the moment before the program is executed.
@@ -36,18 +36,19 @@ What is not:
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
-from hive_contracts.errors import MalformedPayloadError, ServiceUnavailableError
+from hive_contracts.errors import ConfigurationError, MalformedPayloadError, ServiceUnavailableError
 from hive_contracts.execution import Attempt, Stream, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
 from hive_contracts.spawning import Launch, Spawner
 from hive_contracts.wire import decode_payload
+from hive_process.control_groups import hand_on_controllers, remove_abandoned
 from hive_process.deadlines import Deadlines, Terms
 from hive_process.endings import refusal_of
 from hive_process.housing import Housing
@@ -84,12 +85,14 @@ class CommandExecutor:
         spawner: Spawner,
         settings: CommandSettings,
         environment: Mapping[str, str],
+        controllers: Collection[bytes] | None = None,
         switchboard: Switchboard | None = None,
     ) -> None:
         self._spawner = spawner
         self._switchboard = switchboard
         self._settings = settings
         self._most = settings.most()
+        self._controllers = controllers
         self._env = {
             name: environment[name] for name in settings.env_allowed if name in environment
         }
@@ -99,12 +102,17 @@ class CommandExecutor:
     @classmethod
     @asynccontextmanager
     async def open(cls, tools: Tools) -> AsyncGenerator[Self]:
-        """Make an executor over the worker's spawner."""
+        """Make an executor over the worker's spawner.
+
+        Raises:
+            ConfigurationError: the control group that the settings name cannot be used.
+        """
         settings = tools.settings_of(CommandSettings)
         executor = cls(
             spawner=tools.spawner,
             settings=settings,
             environment=os.environ,
+            controllers=_take_over(settings.control_group),
             switchboard=tools.switchboard,
         )
         rules = tools.settings_of(WorkspaceSettings)
@@ -164,7 +172,7 @@ class CommandExecutor:
             overseer: who follows it and says what its end means; None for nobody.
         """
         limits = read_limits(payload.limits).within(self._most)
-        if (refusal := limits.refusal()) is not None:
+        if (refusal := limits.refusal(self._controllers)) is not None:
             return Failed(refusal, is_retryable=False)
         launch = self._launch(attempt, payload, limits)
         if overseer is None:
@@ -266,6 +274,7 @@ class CommandExecutor:
             env={**self._env, **terminal, **payload.env, **names},
             cwd=payload.cwd,
             has_terminal=payload.pty,
+            control_group=self._settings.control_group,
             fences=limits.fences(
                 umask=None if umask is None else read_umask(umask),
                 oom_score_adj=self._settings.oom_score_adj,
@@ -287,6 +296,20 @@ class CommandExecutor:
 
 def _with_what_is_told(usage: dict[str, Any], overseer: Overseer | None) -> dict[str, Any]:
     return usage if overseer is None else usage | {**overseer.told()}
+
+
+def _take_over(control_group: str | None) -> Collection[bytes] | None:
+    """Make a control group ready for commands; return its controllers, None if there is none."""
+    if control_group is None:
+        return None
+    try:
+        remove_abandoned(control_group)
+        return hand_on_controllers(control_group)
+    except OSError as error:
+        raise ConfigurationError(
+            f"command.control_group is {control_group!r}, which is no control group of version 2"
+            f" that this user may make others in: {error.strerror}"
+        ) from error
 
 
 def _either(own: float | None, default: float) -> float:

@@ -14,6 +14,7 @@ from hive_process.kernel import OwnOomScore, is_subreaping_known
 __all__ = ["Fence", "inspect_fences"]
 
 PROC: Final = Path("/proc")
+GROUPS: Final = "fence: control groups"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +30,17 @@ class Fence:
     """How to have it; None if it holds, or if Hive keeps its promises without."""
 
 
-def inspect_fences(proc: Path = PROC) -> Iterator[Fence]:
-    """Return every fence, held or not, as this process's user would have it."""
+def inspect_fences(control_group: str | None = None, *, proc: Path = PROC) -> Iterator[Fence]:
+    """Return every fence, held or not, as this process's user would have it.
+
+    Args:
+        control_group: the setting `command.control_group`.
+        proc: where the kernel tells of processes.
+    """
     yield _trees(proc)
     yield _limits()
     yield _memory()
-    yield _control_groups(proc)
+    yield _no_control_group(proc) if control_group is None else _control_group(Path(control_group))
 
 
 def _trees(proc: Path) -> Fence:
@@ -79,13 +85,31 @@ def _memory() -> Fence:
     return Fence(name=name, holds=False, found=found)
 
 
-def _control_groups(proc: Path) -> Fence:
-    """Say what there is; Hive does not use them."""
+def _no_control_group(proc: Path) -> Fence:
+    """Say what there is; Hive uses none that nobody has given it."""
     return Fence(
-        name="fence: control groups",
+        name=GROUPS,
         holds=False,
-        found=f"not used, so no limit is of a whole tree; here: {_found_control_groups(proc)}",
+        found="not used (command.control_group), so no limit is of a whole tree; here: "
+        f"{_found_control_groups(proc)}",
     )
+
+
+def _control_group(place: Path) -> Fence:
+    """Say what the group can do that commands are to have theirs in."""
+    try:
+        os.close(os.open(place / "cgroup.procs", os.O_WRONLY))
+        offered = (place / "cgroup.controllers").read_text().split()
+    except OSError as error:
+        return Fence(
+            name=GROUPS,
+            holds=False,
+            found=f"{place} cannot be used: {error.strerror}",
+            remedy="have command.control_group name one of version 2 that is the worker's",
+        )
+    held = [each for each in ("memory", "pids", "cpu") if each in offered]
+    limits = f"trees are bounded by {', '.join(held)}" if held else "no limit is of a whole tree"
+    return Fence(name=GROUPS, holds=True, found=f"below {place}: trees end at once; {limits}")
 
 
 def _found_control_groups(proc: Path) -> str:

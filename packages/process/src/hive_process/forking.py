@@ -2,7 +2,8 @@
 
 The guardian cannot take them upon itself for a moment, as it does with a directory. So it forks,
 and its child takes them upon itself and becomes the program: there is no moment in which that runs
-without them. It costs a millisecond more than `posix_spawn`, for those only who ask for limits.
+without them, or outside its control group. It costs a millisecond more than `posix_spawn`, for
+those only who ask for either.
 (Through a shell's `ulimit` it would cost about as much, and the shell would tell of programs that
 cannot be started in words of its own, and run a script that has no first line.)
 
@@ -35,7 +36,11 @@ _EXIT_CODE = 127
 
 
 def fork_and_execute(
-    program: bytes, order: Order, files: dict[int, int], ignored: Sequence[signal.Signals]
+    program: bytes,
+    order: Order,
+    files: dict[int, int],
+    ignored: Sequence[signal.Signals],
+    door: int | None = None,
 ) -> int:
     """Start `program` within the fences of `order`, in a session of its own; return its pid.
 
@@ -44,6 +49,7 @@ def fork_and_execute(
         order: its arguments, environment and fences.
         files: the child's descriptors -> ours, none of which is below a target.
         ignored: signals that this process ignores, and the program is to have as they come.
+        door: where to enter a control group (`ControlGroup.open_door`); None for none.
 
     Raises:
         OSError: the kernel refused to fork, or to execute the program.
@@ -56,7 +62,7 @@ def fork_and_execute(
         writing = told
         pid = os.fork()
         if pid == 0:
-            _become(program, order, files, ignored, told)
+            _become(program, order, files, ignored, told, door=door)
         os.close(writing)
         writing = -1
         answer = os.read(reading, _ERROR.size)
@@ -77,10 +83,14 @@ def _become(
     files: dict[int, int],
     ignored: Sequence[signal.Signals],
     told: int,
+    *,
+    door: int | None,
 ) -> None:
     """Turn this fork into the program; if that fails, tell why and be gone."""
     number = errno.EINVAL
     try:
+        if door is not None:
+            os.write(door, b"0")
         os.setsid()
         for target, ours in files.items():
             os.dup2(ours, target)

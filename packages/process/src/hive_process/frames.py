@@ -54,7 +54,7 @@ MAX_DESCRIPTORS = 64
 """Most descriptors beside one message; Linux takes 253, and a process may often hold only 1,024."""
 
 _HEAD = struct.Struct("=IBQ")
-_LAUNCH = struct.Struct("=IIII??")
+_LAUNCH = struct.Struct("=IIII???")
 _STARTED = struct.Struct("=I")
 _REFUSED = struct.Struct("=I")
 _STOP = struct.Struct("=d")
@@ -64,7 +64,7 @@ _ENDED = struct.Struct("=idQI??")
 class Order:
     """A launch as the guardian reads it: everything in bytes, as the kernel takes it."""
 
-    __slots__ = ("argv", "cwd", "env", "fences", "has_terminal", "targets")
+    __slots__ = ("argv", "control_group", "cwd", "env", "fences", "has_terminal", "targets")
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Order:
         cwd: bytes | None,
         targets: tuple[int, ...],
         fences: dict[bytes, int],
+        control_group: bytes | None = None,
         has_terminal: bool = False,
     ) -> None:
         self.argv = argv
@@ -84,6 +85,9 @@ class Order:
 
         self.fences = fences
         """By the name of a field of `Fences`, those that are not None."""
+
+        self.control_group = control_group
+        """The one in which the tree is to have its own; None for none."""
 
         self.has_terminal = has_terminal
         """Whether the child's descriptors 0 and 1 are a terminal that is to control its session."""
@@ -150,25 +154,26 @@ def encode_launch(
     cwd: bytes | None,
     targets: tuple[int, ...],
     fences: list[bytes],
+    control_group: bytes | None = None,
     has_terminal: bool = False,
 ) -> bytes:
     """Return the order to start `argv`.
 
     `env` holds `NAME=value`, `fences` likewise with numbers; nothing may hold a NUL.
     """
-    head = _LAUNCH.pack(
-        len(targets), len(argv), len(env), len(fences), cwd is not None, has_terminal
-    )
+    flags = cwd is not None, control_group is not None, has_terminal
+    head = _LAUNCH.pack(len(targets), len(argv), len(env), len(fences), *flags)
     numbers = struct.pack(f"={len(targets)}I", *targets)
-    texts = b"\0".join([cwd or b"", *argv, *env, *fences])
+    texts = b"\0".join([cwd or b"", control_group or b"", *argv, *env, *fences])
     return _frame(LAUNCH, number, head + numbers + texts)
 
 
 def decode_launch(body: bytes) -> Order:
     """Return the order in `body`."""
-    files, arguments, variables, fences, has_cwd, has_terminal = _LAUNCH.unpack_from(body)
+    files, arguments, variables, fences, *flags = _LAUNCH.unpack_from(body)
+    has_cwd, has_control_group, has_terminal = flags
     targets = struct.unpack_from(f"={files}I", body, _LAUNCH.size)
-    cwd, *texts = body[_LAUNCH.size + 4 * files :].split(b"\0")
+    cwd, control_group, *texts = body[_LAUNCH.size + 4 * files :].split(b"\0")
     before = arguments + variables
     limits = _mapping(texts[before : before + fences])
     return Order(
@@ -177,6 +182,7 @@ def decode_launch(body: bytes) -> Order:
         cwd=cwd if has_cwd else None,
         targets=targets,
         fences={name: int(value) for name, value in limits.items()},
+        control_group=control_group if has_control_group else None,
         has_terminal=has_terminal,
     )
 

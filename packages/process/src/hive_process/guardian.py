@@ -34,6 +34,7 @@ import socket
 from collections import deque
 
 from hive_process import frames, procfs
+from hive_process.control_groups import ControlGroup
 from hive_process.frames import Order
 from hive_process.kernel import BootTimer, become_subreaper, call_this_process, open_child_signals
 from hive_process.launching import Launcher
@@ -62,7 +63,8 @@ class Guardian:
         if mark is None:
             raise AssertionError("a running process is in /proc")
         outer = os.environb.get(procfs.MARKER)
-        self._marks = b"".join((outer + b"," if outer else b"", mark.encode(), b":"))
+        self._mark = mark.encode() + b":"
+        self._marks = b"".join((outer + b"," if outer else b"", self._mark))
         self._trees = Trees(mark.encode())
         self._launcher = Launcher()
         self._fence = BootTimer()
@@ -182,16 +184,29 @@ class Guardian:
                 self._answers += frames.encode_refused(number, frames.NOT_PROVED, b"")
                 return
             order.env[procfs.MARKER] = b"%s%d" % (self._marks, number)
-            pid = self._launcher.launch(order, descriptors)
+            pid, group = self._start(number, order, descriptors)
         except OSError as error:
             path = os.fsencode(error.filename or order.cwd or order.argv[0])
             self._answers += frames.encode_refused(number, error.errno or errno.EINVAL, path)
         else:
-            self._trees.plant(number, pid)
+            self._trees.plant(number, pid, group)
             self._answers += frames.encode_started(number, pid)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def _start(
+        self, number: int, order: Order, descriptors: list[int]
+    ) -> tuple[int, ControlGroup | None]:
+        if order.control_group is None:
+            return self._launcher.launch(order, descriptors), None
+        mark = b"%s%d" % (self._mark, number)
+        group = ControlGroup.make(order.control_group, mark, order.fences)
+        try:
+            return self._launcher.launch(order, descriptors, group), group
+        except BaseException:
+            group.remove()
+            raise
 
     def _flush(self) -> None:
         """Send what the worker will take now: one that is frozen must not hold the guardian up."""

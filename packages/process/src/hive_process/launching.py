@@ -3,7 +3,8 @@
 By `os.posix_spawn`: it borrows the caller's memory instead of copying its tables, so its cost does
 not grow with the caller, and it reports what the kernel says of the program. Between it and the
 program's first instruction no Python runs. Only what is to keep to limits that a process can lower
-and not raise again is started by a fork of the guardian, which takes them upon itself (`forking`).
+and not raise again, or to be in a control group, is started by a fork of the guardian, which takes
+them upon itself (`forking`).
 
 Imported by the guardian, so it needs nothing but the built-in part of the standard library.
 """
@@ -13,6 +14,7 @@ import fcntl
 import os
 import signal
 
+from hive_process.control_groups import ControlGroup
 from hive_process.forking import FORKED_FOR, OWN_OUTPUT, fork_and_execute
 from hive_process.frames import Order
 from hive_process.kernel import OwnOomScore
@@ -38,8 +40,12 @@ class Launcher:
         ]
         self._oom_score = OwnOomScore()
 
-    def launch(self, order: Order, descriptors: list[int]) -> int:
+    def launch(
+        self, order: Order, descriptors: list[int], group: ControlGroup | None = None
+    ) -> int:
         """Start `order` with `descriptors` in the places that it names; return the pid.
+
+        In `group`, if there is one, before its program's first instruction.
 
         Raises:
             OSError: the program or the directory cannot be used; `filename` says which.
@@ -50,40 +56,44 @@ class Launcher:
             files = dict(zip(order.targets, sources, strict=True))
             for target in (0, 1, 2):
                 files.setdefault(target, _DEV_NULL)
-            return self._launch_in(order, files)
+            if group is None:
+                return self._launch_in(order, files, None)
+            door = group.open_door()
+            raised.append(door)
+            return self._launch_in(order, files, door)
         finally:
             for descriptor in raised:
                 os.close(descriptor)
 
-    def _launch_in(self, order: Order, files: dict[int, int]) -> int:
+    def _launch_in(self, order: Order, files: dict[int, int], door: int | None) -> int:
         if order.cwd is None:
-            return self._launch_as(order, files)
+            return self._launch_as(order, files, door)
         # A single thread may change its directory for a moment: nobody else looks.
         os.chdir(order.cwd)
         try:
-            return self._launch_as(order, files)
+            return self._launch_as(order, files, door)
         finally:
             os.fchdir(self._home)
 
-    def _launch_as(self, order: Order, files: dict[int, int]) -> int:
+    def _launch_as(self, order: Order, files: dict[int, int], door: int | None) -> int:
         """Be for a moment what the child is to be, because it inherits that."""
         umask, oom_score = order.fences.get(b"umask"), order.fences.get(b"oom_score_adj")
         own_umask = None if umask is None else os.umask(umask)
         try:
             if oom_score is not None:
                 self._oom_score.raise_to(oom_score)
-            return self._spawn(order, files)
+            return self._spawn(order, files, door)
         finally:
             if oom_score is not None:
                 self._oom_score.put_back()
             if own_umask is not None:
                 os.umask(own_umask)
 
-    def _spawn(self, order: Order, files: dict[int, int]) -> int:
+    def _spawn(self, order: Order, files: dict[int, int], door: int | None) -> int:
         program = _find_program(order.argv[0], order.env)
         try:
-            if any(name in order.fences for name in FORKED_FOR):
-                return fork_and_execute(program, order, files, self._ignored)
+            if door is not None or any(name in order.fences for name in FORKED_FOR):
+                return fork_and_execute(program, order, files, self._ignored, door)
             actions = [(os.POSIX_SPAWN_DUP2, ours, target) for target, ours in files.items()]
             return os.posix_spawn(
                 program,

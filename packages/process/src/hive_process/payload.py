@@ -70,7 +70,7 @@ class CommandPayload:
     """What it prints as its first sign of life; None if any output is one."""
 
     limits: dict[str, int | str] = field(default_factory=dict[str, int | str])
-    """What it may use, in the words of `limits`: memory, cpu_seconds, files, processes, nice."""
+    """What it may use, in the words of `limits`, like {"memory": "2G", "tree_processes": 64}."""
 
     secret_env: tuple[str, ...] = ()
     """Variables in `env` whose values are hidden in its output, however they are called."""
@@ -202,6 +202,9 @@ class CommandSettings:
 
     limits: tuple[str, ...] = ()
     """Most that any process of a command may use, like `memory=4G`, `files=1024`, `nice=5`."""
+
+    control_group: str | None = None
+    """A control group (version 2), in which each command then gets one of its own; unset: none."""
 
     umask: str | None = None
     """Which permissions files of commands do not get, like 022; unset for the worker's own."""

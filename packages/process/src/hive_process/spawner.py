@@ -282,10 +282,11 @@ def _encode(number: int, launch: Launch) -> bytes:
     argv = [os.fsencode(argument) for argument in launch.argv]
     env = [os.fsencode(f"{name}={value}") for name, value in launch.env.items()]
     cwd = None if launch.cwd is None else os.fsencode(launch.cwd)
+    group = None if launch.control_group is None else os.fsencode(launch.control_group)
     if not argv:
         raise ValueError("a launch needs at least a program")
-    if any(b"\0" in text for text in (*argv, *env, cwd or b"")):
-        raise ValueError("a launch's arguments, environment and directory can hold no NUL")
+    if any(b"\0" in text for text in (*argv, *env, cwd or b"", group or b"")):
+        raise ValueError("a launch's arguments, environment and directories can hold no NUL")
     targets = tuple(launch.files)
     return frames.encode_launch(
         number,
@@ -294,6 +295,7 @@ def _encode(number: int, launch: Launch) -> bytes:
         cwd=cwd,
         targets=targets,
         fences=_fences(launch.fences),
+        control_group=group,
         has_terminal=launch.has_terminal,
     )
 

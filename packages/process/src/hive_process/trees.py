@@ -4,9 +4,9 @@ A tree is over when its main process and everything that came of it are dead. Be
 is a subreaper, whoever loses its parent becomes the guardian's own child, whatever it did to hide:
 so one look at the guardian's children after a main process has ended tells whether it left any.
 
-Whose is an orphan? Its session tells, else the marker in its environment (`procfs`). One that has
-shed both (`setsid env -i ...`) may be of any tree that lived when it was first seen: it is a
-*stray*, and is killed with the last of them.
+Whose is an orphan? Its session tells, else the marker in its environment (`procfs`), else its
+control group if trees have any. One that has shed what its tree had of these (`setsid env -i ...`)
+may be of any tree that lived when it was first seen: it is a *stray*, killed with the last of them.
 
 A tree is killed in rounds: stop whatever is found, look again until nothing new is found, and only
 then kill, so that no process can have a child behind the back of the one who looks. What slips
@@ -20,6 +20,7 @@ import signal
 from collections.abc import Callable, Iterable
 
 from hive_process import procfs
+from hive_process.control_groups import ControlGroup
 from hive_process.frames import Ending
 
 __all__ = ["LEFTOVER_GRACE_SECONDS", "Tree", "Trees"]
@@ -39,6 +40,7 @@ class Tree:
 
     __slots__ = (
         "asked",
+        "group",
         "is_fenced",
         "is_killing",
         "kill_at",
@@ -51,9 +53,10 @@ class Tree:
         "was_stopped",
     )
 
-    def __init__(self, number: int, pid: int) -> None:
+    def __init__(self, number: int, pid: int, group: ControlGroup | None) -> None:
         self.number = number
         self.pid = pid
+        self.group = group
         self.usage: tuple[int, float, int] | None = None
         """Once the main process has ended: its status, CPU seconds and peak memory in bytes."""
 
@@ -107,9 +110,9 @@ class Trees:
         # Kept open: this file is read after every end, and opening it costs more than reading it.
         self._children = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
 
-    def plant(self, number: int, pid: int) -> None:
+    def plant(self, number: int, pid: int, group: ControlGroup | None = None) -> None:
         """Watch over the process `pid`, which has just been started in a session of its own."""
-        tree = Tree(number, pid)
+        tree = Tree(number, pid, group)
         self._trees[number] = self._by_session[pid] = self._running[pid] = tree
 
     def next_deadline(self) -> float | None:
@@ -182,7 +185,14 @@ class Trees:
         """Kill every process below this one, known or not; return whether there was any."""
         self.reap()
         _kill(self._read_children)
-        return bool(self._read_children())
+        groups = [tree.group for tree in self._trees.values() if tree.group is not None]
+        for group in groups:
+            group.kill()
+        if self._read_children():
+            return True
+        for group in groups:
+            group.remove()
+        return False
 
     def _roots(self, tree: Tree) -> list[int]:
         """Return the living processes from which all others of `tree` descend."""
@@ -209,6 +219,8 @@ class Trees:
         tree.is_killing = True
         tree.kill_at = now + _ROUND_SECONDS
         killed = _kill(lambda: self._roots(tree))
+        if tree.group is not None:
+            tree.group.kill()
         if tree.usage is None:
             tree.killed_with_it |= killed
         else:
@@ -218,6 +230,8 @@ class Trees:
         del self._ended[tree.number], self._trees[tree.number], self._by_session[tree.pid]
         for candidates in self._strays.values():
             candidates.discard(tree.number)
+        if tree.group is not None:
+            tree.group.remove()
 
     def _take_strays_of(self, tree: Tree) -> None:
         mine = [pid for pid, candidates in self._strays.items() if candidates == {tree.number}]
@@ -253,7 +267,7 @@ class Trees:
         status = procfs.status_of(pid)
         if status is None or status.is_dead:
             return False
-        if tree := self._by_session.get(status.session) or self._marked(pid):
+        if tree := self._by_session.get(status.session) or self._marked(pid) or self._held(pid):
             self._strays.pop(pid, None)
             self._give(pid, tree)
         else:
@@ -265,6 +279,12 @@ class Trees:
             number = mark.removeprefix(self._prefix)
             if number != mark and number.isdigit():
                 return self._trees.get(int(number))
+        return None
+
+    def _held(self, pid: int) -> Tree | None:
+        for tree in self._trees.values():
+            if tree.group is not None and tree.group.holds(pid):
+                return tree
         return None
 
     def _read_children(self) -> list[int]:

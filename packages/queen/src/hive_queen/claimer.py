@@ -64,6 +64,9 @@ class Claimer:
         self._wake = asyncio.Event()
         self._look_ahead = 0
         self._is_held_up = False
+        self._is_drained = False
+        """Whether the last claim has left nothing to claim."""
+
         self._pause_seconds = settings.poll_seconds
         self._idle_since: float | None = clock.seconds()
 
@@ -87,8 +90,11 @@ class Claimer:
         """Claim again and again."""
         await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
 
-    async def tick(self) -> float | None:
-        """Wait for room, claim, send; if the queue is drained, wait to be woken."""
+    async def tick(self) -> None:
+        """Wait to be woken if the queue is drained, and for room; then claim, and send."""
+        if self._is_drained:
+            await self._wait_for_work()
+            self._is_drained = False
         self._wake.clear()
         await self._outbox.wait_until_open()
         pace = self._pace()
@@ -105,13 +111,11 @@ class Claimer:
             self._idle_since = idle_since
         if has_claimed:
             self._idle_since = self._clock.seconds()
-        else:
-            await self._wait_for_work()
-        return None
 
     async def _claim(self, pace: Pace) -> bool:
-        """Claim and send once; return whether there may be more."""
+        """Claim and send once; return whether there was anything."""
         self._forget_watermarks_each_second()
+        is_whole_line = self._watermarks.is_at_beginning
         with self._permits.reserve(
             self._queue, ahead=pace.ahead, at_most=MOST_PER_CLAIM, slots=self._slots
         ) as reservation:
@@ -124,11 +128,14 @@ class Claimer:
         if sizes:
             self._run_times.claimed(self._queue, {kind for part in parts for kind in part.kinds})
             await self._send(sizes)
-        else:
-            self._permits.rest(self._queue)
         if is_short:
             self._watermarks.forget()
-        return bool(sizes) or self._look_ahead > 0
+        # What had the whole line to take from, and room for more, has left nothing; limits do.
+        has_emptied = is_short and is_whole_line and not self._is_limited
+        if has_emptied or not sizes:
+            self._permits.rest(self._queue)
+        self._is_drained = (has_emptied or not sizes) and self._look_ahead == 0
+        return bool(sizes)
 
     async def _take(self, pace: Pace, *, limit: int) -> list[ClaimedBundle]:
         """Send the claim that suits the queue; return what it took."""
@@ -136,7 +143,7 @@ class Claimer:
         workers = self._fleet.workers_of(self._queue)
         self._look_ahead, look_ahead = 0, self._look_ahead
         self._is_held_up, self._pause_seconds = False, self._settings.poll_seconds
-        if not self._controls.limits(place_of(self._queue)[0]):
+        if not self._is_limited:
             return await self._store.claim(
                 self._queue,
                 limit=limit,
@@ -170,6 +177,10 @@ class Claimer:
             # What could not be sent goes back to its place, which lies before the watermarks.
             self._watermarks.forget()
             raise
+
+    @property
+    def _is_limited(self) -> bool:
+        return self._controls.limits(place_of(self._queue)[0])
 
     def _pace(self) -> Pace:
         if self._slots > 1:

@@ -8,7 +8,7 @@ from hive_contracts.labels import place_of
 from hive_queen.claimer import Claimer
 from hive_queen.controls import Controls
 from hive_queen.granter import Granter
-from hive_store.doorbell import Doorbell
+from hive_store.doorbell import Doorbell, News
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 
@@ -96,7 +96,10 @@ class Bell:
         """Wait for one ring, a poll at most; see that the line is up."""
         await self._doorbell.listen()
         if await self._doorbell.wait(seconds=self._poll_seconds):
-            self._granter.wake()
-            if self._doorbell.take_news_of_controls():
-                self._controls.wake()
+            # The claimers first: most rings are for them alone, and each statement delays the next.
             self._claimers.wake()
+            news = self._doorbell.take_news()
+            if News.WAITING in news:
+                self._granter.wake()
+            if News.CONTROLS in news:
+                self._controls.wake()

@@ -21,7 +21,7 @@ QUEEN_CONNECTIONS: Final = 3
 """Claims, upkeep, and the bell that submits ring."""
 
 WORKER_CONNECTIONS: Final = 3
-"""Accepts, outcomes, and the heartbeat."""
+"""Accepts, outcomes, and the heartbeat; one more from the first task with a workspace on."""
 
 SYNC_WORKER_CONNECTIONS: Final = 4
 """Claims, outcomes, the heartbeat, and the bell."""

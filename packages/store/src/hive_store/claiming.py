@@ -66,6 +66,11 @@ class Watermarks:
     def __init__(self) -> None:
         self._marks: dict[int, tuple[datetime, int]] = {}
 
+    @property
+    def is_at_beginning(self) -> bool:
+        """Whether a claim would look at the whole of the line."""
+        return not self._marks
+
     def intervals(self) -> Intervals:
         """Return what may still hold tasks: all that is not before a watermark of its priority."""
         known = sorted(self._marks)

@@ -3,16 +3,26 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from enum import StrEnum, unique
 from typing import Final
 
 from hive_store.connecting import Connection, connect, say_farewell, translated
 
-__all__ = ["Doorbell"]
+__all__ = ["Doorbell", "News"]
 
 CHANNEL: Final = "hive_queued"
-ABOUT_CONTROLS: Final = "controls"
-"""What a ring carries if limits were changed."""
 SCHEDULE_CHANNEL: Final = "hive_schedule"
+
+
+@unique
+class News(StrEnum):
+    """What a ring may carry besides that there may be something to claim."""
+
+    CONTROLS = "controls"
+    """Limits or breakers were changed."""
+
+    WAITING = "waiting"
+    """Tasks that wait for others may be able to go on."""
 
 
 class Doorbell:
@@ -22,7 +32,7 @@ class Doorbell:
         self._url = url
         self._connection: Connection | None = None
         self._rung = asyncio.Event()
-        self._has_news_of_controls = False
+        self._news: set[str] = set()
         self.schedules_changed = asyncio.Event()
         """Set when schedules were added, changed or resumed; who has looked clears it."""
 
@@ -59,7 +69,7 @@ class Doorbell:
             raise
         self._connection = connection
         # What was submitted or changed while nobody listened has rung nowhere.
-        self._has_news_of_controls = True
+        self._news.update(News)
         self._rung.set()
         self.schedules_changed.set()
         return True
@@ -74,14 +84,14 @@ class Doorbell:
         self._rung.clear()
         return True
 
-    def take_news_of_controls(self) -> bool:
-        """Return whether a ring since the last call said that limits were changed."""
-        has_news, self._has_news_of_controls = self._has_news_of_controls, False
-        return has_news
+    def take_news(self) -> frozenset[str]:
+        """Return what the rings since the last call have carried: some of `News`."""
+        news = frozenset(self._news)
+        self._news.clear()
+        return news
 
     def _hear(self, *heard: object) -> None:
-        if heard[-1] == ABOUT_CONTROLS:
-            self._has_news_of_controls = True
+        self._news.add(str(heard[-1]))
         self._rung.set()
 
     def _hear_of_schedules(self, *_: object) -> None:

@@ -5,7 +5,7 @@ for a page of events.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hive_contracts.events import Event
 from hive_contracts.ids import TaskId
@@ -48,9 +48,4 @@ class EventFilter:
 
 
 def _narrowed(events: Sequence[Event], task_ids: Collection[TaskId]) -> list[Event]:
-    narrowed: list[Event] = []
-    for event in events:
-        kept = tuple(task_id for task_id in event.task_ids if task_id in task_ids)
-        if kept:
-            narrowed.append(event if kept == event.task_ids else replace(event, task_ids=kept))
-    return narrowed
+    return [kept for event in events if (kept := event.of(task_ids))]

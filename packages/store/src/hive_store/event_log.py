@@ -100,8 +100,9 @@ class EventLog:
         return row["at"]
 
     async def of_task(self, task_id: TaskId, *, limit: int = 1000) -> list[Event]:
-        """Return what the log says of one task, oldest first."""
-        return [_event(row) for row in await self._line.fetch("read_task_events", task_id, limit)]
+        """Return what the log says of one task, and of it alone, oldest first."""
+        rows = await self._line.fetch("read_task_events", task_id, limit)
+        return [event for row in rows if (event := _event(row).of((task_id,)))]
 
     async def oldest_transaction(self) -> OpenTransaction | None:
         """Return the oldest transaction that is still open on the server, if there is one."""
@@ -129,10 +130,11 @@ def _transaction(row: Row) -> OpenTransaction:
 
 def _event(row: Row) -> Event:
     one, many, attempt = row["task_id"], row["task_ids"], row["attempt"]
+    task_ids = tuple(TaskId(i) for i in (many if one is None else [one]))
     return Event(
         type=EventType(row["type"]),
-        task_ids=tuple(TaskId(i) for i in (many if one is None else [one])),
-        attempts=() if attempt is None else (attempt,),
+        task_ids=task_ids,
+        attempts=() if attempt is None else (attempt,) * len(task_ids),
         reason=row["reason"],
         at=row["at"],
         cursor=Cursor(row["xid"], row["id"]),

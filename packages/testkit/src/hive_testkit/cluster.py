@@ -183,9 +183,10 @@ class Cluster:
         connection = await asyncpg.connect(self.database_url)
         try:
             return await connection.fetchval(
-                "select count(*) from (select task_id from hive.event"
+                "select count(*) from (select told.id from hive.event e"
+                " cross join lateral unnest(coalesce(e.task_ids, array[e.task_id])) told (id)"
                 " where type in ('succeeded', 'failed', 'cancelled')"
-                " group by task_id having count(*) > 1) twice"
+                " group by told.id having count(*) > 1) twice"
             )
         finally:
             await connection.close()

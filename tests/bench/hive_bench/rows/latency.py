@@ -4,10 +4,10 @@ import statistics
 from typing import Final
 
 from hive_bench.bench import Bench
-from hive_bench.crew import FailedError
+from hive_bench.crew import Crew, FailedError
 from hive_bench.rows.row import Measured, Row
 
-__all__ = ["LATENCY"]
+__all__ = ["LATENCY", "latencies"]
 
 PEER: Final = "pgqueuer"
 SETTLING: Final = 20
@@ -28,15 +28,21 @@ async def _latency(bench: Bench) -> Measured:
     return Measured(ratios, {"milliseconds": found})
 
 
+async def latencies(crew: Crew, samples: int) -> list[float]:
+    """Return how many milliseconds each of so many tasks waited for its handler's first line."""
+    with crew.at_work():
+        count = SETTLING + samples
+        await crew.submit_numbered(count)
+        times = [crew.ground.probe.milliseconds(number) for number in range(SETTLING, count)]
+    if min(times) <= 0:
+        name = crew.candidate.name
+        raise FailedError(f"{name} began a task before it was submitted: the clocks differ")
+    return times
+
+
 async def _one_round(bench: Bench, name: str) -> dict[str, float]:
     async with bench.crew(name) as crew:
-        with crew.at_work():
-            count = SETTLING + bench.scale.samples
-            await crew.submit_numbered(count)
-            probe = bench.ground.probe
-            times = [probe.milliseconds(number) for number in range(SETTLING, count)]
-    if min(times) <= 0:
-        raise FailedError(f"{name} began a task before it was submitted: the clocks differ")
+        times = await latencies(crew, bench.scale.samples)
     hundredths = statistics.quantiles(times, n=100, method="inclusive")
     return {"p50": hundredths[49], "p95": hundredths[94], "p99": hundredths[98]}
 

@@ -53,7 +53,7 @@ class Row:
             measured = await self.measure(bench)
             samples, details = measured.samples, measured.details
         except FAULTS as error:
-            why_missing = str(error)
+            why_missing = str(error) or type(error).__name__
         return Verdict(
             name=self.name,
             says=self.says,

@@ -1,4 +1,4 @@
-"""Loaded by every Python process of a planted run as it starts: plants the fault in Hive's code.
+"""Loaded by every Python process of a planted run as it starts: plants faults in Hive's code.
 
 See `hive_chaos/plants.py`. What is to be changed must be there: a process ends if it is not, since
 a fault that was not planted would prove nothing.
@@ -95,8 +95,8 @@ def told_early():
 
 def _change_statement(name, old, new):
     from hive_store import line
-    from hive_store.statements import statement
 
+    statement = line.statement  # pyright: ignore[reportPrivateImportUsage]
     if old not in statement(name):
         _refuse(f"{name}.sql has no {old!r}")
 
@@ -104,7 +104,7 @@ def _change_statement(name, old, new):
         text = statement(wanted)
         return text.replace(old, new) if wanted == name else text
 
-    setattr(line, statement.__name__, changed)
+    line.statement = changed  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _refuse(why):
@@ -114,6 +114,7 @@ def _refuse(why):
 
 
 try:
-    globals()[os.environ["CHAOS_PLANT"].replace("-", "_")]()
+    for plant in os.environ["CHAOS_PLANT"].split(","):
+        globals()[plant.replace("-", "_")]()
 except (KeyError, ImportError, AttributeError) as error:
     _refuse(repr(error))

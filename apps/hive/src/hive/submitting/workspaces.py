@@ -42,8 +42,8 @@ def room_of(said: CommandFlags) -> Room:
     if not kind:
         if any(getattr(said, field.name) for field in fields(WorkspaceFlags)):
             raise ConfigurationError(
-                "--setup, --teardown, --copy, --keep, --in-place and --disk are for a workspace:"
-                " add --repo PATH, or --workspace fresh, dir or same"
+                "--setup, --teardown, --copy, --cache, --keep, --in-place and --disk are for a"
+                " workspace: add --repo PATH, or --workspace fresh, dir or same"
             )
         return Room(None, str(Path(cwd or ".").absolute()), None)
     if kind not in KINDS:
@@ -90,10 +90,9 @@ def _wishes(said: CommandFlags, kind: str) -> dict[str, Any]:
     if kind == "repo":
         repo, ref = split_ref(said.repo or ".")
         wishes |= {"repo": repo} | ({} if ref is None else {"ref": ref})
-    if said.copy:
-        wishes["copy"] = (
-            said.copy if kind == "repo" else [str(Path(f).absolute()) for f in said.copy]
-        )
+    for name, files in (("copy", said.copy), ("cache", said.cache)):
+        if files:
+            wishes[name] = files if kind == "repo" else [str(Path(f).absolute()) for f in files]
     if said.setup:
         wishes["setup"] = said.setup
     if said.teardown:

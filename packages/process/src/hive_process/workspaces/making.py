@@ -9,18 +9,19 @@ import shutil
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hive_contracts.addresses import without_password
 from hive_contracts.errors import RefusedWorkspaceError
 from hive_contracts.tasks import Task
 from hive_contracts.workspaces import Workspace, WorkspaceState
+from hive_process.workspaces.caches import link_or_copy
 from hive_process.workspaces.git import Git
 from hive_process.workspaces.spec import WorkspaceSpec
 from hive_process.workspaces.yard import About, Yard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
 __all__ = ["REMOTE_HEADS", "fetched", "make"]
 
@@ -51,7 +52,7 @@ async def make(yard: Yard, spec: WorkspaceSpec, task: Task, *, host: str) -> Abo
         yard.write(about)
         yard.making(task.id).mkdir(mode=0o700)
         yard.making(task.id).rename(yard.place(task.id))
-    copied = await asyncio.to_thread(_copy_in, yard.place(task.id), spec, about)
+    copied = await asyncio.to_thread(_bring_in, yard.place(task.id), spec, about)
     about = replace(about, copied=copied)
     yard.write(about)
     return about
@@ -160,23 +161,30 @@ async def _checked_out(git: Git) -> str:
     return ran.out.decode().strip()
 
 
-def _copy_in(place: Path, spec: WorkspaceSpec, about: About) -> tuple[str, ...]:
-    """Copy in what the task asks for; return the paths of the copies in the workspace."""
-    copied: list[str] = []
-    for name in spec.copy:
-        path = Path(name)
-        source = path if path.is_absolute() else Path(about.git_dir or "/") / path
-        target = place / (path.name if path.is_absolute() else path)
-        if not target.parent.resolve().is_relative_to(place.resolve()):
-            raise RefusedWorkspaceError(f"{name!r} would be copied out of the workspace")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-            else:
-                shutil.copy2(source, target)
-        except OSError as error:
-            reason = error.strerror or error
-            raise RefusedWorkspaceError(f"{source} cannot be copied in: {reason}") from error
-        copied.append(str(target.relative_to(place)))
-    return tuple(copied)
+def _bring_in(place: Path, spec: WorkspaceSpec, about: About) -> tuple[str, ...]:
+    """Bring in what the task asks for; return the paths of it in the workspace."""
+    brought: list[str] = []
+    for names, copy in ((spec.copy, shutil.copy2), (spec.cache, link_or_copy)):
+        for name in names:
+            path = Path(name)
+            source = path if path.is_absolute() else Path(about.git_dir or "/") / path
+            target = place / (path.name if path.is_absolute() else path)
+            if not target.parent.resolve().is_relative_to(place.resolve()):
+                raise RefusedWorkspaceError(f"{name!r} would be copied out of the workspace")
+            if names is spec.cache and not source.exists():
+                continue
+            try:
+                _bring(source, target, copy)
+            except OSError as error:
+                reason = error.strerror or error
+                raise RefusedWorkspaceError(f"{source} cannot be copied in: {reason}") from error
+            brought.append(str(target.relative_to(place)))
+    return tuple(brought)
+
+
+def _bring(source: Path, target: Path, copy: "Callable[[Any, Any], object]") -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=copy)
+    else:
+        copy(source, target)

@@ -48,6 +48,9 @@ class WorkspaceSpec:
     """Files and directories to copy in: from the repository's own directory to the same place, or
     from an absolute path to the top."""
 
+    cache: tuple[str, ...] = ()
+    """As `copy`, but what is not there is left out, and files that nobody may write are linked."""
+
     keep: Literal["auto", "always", "never"] = "auto"
     """Whether it stays; auto: after a failure, and for review if a `repo` was changed."""
 
@@ -83,12 +86,16 @@ class WorkspaceSpec:
         texts = (self.repo, self.ref, self.branch, self.path, self.comment)
         if any("\0" in text for text in (*filter(None, texts), *self.setup, *self.teardown)):
             raise ValueError("workspace can hold no NUL")
-        for file in self.copy:
-            path = Path(file)
-            if not file or "\0" in file or ".." in path.parts or path in (Path(), Path("/")):
-                raise ValueError(f"workspace.copy has {file!r}, which is no path of a file")
-            if self.kind != "repo" and not path.is_absolute():
-                raise ValueError(f"workspace.copy has {file!r}; without a repo it must be absolute")
+        for name, files in (("copy", self.copy), ("cache", self.cache)):
+            for file in files:
+                self._check_path(f"workspace.{name}", file)
+
+    def _check_path(self, name: str, file: str) -> None:
+        path = Path(file)
+        if not file or "\0" in file or ".." in path.parts or path in (Path(), Path("/")):
+            raise ValueError(f"{name} has {file!r}, which is no path of a file")
+        if self.kind != "repo" and not path.is_absolute():
+            raise ValueError(f"{name} has {file!r}; without a repo it must be absolute")
 
     @property
     def most_bytes(self) -> int | None:

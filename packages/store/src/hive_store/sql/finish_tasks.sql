@@ -13,6 +13,9 @@
 -- and the attempt of the first reply. The outcome is compared too, because the reaper writes the lease
 -- under which it ended a task as well: a late success is no repeat of that loss.
 --
+-- What succeeded is told in one event for all of one attempt number: an entry for each of a thousand tasks
+-- would be a third of what the statement writes.
+--
 -- A thousand tasks may be of a thousand leases: sets are united and not joined here, so that it is
 -- never their square, whatever the planner believed when it made the plan.
 --
@@ -124,11 +127,16 @@ awaited as (
   select unnest(hive.awaited(array(select id from ended where state in ('succeeded', 'failed', 'cancelled'))))
 ),
 told as (
-  insert into hive.event (type, task_id, attempt, reason)
-  select (case when is_given_back then 'released' when state = 'scheduled' then 'retried' else state::text end
-         )::hive.event_type,
-         id, attempt, error
-  from ended
+  insert into hive.event (type, task_id, task_ids, attempt, reason)
+  select type::hive.event_type,
+         case when count(*) = 1 then min(id) end, case when count(*) > 1 then array_agg(id order by id) end,
+         attempt, reason
+  from (
+    select case when is_given_back then 'released' when state = 'scheduled' then 'retried' else state::text end as type,
+           id, attempt, error as reason, case when state <> 'succeeded' then id end as alone
+    from ended
+  ) e
+  group by type, attempt, reason, alone
 )
 select array_agg(id) as task_ids, state::text as state, outcome::text as outcome, attempt, lease_id, true as is_new,
        null::uuid as queen_id, null::integer as open

@@ -1,7 +1,8 @@
 -- Read what the log has to say of one task; for people, not for cursors.
 --
--- Events that list many tasks (submits, claims) are looked for only where this task's must be: a claim
--- comes at most a minute before the attempt's start, or its end if it never started. (`offset 0` has
+-- Events that list many tasks (submits, claims, successes) are looked for only where this task's must be: a
+-- claim comes at most a minute before the attempt's start, or its end if it never started; that of a success
+-- is written in the statement that ends it. (`offset 0` has
 -- each of those places looked up; else the planner may read all lists and join them.)
 --
 -- $1 task_id  bigint
@@ -11,6 +12,9 @@
 with place as materialized (
   select created_at as begins, created_at + interval '1 minute' as ends
   from hive.task where id = $1::bigint
+  union all
+  select finished_at, finished_at + interval '1 minute'
+  from hive.task where id = $1::bigint and state = 'succeeded'
   union all
   select at - interval '1 minute', at
   from (

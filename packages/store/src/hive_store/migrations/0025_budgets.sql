@@ -5,7 +5,7 @@
 -- dollar; what nobody knows is null in an attempt, and counted in the sums as so many attempts of unknown price.
 --
 -- A worker of an older Hive would start what a budget keeps.
--- compatible_from: 24
+-- compatible_from: 25
 
 create table hive.spending (
   task_id bigint not null,

@@ -9,7 +9,7 @@
 -- that compares an outcome goes: `hive roles` brings it back, which is to be sent again after a migration.
 --
 -- A reader of an older Hive does not know them.
--- compatible_from: 23
+-- compatible_from: 24
 
 alter table hive.task add column asked_at timestamptz;
 comment on column hive.task.asked_at is
