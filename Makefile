@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo format check types layers test coverage chaos bench bench-async bench-inference bench-verse docs lock licences audit ci clean
+.PHONY: help setup demo format check types layers test coverage chaos fleet bench bench-async bench-inference bench-verse docs lock licences audit ci clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -50,6 +50,9 @@ coverage: setup ## Run the tests (of MEMBER=apps/hive alone), show what they rea
 
 chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), or until TASKS are done, and say what it kept
 	@PYTHONPATH=tests/chaos exec $(BIN)/python -m hive_chaos --seconds $(or $(SECONDS),1200) --seed $(or $(SEED),1) $(addprefix --tasks ,$(TASKS))
+
+fleet: setup ## Run TASKS (500) agents on two machines through quota storms, hangs and kills, and hold Hive to its claims
+	@PYTHONPATH=tests/fleet:tests/chaos exec $(BIN)/python -m hive_fleet --tasks $(or $(TASKS),500) --seed $(or $(SEED),1)
 
 bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench $(ROWS)

@@ -22,7 +22,7 @@ from hive_contracts.clocks import BootClock
 from hive_contracts.execution import Tools
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.tasks import ParentResult, Task
+from hive_contracts.tasks import ParentResult, Question, Task
 from hive_process import procfs
 from hive_process.payload import CommandSettings
 from hive_process.spawner import GuardedSpawner
@@ -237,6 +237,12 @@ class Notebook:
 
     async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
         raise AssertionError(f"nobody asked for the parents of {task_id}")
+
+    async def spend(self, attempt: RunningAttempt) -> str | None:
+        raise NotImplementedError(attempt.task.id)
+
+    async def read_answers(self, task_id: TaskId) -> list[Question]:
+        raise AssertionError(f"nobody asked for the answers of {task_id}")
 
     async def wait_for_room(self) -> None:
         raise AssertionError("there is always room")

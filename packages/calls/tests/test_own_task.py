@@ -1,16 +1,17 @@
 """What a function may ask of its own task, and have follow it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hive_calls import fetch_parents, read_parents, submit_on_success
+from hive_calls.asking import Ask
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Executor
 from hive_contracts.ids import TaskId
-from hive_contracts.outcomes import Failed, Succeeded
+from hive_contracts.outcomes import Asked, Failed, Succeeded
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import NewTask, ParentResult
+from hive_contracts.tasks import NewTask, ParentResult, Question
 from hive_testkit.attempts import RecordingAttempt
 
 
@@ -38,6 +39,39 @@ async def test_a_function_learns_what_its_parents_returned(
     assert await executor.run(attempt) == Succeeded(42)
     # The child that is used again speaks of its next task.
     assert await executor.run(attempt_at(function)) == Succeeded(0)
+
+
+@pytest.mark.parametrize("is_raised", [True, False])
+@pytest.mark.parametrize(
+    ("function", "asked"),
+    [
+        ("ask_until_told", Asked("May it\\x00 go?", ("yes", "no"))),
+        ("ask_in_the_loop_until_told", Asked("Where to?")),
+    ],
+)
+async def test_a_function_asks_a_person_and_learns_what_was_answered(
+    executor: Executor, function: str, asked: Asked, *, is_raised: bool
+) -> None:
+    path = f"sample_functions:{function}"
+    payload = {"function": path, "kwargs": {"is_raised": is_raised}}
+    attempt = RecordingAttempt.of("call", payload)
+    assert await executor.run(attempt) == asked
+    now = datetime.now(UTC)
+    attempt.questions = [
+        Question(number=n, question="Q", asked_at=now, answer=a, answered_at=now, answered_by="ada")
+        for n, a in ((1, "no"), (2, "to the moon"))
+    ]
+    assert await executor.run(attempt) == Succeeded("Q to the moon")
+
+
+@pytest.mark.parametrize(
+    ("question", "options"), [("", ()), ("x" * 10_001, ()), ("x", ("",)), ("x", ("y",) * 21)]
+)
+def test_a_question_that_nobody_could_answer_is_no_question(
+    question: str, options: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValueError, match="characters"):
+        Ask(question, options=options)
 
 
 async def test_tasks_that_shall_follow_come_with_the_result(executor: Executor) -> None:

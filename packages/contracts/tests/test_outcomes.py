@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hive_contracts.outcomes import (
+    Asked,
     Cancelled,
     Failed,
     Outcome,
     OutcomeName,
+    OverBudget,
     Parked,
     Released,
     Succeeded,
@@ -31,6 +33,8 @@ OTHERS: list[tuple[Outcome, Move]] = [
     (Released("not here", again_after=timedelta(seconds=5)), Move.POSTPONE),
     (Parked("not yet", again_after=timedelta(minutes=5)), Move.PARK),
     (Parked("somebody has to look"), Move.PARK),
+    (Asked("May it go?", ("yes", "no")), Move.ASK),
+    (OverBudget("10 of 10 USD are spent"), Move.FAIL),
 ]
 GRID = [(failures, most) for failures, most in product(range(6), range(1, 6))]
 

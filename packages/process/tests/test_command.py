@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from time import monotonic
@@ -18,9 +18,9 @@ import pytest
 from hive_contracts.errors import ConfigurationError, ServiceUnavailableError, StaleLeaseError
 from hive_contracts.execution import Executor, Stream, Tools
 from hive_contracts.ids import TaskId
-from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Succeeded
+from hive_contracts.outcomes import Asked, Failed, Outcome, Parked, Released, Succeeded
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import ParentResult
+from hive_contracts.tasks import ParentResult, Question
 from hive_process.command import CommandExecutor, CommandPayload, CommandSettings
 from hive_process.endings import refusal_of
 from hive_process.spawner import GuardedSpawner
@@ -92,6 +92,27 @@ async def test_an_exit_code_may_ask_for_another_run_or_to_be_set_aside(executor:
     unasked, _ = await run(executor, "exit 75", shell=True)
     assert isinstance(unasked, Failed)
     assert unasked.names == ("75",)
+
+
+async def test_an_exit_code_may_ask_a_person_what_was_printed_last(executor: Executor):
+    asks: dict[str, Any] = {"ask_codes": [79], "shell": True}
+    asked, _ = await run(executor, "echo first; echo 'May it go? '; echo; exit 79", **asks)
+    assert asked == Asked("May it go?")
+    silent, _ = await run(executor, "echo no >&2; exit 79", **asks)
+    assert silent == Asked("it printed no question (exit code 79)")
+
+
+async def test_a_command_finds_the_last_answer_in_its_environment(executor: Executor):
+    attempt = RecordingAttempt.of(
+        "command", {"argv": ["sh", "-c", 'printf %s "$HIVE_ANSWER"'], "ask_codes": [79]}
+    )
+    now = datetime.now(UTC)
+    attempt.questions = [
+        Question(number=n, question="?", asked_at=now, answer=a, answered_at=now, answered_by="ada")
+        for n, a in ((1, "no"), (2, "yes, all"))
+    ]
+    assert isinstance(await executor.run(attempt), Succeeded)
+    assert attempt.output() == b"yes, all"
 
 
 @pytest.mark.parametrize(

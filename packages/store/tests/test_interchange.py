@@ -308,7 +308,7 @@ async def test_an_export_of_some_tasks_has_what_is_theirs_alone(database_url: st
         assert head["row"]["tasks"] == 1
         assert {r["row"].get("id", chosen) for r in records if r["type"] == "task"} == {chosen}
         assert [r["row"]["task_ids"] for r in records if r["type"] == "event"] == [[chosen]]
-        none = {"dependency": 0, "attempt": 0, "output": 0}
+        none = {"dependency": 0, "attempt": 0, "question": 0, "spending": 0, "output": 0}
         assert end["row"] == {"task": 1, **none, "event": 1}
     end = json.loads(by_state[-1])["row"]
     assert (end["task"], end["output"]) == (2, 2)

@@ -53,6 +53,8 @@ class Party:
                 await self.worker.start(held)
             case "release":
                 await self.queen.release(leases, reason="not sent")
+            case "ask":
+                await self.worker.finish([asking(*pair) for pair in held])
             case "park":
                 await self.worker.finish([parking(*pair) for pair in held])
             case _:
@@ -63,6 +65,10 @@ def ending(task_id: TaskId, lease_id: LeaseId) -> Ending:
     return Ending(
         task_id=task_id, lease_id=lease_id, move=Move.SUCCEED, outcome=OutcomeName.SUCCEEDED
     )
+
+
+def asking(task_id: TaskId, lease_id: LeaseId) -> Ending:
+    return parking(task_id, lease_id)._replace(move=Move.ASK, error="?")
 
 
 def parking(task_id: TaskId, lease_id: LeaseId) -> Ending:
@@ -76,7 +82,7 @@ def party(
     return Party(tasks=tasks, queen=queen, worker=worker, heartbeat=heartbeat)
 
 
-@pytest.mark.parametrize("verb", ["accept", "renew", "start", "finish", "park", "release"])
+@pytest.mark.parametrize("verb", ["accept", "renew", "start", "finish", "park", "ask", "release"])
 async def test_leases_are_locked_by_id_and_before_their_tasks(
     verb: str,
     party: Party,

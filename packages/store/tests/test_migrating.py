@@ -1,6 +1,7 @@
 """Migrating: once, in order, by however many at once; and never over a newer schema."""
 
 import asyncio
+from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 
 from hive_contracts.errors import ConfigurationError, SchemaMismatchError, StoreUnavailableError
 from hive_store import TaskStore, migrate, open_line
-from hive_store.migrating import LATEST, schema_number
+from hive_store.migrating import LATEST, migrations, schema_number
 from hive_testkit.plugin import OwnServer
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -38,6 +39,8 @@ MIGRATIONS = [
     "0021_workspaces",
     "0022_mended",
     "0023_rings",
+    "0024_asking",
+    "0025_budgets",
 ]
 
 
@@ -55,6 +58,27 @@ async def test_a_database_is_migrated_once(empty: Connection, database_url: str)
     assert await schema_number(empty) == LATEST
     async with open_line(database_url) as line:
         assert await TaskStore(line).count() == {}
+
+
+async def test_a_database_with_roles_and_tasks_is_brought_to_new_outcomes(
+    empty: Connection, database_url: str, tmp_path: Path
+) -> None:
+    for step in migrations():
+        if step.number < 24:
+            (tmp_path / f"{step.name}.sql").write_text(step.script)
+    await migrate(database_url, folder=tmp_path)
+    # As `hive roles` makes it: a column that a policy compares keeps its type.
+    await empty.execute(
+        "alter table hive.task enable row level security;"
+        " create policy submitters_call_off_and_retry on hive.task for update"
+        " using (state <> 'succeeded') with check (outcome = 'cancelled')"
+    )
+    await empty.execute(
+        "insert into hive.task (kind, state, finished_at, outcome)"
+        " values ('call', 'failed', now(), 'timed_out')"
+    )
+    assert await migrate(database_url) == ["0024_asking", "0025_budgets"]
+    assert await empty.fetchval("select outcome::text from hive.task") == "timed_out"
 
 
 async def test_of_many_who_migrate_at_once_one_does_it_and_all_return(

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
@@ -254,15 +255,16 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(
         chosen=st.dictionaries(numbers, numbers, min_size=1, max_size=3),
         seconds=st.sampled_from([None, 0, 20, 40]),
+        move=st.sampled_from([Move.PARK, Move.ASK]),
     )
-    def park_attempts(self, chosen: dict[int, int], seconds: int | None) -> None:
-        """What runs asks to be set aside, and some who have lost their lease do too."""
+    def set_aside(self, chosen: dict[int, int], seconds: int | None, move: Move) -> None:
+        """What runs asks to be set aside, or a person; some who have lost their lease do too."""
         pairs = dict(map(self.pair_at, chosen.items()))
         endings = [
             Ending(
                 task_id=task_id,
                 lease_id=lease_id,
-                move=Move.PARK,
+                move=move,
                 outcome=OutcomeName.RELEASED,
                 # Told from what was written before by its reason, of which none comes twice.
                 error=str(uuid4()),
@@ -272,7 +274,7 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         repeated = self.model.repeated_parks(endings)
         finished = self.do(self.world.workers[0].finish(endings))
-        written = self.model.park_attempts(endings)
+        written = self.model.set_aside(endings)
         told = {(task_id, row.lease_id): row for row in finished for task_id in row.task_ids}
         assert told.keys() == written.keys() | repeated
         for key, expected in written.items():
@@ -292,6 +294,16 @@ class StoreMachine(RuleBasedStateMachine):
         task = parked[number % len(parked)] if parked else self.task_at(number)
         answer = self.do(self.world.tasks.unpark([task.id], by=ADA))
         assert answer == ({task.id: task.state} if self.model.unpark(task) else {})
+
+    @rule(number=numbers)
+    def answer(self, number: int) -> None:
+        asking = [task for task in self.model.tasks.values() if task.is_asking]
+        task = asking[number % len(asking)] if asking else self.task_at(number)
+        try:
+            state = self.do(self.world.tasks.answer(task.id, "yes", by=ADA))
+        except UsageError:
+            state = None
+        assert state == (task.state if self.model.answer(task) else None)
 
     @rule(queen=who, number=numbers)
     def take_back(self, queen: int, number: int) -> None:
@@ -377,6 +389,7 @@ class StoreMachine(RuleBasedStateMachine):
                 row["cancel_requested_at"] is not None,
                 row["finished_at"] is not None,
                 row["state"] == TaskState.SCHEDULED and row["parked_at"] is not None,
+                row["asked_at"] is not None and row["finished_at"] is None,
             )
             for row in sorted(rows, key=lambda row: row["id"])
         ]
@@ -388,6 +401,7 @@ class StoreMachine(RuleBasedStateMachine):
                 t.is_called_off,
                 t.state in TERMINAL_STATES,
                 t.state is TaskState.SCHEDULED and t.is_parked,
+                t.is_asking and t.state not in TERMINAL_STATES,
             )
             for t in self.model.tasks.values()
         ]

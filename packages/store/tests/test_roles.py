@@ -31,6 +31,7 @@ SENT_BY: Final = {
     "deeds": {"submitter", "queen"},
     "making_way": {"submitter"},
     "schedule_store.ScheduleStore": {"submitter"},
+    "budget_store.BudgetStore": {"operator"},
     "control_store.ControlStore": {"operator"},
     "limited_claiming.LimitedClaims": {"queen"},
     "submitting": {"submitter"},
@@ -57,9 +58,10 @@ into `roles.sql`. What a part only reads, everybody may send."""
 
 WRITES: Final = re.compile(
     r"\b(insert into|update|delete from) hive\.|for update"
-    r"|(create|drop)_event_days|hive\.(park|unpark|call_off)\("
+    r"|(create|drop)_event_days|hive\.(park|unpark|answer|call_off)\("
     r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
     r"|hive\.(open_breaker|close_breaker|trip_breaker|close_proven_breakers)"
+    r"|hive\.(set_budget|remove_budget|free_from_budgets)\("
 )
 
 
@@ -458,6 +460,28 @@ async def test_submitters_park_what_was_tried_before_and_nothing_that_is_held_or
     deeds = await owner.fetch("select distinct what, actor from hive.audit order by what")
     user = await owner.fetchval("select session_user::text")
     assert [tuple(row) for row in deeds] == [("park", user), ("unpark", user)]
+
+
+async def test_submitters_answer_what_was_tried_before_and_operators_do_not(
+    roles: Roles, owner: Connection
+) -> None:
+    asking = await a_task(owner, "queued")
+    await owner.execute(
+        "update hive.task set state = 'blocked', result = '1', asked_at = now() where id = $1",
+        asking,
+    )
+    await owner.execute(
+        "insert into hive.question (task_id, number, question) values ($1, 1, '?')", asking
+    )
+    await owner.execute(f'set role "{roles.name_of("operator")}"')
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await owner.fetch(statement("answer_task"), asking, "yes", None, None)
+    await owner.execute("reset role")
+    await owner.execute(f'set role "{roles.name_of("submitter")}"')
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await owner.execute("update hive.question set answer = 'forged'")
+    [row] = await owner.fetch(statement("answer_task"), asking, "yes", None, None)
+    assert row["answer"] == "queued"
 
 
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(

@@ -28,6 +28,12 @@ FUNCTIONS = {
 }
 """The functions of the schema, as the last migration that makes each has it."""
 
+CALLED = re.compile(r"hive\.(\w+)\(")
+ACTING = {
+    "park", "unpark", "call_off", "answer", "free_from_budgets", "set_budget", "remove_budget",
+}  # fmt: skip
+"""The functions that move tasks."""
+
 MOVE = re.compile(r"(\w+) -> (\w+) \((\w+)\)")
 TYPES = {
     "int2": "smallint",
@@ -48,8 +54,13 @@ def comment(name: str) -> str:
 def body(name: str) -> str:
     """A statement, and the functions of the schema that it is made of."""
     text = statement(name).removeprefix(comment(name))
-    called = re.findall(r"hive\.(park|unpark|call_off)\(", text)
-    return text + "".join(FUNCTIONS[function] for function in called)
+    called = [name for name in CALLED.findall(text) if name in ACTING]
+    for function in called:
+        text += FUNCTIONS[function]
+        called += [
+            name for name in CALLED.findall(FUNCTIONS[function]) if name in ACTING - {*called}
+        ]
+    return text
 
 
 def line(name: str, label: str) -> str:

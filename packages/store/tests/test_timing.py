@@ -29,7 +29,8 @@ async def test_every_moment_of_the_schema_but_the_logs_is_moved(database: Connec
     parts = re.findall(r"update hive\.(\w+)(.*?)\n\)", statement("pass_time"), re.DOTALL)
     moved = {(table, column) for table, sets in parts for column in re.findall(r"(\w+) = ", sets)}
     moved |= {(table, column) for table, columns in SCHEDULE_MOMENTS.items() for column in columns}
-    assert found == moved
+    # What was spent is of the day on which it was, and a view has nothing to move.
+    assert found - {("spent", "day"), ("budget_use", "until")} == moved
 
 
 async def test_what_was_just_made_is_as_old_as_was_said(

@@ -110,6 +110,8 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
     metrics.show_slots(busy=3, free=1)
     metrics.show_unmet({"q": 13})
     metrics.show_parked({"q": 17})
+    metrics.spent("q", microdollars=1_500_000, input_tokens=21, output_tokens=22)
+    metrics.show_needing_answer({"q": 19})
     metrics.show_permits(held=9, free=2)
     metrics.leases_expired("q", 4)
     metrics.stale_writes(5)
@@ -127,6 +129,9 @@ def test_every_method_feeds_the_metric_it_is_named_for() -> None:
         'hive_worker_slots{state="busy"} 3.0',
         'hive_tasks_unmet{queue="q"} 13.0',
         'hive_tasks_parked{queue="q"} 17.0',
+        'hive_spent_usd_total{queue="q"} 1.5',
+        'hive_spent_tokens_total{direction="output",queue="q"} 22.0',
+        'hive_tasks_needing_answer{queue="q"} 19.0',
         'hive_worker_slots{state="free"} 1.0',
         'hive_queen_permits{state="held"} 9.0',
         'hive_queen_permits{state="free"} 2.0',

@@ -10,14 +10,22 @@ import pytest
 from asyncpg import Connection
 
 from hive_bus.bus import Bus
-from hive_contracts.errors import OpenBreakerError, StaleLeaseError, StoreUnavailableError
+from hive_contracts.errors import (
+    OpenBreakerError,
+    SpentBudgetError,
+    StaleLeaseError,
+    StoreUnavailableError,
+)
 from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sizes import MAX_VALUE_BYTES
+from hive_contracts.spending import Budget, BudgetScope, Spending, Spent
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, Task
 from hive_store import WorkerStore, migrate, open_line
+from hive_store.budget_store import BudgetStore
+from hive_store.deeds import Actor
 from hive_store.worker_store import Ending, Finished, LeasedTask
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground, open_ground
@@ -43,8 +51,7 @@ class Scene:
             task,
             began_at=0,
             output_cap_bytes=1000,
-            write_start=self.recorder.write_start,
-            read_parents=self.recorder.read_parents,
+            desk=self.recorder,
         )
 
     def hold(self, leased: Sequence[LeasedTask]) -> list[Task]:
@@ -250,6 +257,35 @@ async def test_what_gets_the_slot_of_a_task_that_met_a_quota_does_not_begin(
     assert (await ground.tasks.read(heir.id)).state is TaskState.DISPATCHED
     assert (await ground.tasks.read(met.id)).parked_reason == "429"
     assert scene.metrics.value("hive_stale_writes_total") == 0
+
+
+async def test_what_is_spent_is_written_answered_and_counted_once(
+    scene: Scene, ground: Ground
+) -> None:
+    budgets = BudgetStore(ground.tasks.line, Actor("ada", "here"))
+    await budgets.set(Budget(scope=BudgetScope.GROUP, target="g", microdollars=300))
+    first, second = scene.hold(await ground.lease(2, group="g"))
+    async with scene.recording():
+        attempt = scene.attempt(first)
+        assert await attempt.spend(Spending(microdollars=100, input_tokens=5)) is None
+        # So soon after it is kept for the end.
+        assert await attempt.spend(Spending(microdollars=350, input_tokens=7)) is None
+        assert (await budgets.all())[0].spent.microdollars == 100
+        scene.succeed(first, attempt=attempt)
+        await scene.recorder.wait_until_written()
+        assert (await budgets.all())[0].spent.microdollars == 350
+        used_up = await scene.attempt(second).spend(Spending(turns=1))
+        assert used_up == "budget group:g is used up: 0.00035 USD of 0.0003 USD"
+        with pytest.raises(SpentBudgetError, match="budget group:g is used up"):
+            await scene.attempt(second).announce_start()
+        with pytest.raises(StaleLeaseError):
+            await scene.attempt(first).spend(Spending(turns=1))
+    usd = scene.metrics.value("hive_spent_usd_total", queue="default")
+    assert usd == pytest.approx(350 / 1e6)
+    tokens = scene.metrics.value("hive_spent_tokens_total", queue="default", direction="input")
+    assert tokens == 7
+    spent = await ground.tasks.spent_by(first.id)
+    assert spent == Spent(microdollars=350, tokens=7, turns=None, unpriced=0)
 
 
 async def test_a_late_start_that_is_refused_is_told_for_that_attempt(

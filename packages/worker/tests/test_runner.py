@@ -8,14 +8,28 @@ from typing import Any, cast
 
 import pytest
 
-from hive_contracts.errors import MalformedPayloadError, OpenBreakerError, StaleLeaseError
+from hive_contracts.errors import (
+    MalformedPayloadError,
+    OpenBreakerError,
+    SpentBudgetError,
+    StaleLeaseError,
+)
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.ids import TaskId
-from hive_contracts.outcomes import Cancelled, Failed, OutcomeName, Parked, Released, Succeeded
+from hive_contracts.outcomes import (
+    Asked,
+    Cancelled,
+    Failed,
+    OutcomeName,
+    OverBudget,
+    Parked,
+    Released,
+    Succeeded,
+)
 from hive_contracts.sealing import Sealer
 from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move
-from hive_contracts.tasks import ParentResult, Task
+from hive_contracts.tasks import ParentResult, Question, Task
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.attempts import make_task
 from hive_testkit.clocks import ManualClock
@@ -40,6 +54,7 @@ class Notebook:
         self.room.set()
         self.is_stale = False
         self.kept_by: str | None = None
+        self.budget: tuple[str, datetime | None] | None = None
 
     def record(self, ending: Ending, attempt: RunningAttempt | None, task: Task) -> None:
         self.endings.append(ending)
@@ -50,9 +65,17 @@ class Notebook:
             raise StaleLeaseError(attempt.task.id, attempt.task.lease_id)
         if self.kept_by is not None:
             raise OpenBreakerError(attempt.task.id, self.kept_by)
+        if self.budget is not None:
+            raise SpentBudgetError(attempt.task.id, *self.budget)
         self.started.append(attempt)
 
     async def read_parents(self, task_id: TaskId) -> list[ParentResult]:
+        raise NotImplementedError(task_id)
+
+    async def spend(self, attempt: RunningAttempt) -> str | None:
+        raise NotImplementedError(attempt.task.id)
+
+    async def read_answers(self, task_id: TaskId) -> list[Question]:
         raise NotImplementedError(task_id)
 
     @property
@@ -204,6 +227,32 @@ async def test_what_asks_to_be_set_aside_is_no_failure(scene: Scene) -> None:
         assert (ending.error, ending.run_seconds) == (parked.reason, 0)
         assert (ending.backoff_seconds, ending.until) == (seconds, until_then)
         assert ending.opens_breaker is parked.opens_breaker
+
+
+async def test_who_asks_a_person_is_no_failure_either(scene: Scene) -> None:
+    scene.stage.play = returning(Asked("May it go?" * 2000, ("yes", "n" * 300)))
+    ending = await scene.run(task())
+    assert (ending.move, ending.outcome) == (Move.ASK, OutcomeName.RELEASED)
+    assert len(ending.error or "") == 10_000
+    assert ending.options == ("yes", "n" * 200)
+
+
+async def test_who_is_over_a_budget_has_failed_and_is_not_tried_again(scene: Scene) -> None:
+    scene.stage.play = returning(OverBudget("5 of 5 USD are spent", {"turns": 3}))
+    ending = await scene.run(task(max_attempts=3))
+    assert (ending.move, ending.outcome) == (Move.FAIL, OutcomeName.BUDGET)
+    assert (ending.error, ending.result) == ("5 of 5 USD are spent", '{"turns":3}')
+
+
+async def test_who_may_not_begin_for_a_budget_is_set_aside_until_there_is_a_new_one(
+    scene: Scene,
+) -> None:
+    then = datetime(2100, 1, 1, tzinfo=UTC)
+    for end in (then, None):
+        scene.notebook.budget = ("budget all is used up", end)
+        ending = await scene.run(task(writes_start=True))
+        assert (ending.move, ending.error) == (Move.PARK, "budget all is used up")
+        assert (ending.until, ending.backoff_seconds) == (end, None)
 
 
 async def test_an_attempt_that_runs_too_long_is_stopped_and_says_so(scene: Scene) -> None:

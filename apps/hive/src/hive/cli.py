@@ -13,10 +13,13 @@ import typer
 from hive.behind_dashes import WithCommand
 from hive.commands import (
     accept,
+    agent,
+    answer,
     attach,
     audit,
     backup,
     breaker,
+    budget,
     cancel,
     completion,
     config,
@@ -95,6 +98,7 @@ app.command("import", epilog=importing.EPILOG)(importing.import_file)
 app.command(
     epilog=run.EPILOG, context_settings={"allow_interspersed_args": False}, no_args_is_help=True
 )(run.run)
+app.command(epilog=agent.EPILOG, no_args_is_help=True)(agent.agent)
 app.command(
     "map",
     epilog=map_.EPILOG,
@@ -117,6 +121,7 @@ app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
 app.command(epilog=park.EPILOG)(park.park)
 app.command(epilog=unpark.EPILOG)(unpark.unpark)
+app.command(epilog=answer.EPILOG)(answer.answer)
 app.command()(logs.logs)
 app.command(epilog=attach.EPILOG)(attach.attach)
 app.command(epilog=send.EPILOG)(send.send)
@@ -127,6 +132,7 @@ app.command()(reject.reject)
 app.add_typer(queue.app, name="queue")
 app.add_typer(limit.app, name="limit")
 app.add_typer(breaker.app, name="breaker")
+app.add_typer(budget.app, name="budget")
 app.command()(audit.audit)
 app.command()(demo.demo)
 app.command(epilog=prune.EPILOG)(prune.prune)

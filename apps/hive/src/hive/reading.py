@@ -39,6 +39,8 @@ def describe(kind: Any) -> str:
         return describe(_without_none(kind))
     if get_origin(kind) is tuple:
         return "a list of paths" if Path in get_args(kind) else "a list of texts"
+    if get_origin(kind) is dict:
+        return "a table in hive.toml"
     return {str: "text", int: "a whole number", float: "a number", Path: "a path"}.get(
         kind, "true or false"
     )
@@ -47,10 +49,6 @@ def describe(kind: Any) -> str:
 def _convert(value: object, kind: Any, given: Given) -> object:
     if get_origin(kind) is UnionType:
         return _convert(value, _without_none(kind), given)
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ValueError(describe(kind))
-        return value
     if get_origin(kind) is tuple:
         item_kind = get_args(kind)[0]
         return tuple(_convert(text, item_kind, given) for text in _texts(value, given, kind))
@@ -58,9 +56,18 @@ def _convert(value: object, kind: Any, given: Given) -> object:
         return _truth(value, given)
     if kind is int or kind is float:
         return _number(value, kind, given)
-    if not isinstance(value, (str, Path)):
-        raise ValueError(describe(kind))  # noqa: TRY004 - `read` says it to the user
-    return given.folder / Path(value).expanduser() if kind is Path else str(value)
+    if not _is_as_it_is(value, kind):
+        raise ValueError(describe(kind))
+    if kind is Path:
+        return given.folder / Path(cast("str", value)).expanduser()
+    return str(value) if kind is str else value
+
+
+def _is_as_it_is(value: object, kind: Any) -> bool:
+    """Return whether a value needs no reading to be a `kind`: a text, one of some, or a table."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    return isinstance(value, dict if get_origin(kind) is dict else (str, Path))
 
 
 def _number(value: object, kind: type[int] | type[float], given: Given) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 
 from hive.private_files import is_seen_by_others
 from hive.reading import read
@@ -30,6 +30,7 @@ from hive.sources import (
     from_files,
     from_flags,
 )
+from hive_agents.settings import AgentSettings
 from hive_calls.settings import CallSettings
 from hive_contracts.addresses import without_password
 from hive_contracts.errors import ConfigurationError
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, type] = {
     "queen": QueenSettings,
     "worker": WorkerSettings,
     "command": CommandSettings,
+    "agents": AgentSettings,
     "calls": CallSettings,
     "inference": InferenceSettings,
     "workspaces": WorkspaceSettings,
@@ -78,6 +80,7 @@ class Settings:
     queen: QueenSettings = field(default_factory=QueenSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     command: CommandSettings = field(default_factory=CommandSettings)
+    agents: AgentSettings = field(default_factory=AgentSettings)
     calls: CallSettings = field(default_factory=CallSettings)
     inference: InferenceSettings = field(default_factory=InferenceSettings)
     workspaces: WorkspaceSettings = field(default_factory=WorkspaceSettings)
@@ -131,6 +134,12 @@ class Settings:
         root = self.workspaces.root or self.services.data_dir / "ws"
         return replace(self.workspaces, root=root.absolute())
 
+    @property
+    def placed_agents(self) -> AgentSettings:
+        """What is said of agents, with the directory that has what is known of their sessions."""
+        folder = self.agents.state_dir or self.services.data_dir / "agents"
+        return replace(self.agents, state_dir=folder.absolute())
+
     def for_children(self) -> dict[str, str]:
         """Return what this process was told by flags, as environment for processes it starts."""
         flags = {
@@ -163,7 +172,7 @@ def load(
     strongest_last = [*reversed(from_files(seen, config)), *exported, *from_flags(flags or {})]
     for given in strongest_last:
         _refuse_unknown(given, types)
-    merged = {given.key: given for given in strongest_last}
+    merged = _merged(strongest_last)
     values = {"services.data_dir": state_folder(seen)} | {
         key: read(given, types[key]) for key, given in merged.items()
     }
@@ -176,6 +185,19 @@ def load(
     files = dict.fromkeys(Path(given.origin) for given in with_password if not given.is_text)
     warnings += tuple(_read_by_others(path) for path in files if is_seen_by_others(path))
     return Settings(**_sections(values), given=merged, config=config, warnings=warnings)
+
+
+def _merged(strongest_last: Iterable[Given]) -> dict[str, Given]:
+    """Return by key what holds; of a table every source adds its own entries."""
+    merged: dict[str, Given] = {}
+    for given in strongest_last:
+        before = merged.get(given.key)
+        if before is not None and isinstance(before.value, dict) and isinstance(given.value, dict):
+            table = {**cast("dict[str, Any]", before.value), **cast("dict[str, Any]", given.value)}
+            merged[given.key] = replace(given, value=table)
+        else:
+            merged[given.key] = given
+    return merged
 
 
 def setting_types() -> dict[str, Any]:

@@ -138,7 +138,7 @@ async def _tools(
         workspaces, known = settings.placed_workspaces, WorkspaceNotes(line)
         tools = Tools(
             spawner=spawner,
-            settings=(settings.command, settings.calls, workspaces),
+            settings=(settings.command, settings.calls, settings.placed_agents, workspaces),
             shared=(models, clouds),
             slots=settings.worker.slots,
             workspaces=known,

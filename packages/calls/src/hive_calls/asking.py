@@ -1,33 +1,39 @@
 """What a function may ask of Hive instead of giving a result: to be run again later.
 
-    from hive_calls.asking import Park, QuotaReached, Snooze
+    from hive_calls.asking import Ask, Park, QuotaReached, Snooze
 
     def fetch(day: str) -> int:
         if not report_is_there(day):
             raise Snooze(timedelta(minutes=10))
         if not is_approved(day):
             raise Park("somebody has to approve it")
-        answer = ask_the_provider(day)
-        if answer.status == 429:
-            raise QuotaReached(answer.retry_after)
+        if is_odd(day) and not read_answers():
+            raise Ask(f"{day} has no sales. Shall it be sent?", options=("yes", "no"))
+        reply = ask_the_provider(day)
+        if reply.status == 429:
+            raise QuotaReached(reply.retry_after)
 
 None of them costs an attempt: it is no failure. Each may be raised or returned; raised, it passes
 through the function's callers as any exception does, and `except Exception` stops it.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from hive_contracts.outcomes import Parked
+from hive_contracts.outcomes import Asked, Parked
 
-__all__ = ["Asking", "Park", "QuotaReached", "Snooze", "outcome_of"]
+__all__ = ["Ask", "Asking", "Park", "QuotaReached", "Snooze", "outcome_of"]
 
 LONGEST_REASON: Final = 1000
+LONGEST_QUESTION: Final = 10_000
+MOST_OPTIONS: Final = 20
+LONGEST_OPTION: Final = 200
 LONGEST_WAIT: Final = timedelta(days=366)
 
 
 class Asking(Exception):  # noqa: N818 - it is a wish, and no error
-    """What a function asks for. Raise or return `Snooze`, `Park` or `QuotaReached`."""
+    """What a function asks for. Raise or return `Snooze`, `Park`, `QuotaReached` or `Ask`."""
 
     reason: str
     again_after: timedelta | None = None
@@ -110,8 +116,40 @@ class QuotaReached(Asking):
         super().__init__(self.reason)
 
 
-def outcome_of(plain: dict[str, Any]) -> Parked:
+class Ask(Asking):
+    """Ask a person something; the task is run again once there is an answer (`hive answer`).
+
+    The function begins anew then, and finds what was answered with `read_answers`.
+    """
+
+    def __init__(self, question: str, *, options: Sequence[str] = ()) -> None:
+        """Ask.
+
+        Args:
+            question: what, in words that make sense to who has not watched.
+            options: what may be answered; none if any text may.
+
+        Raises:
+            ValueError: the question is empty or longer than 10,000 characters, or there are more
+                than 20 options, or one of them is empty or longer than 200 characters.
+        """
+        if not 1 <= len(question) <= LONGEST_QUESTION:
+            raise ValueError(f"a question has 1 to 10,000 characters, not {len(question):,}")
+        if len(options) > MOST_OPTIONS or not all(0 < len(o) <= LONGEST_OPTION for o in options):
+            raise ValueError(f"options are at most 20, of 1 to 200 characters, not {options!r}")
+        self.reason = question
+        self.options = tuple(options)
+        super().__init__(question)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return what JSON can hold of it."""
+        return {"reason": self.reason, "options": self.options}
+
+
+def outcome_of(plain: dict[str, Any]) -> Parked | Asked:
     """Return what it means that a function asked for what `as_plain` told."""
+    if "options" in plain:
+        return Asked(plain["reason"], tuple(plain["options"]))
     seconds, until = plain["seconds"], plain["until"]
     return Parked(
         plain["reason"],

@@ -27,8 +27,8 @@ from hive_calls.life import ChildsLife
 from hive_calls.own_task import TaskInChild, now_runs
 from hive_contracts.errors import UnstorableValueError
 from hive_contracts.sizes import oversize
-from hive_contracts.tasks import NewTask, ParentResult
-from hive_contracts.wire import decode_json, decode_parents, encode_json
+from hive_contracts.tasks import NewTask, ParentResult, Question
+from hive_contracts.wire import decode_json, decode_parents, decode_questions, encode_json
 
 __all__ = ["main"]
 
@@ -108,7 +108,7 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
     os.environ["HIVE_TASK_ID"] = str(request["task_id"])
     os.environ["HIVE_ATTEMPT"] = str(request["attempt"])
     try:
-        own = TaskInChild(_ask_for_parents)
+        own = TaskInChild(_ask_for_parents, _ask_for_answers)
         now_runs(own)
         result = function(*payload.get("args", ()), **payload.get("kwargs", {}))
         return _success(result, payload["function"], own.then)
@@ -122,15 +122,25 @@ def _answer(request: dict[str, Any], modules: Sequence[str]) -> str:
 
 def _asks(asking: Asking) -> str:
     plain = asking.as_plain()
+    if "options" in plain:
+        plain["options"] = [storable(option) for option in plain["options"]]
     return encode_json({"asks": plain | {"reason": storable(plain["reason"])}})
 
 
 def _ask_for_parents() -> list[ParentResult]:
-    write_frame(CHANNEL, encode_json({"ask": "parents"}))
+    return decode_parents(_told_by_the_worker("parents"))
+
+
+def _ask_for_answers() -> list[Question]:
+    return decode_questions(_told_by_the_worker("answers"))
+
+
+def _told_by_the_worker(what: str) -> object:
+    write_frame(CHANNEL, encode_json({"ask": what}))
     answer = read_frame(CHANNEL)
     if answer is None:
         raise ConnectionError("the worker has closed the socket")
-    return decode_parents(decode_json(answer))
+    return decode_json(answer)
 
 
 def _success(result: object, function: str, then: Sequence[NewTask]) -> str:

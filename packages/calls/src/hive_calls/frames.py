@@ -12,9 +12,12 @@ at a time:
                                          ◀── an empty message, as often as it shows life
                                          ◀── {"ask": "parents"}, any number of times
       [{"id", "state", "result", ...}]   ──▶
+                                         ◀── {"ask": "answers"}, likewise
+      [{"question", "answer", ...}]      ──▶
                                          ◀── {"result": ..., "then": [tasks]}
                                           or {"error": "...", "is_retryable": true, "names": [...]}
                                           or {"asks": {"reason": "...", "seconds": 60, ...}}
+                                          or {"asks": {"reason": "...", "options": [...]}}
 
 The child's end is read with plain blocking calls, so that the child needs no `socket` and no
 `asyncio` to start.

@@ -1,6 +1,6 @@
 """What a function may ask of the task that it runs for, and have done when it succeeds.
 
-    from hive_calls import fetch_parents, read_parents, submit_on_success
+    from hive_calls import fetch_parents, read_answers, read_parents, submit_on_success
 
     def merge() -> int:
         return sum(parent.result for parent in read_parents())
@@ -13,16 +13,29 @@ from contextvars import ContextVar
 
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Attempt
-from hive_contracts.tasks import NewTask, ParentResult
+from hive_contracts.tasks import NewTask, ParentResult, Question
 
-__all__ = ["TaskInChild", "fetch_parents", "now_runs", "read_parents", "submit_on_success"]
+__all__ = [
+    "TaskInChild",
+    "fetch_answers",
+    "fetch_parents",
+    "now_runs",
+    "read_answers",
+    "read_parents",
+    "submit_on_success",
+]
 
 
 class TaskInChild:
     """The task of a function in a child process, which asks its worker and waits for the answer."""
 
-    def __init__(self, read: Callable[[], Sequence[ParentResult]]) -> None:
-        self.read = read
+    def __init__(
+        self,
+        read_parents: Callable[[], Sequence[ParentResult]],
+        read_answers: Callable[[], Sequence[Question]],
+    ) -> None:
+        self.read_parents = read_parents
+        self.read_answers = read_answers
         self.then: list[NewTask] = []
         """What is to be submitted if it succeeds."""
 
@@ -51,7 +64,7 @@ def read_parents() -> list[ParentResult]:
     own = _of_here()
     if not isinstance(own, TaskInChild):
         raise UsageError("read_parents is for functions defined with `def`; await fetch_parents()")
-    return list(own.read())
+    return list(own.read_parents())
 
 
 async def fetch_parents() -> list[ParentResult]:
@@ -65,6 +78,31 @@ async def fetch_parents() -> list[ParentResult]:
     if isinstance(own, TaskInChild):
         raise UsageError("fetch_parents is for functions defined with `async def`; read_parents()")
     return list(await own.parents())
+
+
+def read_answers() -> list[Question]:
+    """Return what this task has asked and was answered so far, in order; see `asking.Ask`.
+
+    Raises:
+        UsageError: no function of a task runs here, or one defined with `async def`.
+    """
+    own = _of_here()
+    if not isinstance(own, TaskInChild):
+        raise UsageError("read_answers is for functions defined with `def`; await fetch_answers()")
+    return list(own.read_answers())
+
+
+async def fetch_answers() -> list[Question]:
+    """Return the same in a function defined with `async def`.
+
+    Raises:
+        UsageError: no function of a task runs here, or one defined with `def`.
+        StoreUnavailableError: Postgres did not answer.
+    """
+    own = _of_here()
+    if isinstance(own, TaskInChild):
+        raise UsageError("fetch_answers is for functions defined with `async def`; read_answers()")
+    return list(await own.answers())
 
 
 def submit_on_success(task: NewTask) -> None:

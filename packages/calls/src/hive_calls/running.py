@@ -75,8 +75,9 @@ class RunningChild:
         try:
             await asyncio.get_running_loop().sock_sendall(self._channel, message)
             reply = decode_json(await self._receive(attempt))
-            while reply.get("ask") == "parents":
-                answer = encode_json(await attempt.parents())
+            while (wanted := reply.get("ask")) in ("parents", "answers"):
+                told = await (attempt.parents() if wanted == "parents" else attempt.answers())
+                answer = encode_json(told)
                 await asyncio.get_running_loop().sock_sendall(self._channel, frame(answer))
                 reply = decode_json(await self._receive(attempt))
         except OSError as error:

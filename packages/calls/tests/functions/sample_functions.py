@@ -16,8 +16,15 @@ from pathlib import Path
 from subprocess import run as imported_run
 from typing import Any
 
-from hive_calls import fetch_parents, read_parents, show_life, submit_on_success
-from hive_calls.asking import Park, QuotaReached, Snooze
+from hive_calls import (
+    fetch_answers,
+    fetch_parents,
+    read_answers,
+    read_parents,
+    show_life,
+    submit_on_success,
+)
+from hive_calls.asking import Ask, Park, QuotaReached, Snooze
 from hive_contracts.tasks import NewTask
 
 __all__ = ["getcwd", "imported_run"]
@@ -87,6 +94,23 @@ async def ask_for_a_person(*, is_raised: bool) -> Park:
     if is_raised:
         raise park
     return park
+
+
+def ask_until_told(*, is_raised: bool) -> str | Ask:
+    if answers := read_answers():
+        return f"{answers[-1].question} {answers[-1].answer}"
+    ask = Ask("May it\0 go?", options=("yes", "no"))
+    if is_raised:
+        raise ask
+    return ask
+
+
+async def ask_in_the_loop_until_told(*, is_raised: bool) -> str | Ask:
+    if answers := await fetch_answers():
+        return f"{answers[-1].question} {answers[-1].answer}"
+    if is_raised:
+        raise Ask("Where to?")
+    return Ask("Where to?")
 
 
 def refuse(number: int) -> None:

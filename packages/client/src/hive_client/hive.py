@@ -28,6 +28,7 @@ from hive_contracts.events import CancelRequest, Cursor, Event, EventType
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Breaker, Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
+from hive_contracts.spending import Budget, UsedBudget
 from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
@@ -39,6 +40,7 @@ from hive_store import (
     TaskStore,
     open_line,
 )
+from hive_store.budget_store import BudgetStore
 from hive_store.control_store import ControlStore
 from hive_store.deeds import myself
 from hive_store.task_ids import checked_ids
@@ -294,6 +296,22 @@ class Hive(Submitter):
         self._tell(EventType.UNPARKED, list(states))
         return states
 
+    async def answer(self, task_id: TaskId, text: str) -> TaskState:
+        """Answer what a task asks; return its state: it is queued, unless it is parked as well.
+
+        Its next attempt finds the answer. The audit log names the user of this system, or
+        HIVE_AUDIT_ACTOR.
+
+        Raises:
+            UnknownTaskError: there is no such task.
+            UsageError: it asks nothing, or does not take that answer; the message says what.
+        """
+        [wanted] = checked_ids([task_id])
+        state = await self.tasks.answer(wanted, text, by=myself())
+        if state is TaskState.QUEUED:
+            self._tell(EventType.UNBLOCKED, [wanted])
+        return state
+
     async def cancel_all(self, selection: Selection, *, reason: str | None = None) -> CalledOff:
         """Call off every unfinished task that fits, 1,000 in a transaction; return what came of it.
 
@@ -380,6 +398,22 @@ class Hive(Submitter):
         """Return the limits, and how far each is used."""
         return await self._controls.limits()
 
+    async def set_budget(self, budget: Budget) -> int:
+        """Have a budget hold from now on; return how many tasks go on that it had set aside.
+
+        Raises:
+            UsageError: it is none; the message says why.
+        """
+        return await self._budgets.set(budget)
+
+    async def remove_budget(self, name: str) -> int | None:
+        """Lift a budget by its name; return how many tasks go on, None if there is none."""
+        return await self._budgets.remove(name)
+
+    async def budgets(self) -> list[UsedBudget]:
+        """Return the budgets, and what is spent of each."""
+        return await self._budgets.all()
+
     async def open_breaker(
         self, name: str, *, length: timedelta | None = None, reason: str | None = None
     ) -> None:
@@ -397,6 +431,10 @@ class Hive(Submitter):
     async def breakers(self) -> list[Breaker]:
         """Return the breakers that are open, or that one task after another tries."""
         return await self._controls.breakers()
+
+    @property
+    def _budgets(self) -> BudgetStore:
+        return BudgetStore(self.tasks.line, myself())
 
     @property
     def _controls(self) -> ControlStore:

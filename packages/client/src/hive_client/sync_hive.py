@@ -27,6 +27,7 @@ from hive_contracts.events import Cursor, Event
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Breaker, Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
+from hive_contracts.spending import Budget, UsedBudget
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, TaskRecord
 from hive_sealing import SealingSettings
@@ -230,6 +231,10 @@ class SyncHive(SyncSubmitter):
         """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
         return self._thread.run(self._hive.unpark, *task_ids)
 
+    def answer(self, task_id: TaskId, text: str) -> TaskState:
+        """Answer what a task asks; return its state. See `Hive.answer`."""
+        return self._thread.run(self._hive.answer, task_id, text)
+
     def cancel_all(self, selection: Selection, *, reason: str | None = None) -> CalledOff:
         """Call off every unfinished task that fits; see `Hive.cancel_all`."""
         return self._thread.run(self._hive.cancel_all, selection, reason=reason)
@@ -267,6 +272,18 @@ class SyncHive(SyncSubmitter):
     def limits(self) -> list[UsedLimit]:
         """Return the limits; see `Hive.limits`."""
         return self._thread.run(self._hive.limits)
+
+    def set_budget(self, budget: Budget) -> int:
+        """Have a budget hold from now on; see `Hive.set_budget`."""
+        return self._thread.run(self._hive.set_budget, budget)
+
+    def remove_budget(self, name: str) -> int | None:
+        """Lift a budget; see `Hive.remove_budget`."""
+        return self._thread.run(self._hive.remove_budget, name)
+
+    def budgets(self) -> list[UsedBudget]:
+        """Return the budgets; see `Hive.budgets`."""
+        return self._thread.run(self._hive.budgets)
 
     def open_breaker(
         self, name: str, *, length: timedelta | None = None, reason: str | None = None

@@ -32,6 +32,8 @@ The first three branches are the three things a caller can do: stop, let go, try
 failure is none of them: it is a value, `outcomes.Failed`, and is raised for who asks for it alone.
 """
 
+from datetime import datetime
+
 from hive_contracts.events import Cursor
 from hive_contracts.ids import LeaseId, TaskId
 
@@ -53,6 +55,7 @@ __all__ = [
     "RefusedWorkspaceError",
     "SchemaMismatchError",
     "ServiceUnavailableError",
+    "SpentBudgetError",
     "StaleLeaseError",
     "StoreUnavailableError",
     "TaskFailedError",
@@ -181,6 +184,17 @@ class OpenBreakerError(LostRaceError):
         super().__init__(f"breaker {breaker} is open")
         self.task_id = task_id
         self.breaker = breaker
+
+
+class SpentBudgetError(LostRaceError):
+    """The task may not begin: a budget that it is under is used up."""
+
+    def __init__(self, task_id: TaskId, reason: str, until: datetime | None) -> None:
+        super().__init__(reason)
+        self.task_id = task_id
+        self.reason = reason
+        self.until = until
+        """When there is a new one; None if it has to be raised."""
 
 
 class StaleLeaseError(LostRaceError):

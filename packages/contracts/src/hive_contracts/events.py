@@ -56,7 +56,7 @@ class EventType(StrEnum):
     CANCEL_REQUESTED = "cancel_requested"
     REVIVED = "revived"
     UNBLOCKED = "unblocked"
-    """What a task waited for has come: others' ends, its key's turn, or no limit."""
+    """What a task waited for has come: others' ends, its key's turn, no limit, or an answer."""
 
     HELD_UP = "held_up"
     """A limit was reached when tasks would have been leased; the reason names it."""
@@ -66,6 +66,9 @@ class EventType(StrEnum):
 
     UNPARKED = "unparked"
     """It was let go on, by hand."""
+
+    ASKED = "asked"
+    """It asks a person something, and waits for the answer; the reason is the question."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -19,7 +19,8 @@ from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
-from hive_contracts.tasks import NewTask, ParentResult, Task
+from hive_contracts.spending import Spending
+from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_contracts.workspaces import WorkspaceLedger
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
@@ -54,7 +55,8 @@ class Attempt(Protocol):
         lease. Calling it again does nothing.
 
         Raises:
-            StaleLeaseError: the lease is gone; do nothing, and let the error pass.
+            LostRaceError: the lease is gone, or a breaker or a budget keeps it; do nothing, and let
+                the error pass.
         """
         ...
 
@@ -63,6 +65,28 @@ class Attempt(Protocol):
 
         Raises:
             StoreUnavailableError: Postgres did not answer.
+        """
+        ...
+
+    async def answers(self) -> Sequence[Question]:
+        """Return what earlier attempts of the task asked and was answered, in order.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        ...
+
+    async def spend(self, spending: Spending) -> str | None:
+        """Say what the attempt has spent so far, in all; return which budget is used up, if one is.
+
+        Say it as often as it is known: it is written every 2 s at most, and with the outcome. So an
+        answer may be as old as that, and older while Postgres is away: it is waited for 2 s. Who is
+        told of a budget stops, and returns `OverBudget` with what was told.
+
+        A task whose budget is used up before it begins is kept at `announce_start`.
+
+        Raises:
+            StaleLeaseError: the lease is gone; stop, and let the error pass.
         """
         ...
 

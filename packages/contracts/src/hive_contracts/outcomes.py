@@ -8,10 +8,12 @@ from typing import TypeAlias, assert_never
 from hive_contracts.states import Move
 
 __all__ = [
+    "Asked",
     "Cancelled",
     "Failed",
     "Outcome",
     "OutcomeName",
+    "OverBudget",
     "Parked",
     "Released",
     "Silent",
@@ -36,6 +38,9 @@ class OutcomeName(StrEnum):
 
     LOST = "lost"
     """Its worker was gone when its lease ran out. Written by the reaper, never by a worker."""
+
+    BUDGET = "budget"
+    """Stopped because a budget is used up; never tried again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,35 @@ class Parked:
     """Whether it met a quota: nothing that names the same breaker shall begin for `again_after`."""
 
 
-Outcome: TypeAlias = Succeeded | Failed | TimedOut | Silent | Cancelled | Released | Parked
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person has to answer something first. It does not count, and nothing of it runs meanwhile.
+
+    The next attempt begins once there is an answer, and finds it in `Attempt.answers`.
+    """
+
+    question: str
+    """What to answer, in words that make sense to who has not watched; kept up to 10,000
+    characters."""
+
+    options: tuple[str, ...] = ()
+    """What may be answered, 20 at most; none if any text may."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """The attempt was stopped because a budget is used up; no retry would mend that."""
+
+    reason: str
+    """Which one, as `Attempt.spend` says it, or in words of the executor for one of its own."""
+
+    result: object = None
+    """What there is to keep of it, as of one that failed."""
+
+
+Outcome: TypeAlias = (
+    Succeeded | Failed | TimedOut | Silent | Cancelled | Released | Parked | Asked | OverBudget
+)
 
 
 def name_of(outcome: Outcome) -> OutcomeName:
@@ -128,8 +161,10 @@ def name_of(outcome: Outcome) -> OutcomeName:
             return OutcomeName.TIMED_OUT
         case Cancelled():
             return OutcomeName.CANCELLED
-        case Released() | Parked():
+        case Released() | Parked() | Asked():
             return OutcomeName.RELEASED
+        case OverBudget():
+            return OutcomeName.BUDGET
         case _:
             assert_never(outcome)
 
@@ -145,7 +180,7 @@ def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
     match outcome:
         case Succeeded():
             return Move.SUCCEED
-        case Failed(is_retryable=False):
+        case Failed(is_retryable=False) | OverBudget():
             return Move.FAIL
         case Failed() | TimedOut() | Silent():
             return Move.RETRY if failures + 1 < max_attempts else Move.FAIL
@@ -153,8 +188,8 @@ def move_for(outcome: Outcome, *, failures: int, max_attempts: int) -> Move:
             return Move.CANCEL
         case Released():
             return Move.RELEASE if outcome.again_after is None else Move.POSTPONE
-        case Parked():
-            return Move.PARK
+        case Parked() | Asked():
+            return Move.PARK if isinstance(outcome, Parked) else Move.ASK
         case _:
             assert_never(outcome)
 

@@ -19,7 +19,8 @@ its move touches no row.
     scheduled ──▶ queued ──▶ dispatched ──▶ running ──▶ succeeded | failed | cancelled
         ▲            ▲            │            │
         │            └─ release, lapse, lose ──┤
-        └─────────── retry, postpone, park ────┘
+        └─────────── retry, postpone, park ────┤
+    blocked ◀─────── ask ──────────────────────┘
 """
 
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ class TaskState(StrEnum):
     """Where a task is in its life. The values are the labels of the `task_state` enum in SQL."""
 
     BLOCKED = "blocked"
-    """It waits for tasks that it comes after, for the turn of its key, or for a limit."""
+    """It waits for tasks that it comes after, for the turn of its key, a limit, or an answer."""
 
     SCHEDULED = "scheduled"
     """Not due yet: submitted for later, waiting out a back-off, postponed, or parked."""
@@ -74,7 +75,7 @@ class Move(StrEnum):
     """What can happen to a task."""
 
     LINE_UP = "line_up"
-    """It is due, or revived, and waits for others: in the line of its key, or for their ends."""
+    """It is due, or revived, and waits: in the line of its key, for others' ends, or an answer."""
 
     HOLD_UP = "hold_up"
     """A limit that holds for it is reached; it waits in the line of that limit."""
@@ -108,6 +109,9 @@ class Move(StrEnum):
 
     PARK = "park"
     """It is set aside, until a moment or until it is let go on. An attempt does not count."""
+
+    ASK = "ask"
+    """The attempt asks a person something, and is given back until there is an answer."""
 
     LAPSE = "lapse"
     """The lease ran out before a start was written; the attempt does not count."""
@@ -154,6 +158,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.RELEASE: TaskState.QUEUED,
             Move.POSTPONE: TaskState.SCHEDULED,
             Move.PARK: TaskState.SCHEDULED,
+            Move.ASK: TaskState.BLOCKED,
             Move.LAPSE: TaskState.QUEUED,
             Move.CANCEL: TaskState.CANCELLED,
         },
@@ -164,6 +169,7 @@ MOVES: Final[Mapping[TaskState, Mapping[Move, TaskState]]] = MappingProxyType(
             Move.RELEASE: TaskState.QUEUED,
             Move.POSTPONE: TaskState.SCHEDULED,
             Move.PARK: TaskState.SCHEDULED,
+            Move.ASK: TaskState.BLOCKED,
             Move.LOSE: TaskState.QUEUED,
             Move.EXHAUST: TaskState.FAILED,
             Move.CANCEL: TaskState.CANCELLED,

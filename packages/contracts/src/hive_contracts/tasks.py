@@ -19,6 +19,7 @@ __all__ = [
     "IfParentFails",
     "NewTask",
     "ParentResult",
+    "Question",
     "Submitted",
     "Task",
     "TaskRecord",
@@ -216,6 +217,23 @@ class ParentResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a task has asked a person, and the answer if there is one."""
+
+    number: int
+    """Which of the task's questions it is, from 1."""
+
+    question: str
+    options: tuple[str, ...] = ()
+    """What may be answered; none if any text may."""
+
+    asked_at: datetime
+    answer: str | None = None
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
     """How one attempt ended that was not the task's last."""
 
@@ -288,5 +306,11 @@ class TaskRecord:
     """Since when it is set aside; None if it is not. Without an end, `run_at` is `datetime.max`."""
 
     parked_reason: str | None = None
+    asked_at: datetime | None = None
+    """Since when it waits for an answer to the last of `questions`; None if it does not."""
+
+    questions: tuple[Question, ...] = ()
+    """What it has asked so far, in order."""
+
     history: tuple[EndedAttempt, ...] = ()
     """Attempts that ended before the current or last one, oldest first."""

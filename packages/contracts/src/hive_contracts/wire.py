@@ -20,7 +20,7 @@ from hive_contracts.errors import (
     UnstorableValueError,
 )
 from hive_contracts.events import Frame
-from hive_contracts.tasks import NewTask, ParentResult, UniqueFor
+from hive_contracts.tasks import NewTask, ParentResult, Question, UniqueFor
 
 __all__ = [
     "decode_bundle",
@@ -29,6 +29,7 @@ __all__ = [
     "decode_new_tasks",
     "decode_parents",
     "decode_payload",
+    "decode_questions",
     "encode_bundle",
     "encode_frame",
     "encode_json",
@@ -132,6 +133,18 @@ def decode_parents(values: object) -> list[ParentResult]:
         return msgspec.convert(values, list[ParentResult])
     except msgspec.MsgspecError as error:
         raise MalformedMessageError(f"not parents: {error}") from error
+
+
+def decode_questions(values: object) -> list[Question]:
+    """Return what was asked and answered, as `encode_json` and `decode_json` have left it.
+
+    Raises:
+        MalformedMessageError: it is something else; the message names the field.
+    """
+    try:
+        return msgspec.convert(values, list[Question])
+    except msgspec.MsgspecError as error:
+        raise MalformedMessageError(f"not questions: {error}") from error
 
 
 def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> PayloadT:

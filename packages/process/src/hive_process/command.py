@@ -34,12 +34,13 @@ What is not:
   guardian's own 11 MB, because the kernel counts from the moment before the program is executed.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import ConfigurationError, MalformedPayloadError, ServiceUnavailableError
@@ -53,6 +54,7 @@ from hive_process.endings import refusal_of
 from hive_process.housing import Housing
 from hive_process.limits import Limits, read_limits, read_umask
 from hive_process.outlet import Outlet
+from hive_process.overseeing import Overseer
 from hive_process.parents_file import parents_in_a_file
 from hive_process.payload import CommandPayload, CommandSettings
 from hive_process.pipes import Pipes
@@ -135,17 +137,31 @@ class CommandExecutor:
             payload = decode_payload(attempt.task.kind, attempt.task.payload, CommandPayload)
         except MalformedPayloadError as error:
             return Failed(str(error), is_retryable=False)
+        return await self.run_command(attempt, payload)
+
+    async def run_command(
+        self, attempt: Attempt, payload: CommandPayload, overseer: Overseer | None = None
+    ) -> Outcome:
+        """Run an attempt that comes to a command, which somebody may oversee.
+
+        Raises:
+            StaleLeaseError, ServiceUnavailableError: as `run`.
+        """
         if payload.output_cap_bytes is not None:
             # Of all that the attempt writes: that of a setup comes before the command's own.
             attempt.cap_output(payload.output_cap_bytes)
         if payload.workspace is None:
-            return await self.execute(attempt, payload, None)
+            return await self.execute(attempt, payload, None, overseer)
         if self.housing is None:
             return Failed("its worker has no place for workspaces", is_retryable=False)
-        return await self.housing.run(attempt, payload, payload.workspace)
+        return await self.housing.run(attempt, payload, payload.workspace, overseer)
 
     async def execute(
-        self, attempt: Attempt, payload: CommandPayload, quota: Quota | None
+        self,
+        attempt: Attempt,
+        payload: CommandPayload,
+        quota: Quota | None,
+        overseer: Overseer | None,
     ) -> Outcome:
         """Run one command of `attempt` to its end; `run` does so with the one that it is there for.
 
@@ -153,20 +169,35 @@ class CommandExecutor:
             attempt: which.
             payload: the command.
             quota: how much its directory may hold; None if nobody has said.
+            overseer: who follows it and says what its end means; None for nobody.
         """
         limits = read_limits(payload.limits).within(self._most)
         if (refusal := limits.refusal(self._controllers)) is not None:
             return Failed(refusal, is_retryable=False)
         launch = self._launch(attempt, payload, limits)
-        return await self._run(attempt, payload, launch, quota)
+        if overseer is None:
+            return await self._run(attempt, payload, launch, quota, None)
+        try:
+            return overseer.judge(await self._run(attempt, payload, launch, quota, overseer))
+        except asyncio.CancelledError:
+            # Nothing of it runs any more; it may have come to its result before.
+            if (outcome := overseer.called_off()) is None:
+                raise
+            return outcome
 
     async def _run(
-        self, attempt: Attempt, payload: CommandPayload, launch: Launch, quota: Quota | None
+        self,
+        attempt: Attempt,
+        payload: CommandPayload,
+        launch: Launch,
+        quota: Quota | None,
+        overseer: Overseer | None,
     ) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
         secrets = self._secrets_of(payload, launch.env)
+        hear = None if overseer is None else overseer.hear
         async with AsyncExitStack() as stack:
-            outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets))
+            outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets, hear))
             try:
                 pipes = stack.enter_context(self._pipes(outlet, payload))
                 parents = await stack.enter_async_context(
@@ -182,6 +213,10 @@ class CommandExecutor:
                 )
                 if payload.pty:
                     outlet.show_to(conversation.show)
+            if payload.ask_codes:
+                outlet.keep_last_line()
+            answers = await attempt.answers()
+            answer = {"HIVE_ANSWER": answers[-1].answer or ""} if answers else {}
             await attempt.announce_start()
             try:
                 records = await self._begin_records(payload, outlet)
@@ -190,7 +225,7 @@ class CommandExecutor:
                 return Failed(why, is_retryable=False)
             try:
                 process = await self._spawner.spawn(
-                    replace(launch, env={**launch.env, **parents}, files=pipes.files)
+                    replace(launch, env={**launch.env, **parents, **answer}, files=pipes.files)
                 )
             except OSError as error:
                 return refusal_of(error, payload)
@@ -205,12 +240,14 @@ class CommandExecutor:
                 grace_seconds=self._settings.grace_seconds,
             )
             stop = partial(process.ask_to_stop, grace_seconds=self._settings.grace_seconds)
+            if overseer is not None:
+                overseer.begin(stop=stop, note_result=deadlines.hear_result)
             try:
                 async with nullcontext() if quota is None else quota.watched(stop):
                     return await command.outcome(payload)
             finally:
                 if command.usage is not None:
-                    attempt.keep_usage(command.usage)
+                    attempt.keep_usage(_with_what_is_told(command.usage, overseer))
 
     async def _begin_records(self, payload: CommandPayload, outlet: Outlet) -> Records:
         records = Records(payload)
@@ -255,6 +292,10 @@ class CommandExecutor:
             ready_text=payload.ready_text,
             result_text=payload.result_text,
         )
+
+
+def _with_what_is_told(usage: dict[str, Any], overseer: Overseer | None) -> dict[str, Any]:
+    return usage if overseer is None else usage | {**overseer.told()}
 
 
 def _take_over(control_group: str | None) -> Collection[bytes] | None:

@@ -74,6 +74,11 @@ class Deadlines:
             self._is_ready = True
             self._clear()
         if self._result is not None and not self._is_done and self._result.is_in(stream, data):
+            self.hear_result()
+
+    def hear_result(self) -> None:
+        """Hear that the result is there."""
+        if not self._is_done:
             self._linger("its result")
 
     def hear_end(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hive_contracts.execution import Stream
-from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Succeeded
+from hive_contracts.outcomes import Asked, Failed, Outcome, Parked, Released, Succeeded
 from hive_contracts.spawning import Exit
 from hive_process.payload import CommandPayload
 
@@ -36,8 +36,17 @@ def usage_of(ended: Exit, *, run_seconds: float, written: Mapping[Stream, int]) 
     }
 
 
-def outcome_of(ended: Exit, payload: CommandPayload, usage: dict[str, Any]) -> Outcome:
-    """Return what it means that a command ended so, by itself or by somebody else's hand."""
+def outcome_of(
+    ended: Exit, payload: CommandPayload, usage: dict[str, Any], *, last_line: str = ""
+) -> Outcome:
+    """Return what it means that a command ended so, by itself or by somebody else's hand.
+
+    Args:
+        ended: what the spawner says.
+        payload: the command.
+        usage: what is to be kept of it.
+        last_line: the last that it printed: its question, if it asks one.
+    """
     if ended.fenced:
         return Released("the worker could not prove its lease in time, so the command was killed")
     if ended.signal is not None:
@@ -45,6 +54,8 @@ def outcome_of(ended: Exit, payload: CommandPayload, usage: dict[str, Any]) -> O
         return Failed(f"killed by {name}{_hint(ended.signal)}", result=usage, names=(name,))
     if ended.code in payload.ok_codes:
         return Succeeded(usage)
+    if ended.code in payload.ask_codes:
+        return Asked(last_line or f"it printed no question (exit code {ended.code})")
     asked = None if ended.code is None else _asked(ended.code, payload)
     if asked is not None:
         return asked

@@ -12,6 +12,7 @@ from dataclasses import replace
 from hive_contracts.errors import BusyWorkspaceError, RefusedWorkspaceError
 from hive_contracts.execution import Attempt
 from hive_contracts.outcomes import Cancelled, Failed, Outcome, Released, Succeeded
+from hive_process.overseeing import Overseer
 from hive_process.payload import CommandPayload
 from hive_process.workspaces.lodging import PAUSE, Lodgings, Stay
 from hive_process.workspaces.quota import Quota
@@ -19,8 +20,8 @@ from hive_process.workspaces.spec import WorkspaceSpec
 
 __all__ = ["Execute", "Housing"]
 
-Execute = Callable[[Attempt, CommandPayload, Quota | None], Awaitable[Outcome]]
-"""Runs one command of an attempt; the quota is that of the command itself, and no step's."""
+Execute = Callable[[Attempt, CommandPayload, Quota | None, Overseer | None], Awaitable[Outcome]]
+"""Runs one command of an attempt; quota and overseer are the command's own, and no step's."""
 
 
 class Housing:
@@ -31,7 +32,13 @@ class Housing:
         self._execute = execute
         self._teardown_seconds = teardown_seconds
 
-    async def run(self, attempt: Attempt, payload: CommandPayload, spec: WorkspaceSpec) -> Outcome:
+    async def run(
+        self,
+        attempt: Attempt,
+        payload: CommandPayload,
+        spec: WorkspaceSpec,
+        overseer: Overseer | None = None,
+    ) -> Outcome:
         """Run an attempt to its end. Raises as an executor does."""
         await attempt.announce_start()
         told = {"argv": payload.argv, "shell": payload.shell}
@@ -42,7 +49,7 @@ class Housing:
         except RefusedWorkspaceError as error:
             return Failed(str(error))
         try:
-            outcome = await self._live(attempt, _inside(payload, stay), stay)
+            outcome = await self._live(attempt, _inside(payload, stay), stay, overseer)
         except BaseException:
             # Called off: it ends as whoever did so says, but the workspace is left in good order.
             await self._leave(attempt, payload, stay, Cancelled())
@@ -59,10 +66,12 @@ class Housing:
             raise
         return await self._lodgings.check_out(attempt.task, stay, outcome)
 
-    async def _live(self, attempt: Attempt, payload: CommandPayload, stay: Stay) -> Outcome:
+    async def _live(
+        self, attempt: Attempt, payload: CommandPayload, stay: Stay, overseer: Overseer | None
+    ) -> Outcome:
         if stay.needs_setup:
             for line in stay.spec.setup:
-                outcome = await self._execute(attempt, _step(payload, line, stay), None)
+                outcome = await self._execute(attempt, _step(payload, line, stay), None, None)
                 if isinstance(outcome, Failed):
                     return replace(outcome, error=f"setup {line!r}: {outcome.error}")
                 if not isinstance(outcome, Succeeded):
@@ -70,7 +79,7 @@ class Housing:
             self._lodgings.note_ready(stay)
         most_bytes = stay.spec.most_bytes
         quota = None if most_bytes is None else Quota(stay.place, most_bytes)
-        outcome = await self._execute(attempt, payload, quota)
+        outcome = await self._execute(attempt, payload, quota, overseer)
         if quota is not None and quota.refusal is not None and isinstance(outcome, Failed):
             return replace(outcome, error=quota.refusal, names=("disk",))
         return outcome
@@ -80,7 +89,7 @@ class Housing:
             async with asyncio.timeout(self._teardown_seconds):
                 for line in stay.spec.teardown:
                     step = _step(_inside(payload, stay), line, stay)
-                    await self._execute(attempt, step, None)
+                    await self._execute(attempt, step, None, None)
         except TimeoutError:
             return
 

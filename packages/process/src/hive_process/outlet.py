@@ -2,6 +2,7 @@
 
     pipes ──▶ deadlines ──▶ redactor ──▶ the whole of it to a file, if asked
                                     ├──▶ head and tail to the attempt, and so to the store
+                                    ├──▶ to who oversees it
                                     └──▶ to those who watch its terminal
 
 Bytes stay as they are, whether they are text or not, and so do the colours of terminals.
@@ -10,7 +11,7 @@ Bytes stay as they are, whether they are text or not, and so do the colours of t
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from hive_contracts.execution import Stream
 from hive_process.deadlines import Deadlines
@@ -20,22 +21,39 @@ from hive_process.whole_output import WholeOutput
 
 __all__ = ["Outlet"]
 
+TAIL_BYTES: Final = 16 * 1024
+"""How far back the last line is looked for: as much as a question may have."""
+
 
 class Outlet:
     """Takes what a command prints."""
 
     def __init__(
-        self, write: Callable[[Stream, bytes], None], deadlines: Deadlines, secrets: Secrets
+        self,
+        write: Callable[[Stream, bytes], None],
+        deadlines: Deadlines,
+        secrets: Secrets,
+        hear: Callable[[Stream, bytes], None] | None = None,
     ) -> None:
+        """Make one.
+
+        Args:
+            write: keeps what is printed.
+            deadlines: look for signs in it.
+            secrets: what is to be hidden.
+            hear: who oversees the command, if anybody does.
+        """
         self.written: Counter[Stream] = Counter()
         """Bytes that the command has written to each stream."""
 
         self._write = write
+        self._hear = hear
         self._deadlines = deadlines
         self._redactors = {stream: Redactor(secrets) for stream in Stream} if secrets else None
         self._open = set(Stream)
         self._whole: WholeOutput | None = None
         self._show: Callable[[bytes], None] | None = None
+        self._tail: bytes | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +71,16 @@ class Outlet:
     def keep_whole(self, whole: WholeOutput) -> None:
         """Have everything written there as well, and close it at the end."""
         self._whole = whole
+
+    def keep_last_line(self) -> None:
+        """Have the last line of standard output kept."""
+        self._tail = b""
+
+    @property
+    def last_line(self) -> str:
+        """The last line of standard output that is not blank; empty if none was kept."""
+        lines = (self._tail or b"").decode(errors="replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def show_to(self, show: Callable[[bytes], None]) -> None:
         """Have what goes to standard output shown to those who watch as well."""
@@ -80,5 +108,9 @@ class Outlet:
         if self._whole is not None:
             self._whole.write(data)
         self._write(stream, data)
+        if self._hear is not None:
+            self._hear(stream, data)
+        if self._tail is not None and stream is Stream.STDOUT:
+            self._tail = (self._tail + data)[-TAIL_BYTES:]
         if self._show is not None and stream is Stream.STDOUT:
             self._show(data)

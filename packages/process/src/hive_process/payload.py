@@ -57,6 +57,9 @@ class CommandPayload:
     quota_codes: tuple[int, ...] = ()
     """Exit codes that say that a quota is used up: the task's breaker opens; no attempt counts."""
 
+    ask_codes: tuple[int, ...] = ()
+    """Exit codes that ask a person what the last line of its output says; no attempt counts."""
+
     startup_seconds: float | None = None
     """Most from its start to its first sign of life; 0 for no limit, None for the worker's."""
 
@@ -124,16 +127,22 @@ class CommandPayload:
                 duration_in(length)
             except (ValueError, OverflowError) as error:
                 raise ValueError(f"snooze_codes: {error}") from None
-        for field_name in ("park_codes", "quota_codes"):
+        for field_name in ("park_codes", "quota_codes", "ask_codes"):
             for code in getattr(self, field_name):
                 if not 1 <= code <= HIGHEST_CODE:
                     raise ValueError(
                         f"{field_name} has {code}, which is no exit code from 1 to 255"
                     )
-        asking = [*map(int, self.snooze_codes), *self.park_codes, *self.quota_codes]
+        asking = [
+            *map(int, self.snooze_codes),
+            *self.park_codes,
+            *self.quota_codes,
+            *self.ask_codes,
+        ]
         if len({*self.ok_codes, *asking}) < len(self.ok_codes) + len(asking):
             raise ValueError(
-                "ok_codes, snooze_codes, park_codes and quota_codes name the same exit code twice"
+                "ok_codes, snooze_codes, park_codes, quota_codes and ask_codes name the same exit"
+                " code twice"
             )
 
     def _check_terms(self) -> None:

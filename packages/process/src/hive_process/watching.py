@@ -69,7 +69,7 @@ class WatchedCommand:
         usage = self.usage = {**(self.usage or {}), **self._records.faults, **changes}
         if self._deadlines.struck is not None and ended.stopped and not ended.fenced:
             return self._deadlines.outcome(usage)
-        return outcome_of(ended, payload, usage)
+        return outcome_of(ended, payload, usage, last_line=self._outlet.last_line)
 
     def _take_usage(self, ended: Exit) -> None:
         run_seconds = asyncio.get_running_loop().time() - self._begun_seconds

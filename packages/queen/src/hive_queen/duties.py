@@ -94,15 +94,19 @@ class Duties:
         counts: dict[tuple[str, TaskState], int] = {}
         oldest: dict[str, float] = {}
         parked: dict[str, int] = {}
+        asking: Counter[str] = Counter()
         for row in await self._store.count_open():
             counts[row.queue, row.state] = row.count
             if row.oldest_run_at is not None:
                 oldest[row.queue] = row.oldest_run_at.timestamp()
             if row.parked:
                 parked[row.queue] = row.parked
+            if row.asking:
+                asking[row.queue] += row.asking
         self._metrics.show_tasks(counts)
         self._metrics.show_oldest_ready(oldest)
         self._metrics.show_parked(parked)
+        self._metrics.show_needing_answer(asking)
         self._metrics.show_unmet(await self._store.count_unmet(living=self._settings.living))
         self._metrics.show_event_log_default_rows(await self._store.count_stray_events())
         self._metrics.show_oldest_transaction_age(await self._store.oldest_transaction_seconds())
@@ -139,6 +143,7 @@ class Duties:
         self._metrics.tasks_stranded(stranded)
         if stranded:
             logger(__name__).error("tasks waited for others that had ended", tasks=stranded)
+        await self._store.free_from_budgets()
         while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
             pass
         await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)
@@ -152,6 +157,7 @@ class Duties:
         self._metrics.show_tasks({})
         self._metrics.show_oldest_ready({})
         self._metrics.show_parked({})
+        self._metrics.show_needing_answer({})
         self._metrics.show_paused([])
         self._metrics.show_limits([])
         self._metrics.show_breakers([])

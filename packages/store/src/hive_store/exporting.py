@@ -152,6 +152,8 @@ class _Export:
         parts = {
             "dependency": self._rows("export_dependencies", wanted),
             "attempt": self._rows("export_attempts", wanted),
+            "question": self._rows("export_questions", wanted),
+            "spending": self._rows("export_spending", wanted),
             "output": self._rows("export_output", wanted),
         }
         for type_, rows in parts.items():

@@ -4,13 +4,15 @@
     {"type": "task", "version": 1, "row": {"id": 1, "queue": "default", ...}}
     {"type": "dependency", "version": 1, "row": {"child_id": 2, "parent_id": 1, ...}}
     {"type": "attempt", "version": 1, "row": {"task_id": 1, "claim": 1, ...}}
+    {"type": "question", "version": 1, "row": {"task_id": 1, "number": 1, "question": ..., ...}}
+    {"type": "spending", "version": 1, "row": {"task_id": 1, "claim": 1, ...}}
     {"type": "output", "version": 1, "row": {"task_id": 1, ..., "text": "hello"}}
     {"type": "event", "version": 1, "row": {"type": "queued", "task_ids": [1], ...}}
     {"type": "end", "version": 1, "row": {"task": 1, "attempt": 1, ...}}
 
-Tasks come by their ids, dependencies, attempts and output by their tasks, events in the order of
-the log. A row has the columns of its table, as the first line names them. Output that is no UTF-8
-has `base64` instead of `text`. Without its last line a file is cut off.
+Tasks come by their ids, dependencies, attempts, questions and output by their tasks, events in the
+order of the log. A row has the columns of its table, as the first line names them. Output that is
+no UTF-8 has `base64` instead of `text`. Without its last line a file is cut off.
 """
 
 from array import array
@@ -25,7 +27,15 @@ VERSION: Final = 1
 HEAD: Final = "hive"
 END: Final = "end"
 
-TABLES: Final[tuple[str, ...]] = ("task", "dependency", "attempt", "output", "event")
+TABLES: Final[tuple[str, ...]] = (
+    "task",
+    "dependency",
+    "attempt",
+    "question",
+    "spending",
+    "output",
+    "event",
+)
 """The types of records, in the order of a file; each is a table's name.
 
 A file of an older Hive has none of those that its schema lacked.

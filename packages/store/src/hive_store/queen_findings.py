@@ -123,6 +123,9 @@ class OpenCount:
     parked: int = 0
     """For scheduled tasks: how many of them are parked."""
 
+    asking: int = 0
+    """For blocked and scheduled tasks: how many of them wait for an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class CalledOff:

@@ -255,9 +255,14 @@ class QueenStore:
                 row["count"],
                 row["oldest_run_at"],
                 row["parked"],
+                row["asking"],
             )
             for row in await self._upkeep.fetch("count_open_tasks")
         ]
+
+    async def free_from_budgets(self) -> int:
+        """Let tasks go on that a budget had set aside and would not any more; return how many."""
+        return await self._upkeep.fetch_value("free_from_budgets", *myself())
 
     async def count_unmet(self, *, living: timedelta) -> dict[str, int]:
         """Return by queue how many tasks need what no worker seen within `living` has.

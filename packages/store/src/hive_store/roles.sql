@@ -58,7 +58,7 @@ grant usage on schema hive to :"submitter", :"worker", :"queen", :"operator", :"
 grant select on all tables in schema hive to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 alter default privileges in schema hive
   grant select on tables to :"submitter", :"worker", :"queen", :"operator", :"viewer";
-grant execute on function hive.refilled, hive.slots_in, hive.labels_in to :"submitter", :"worker", :"queen", :"operator", :"viewer";
+grant execute on function hive.spent_budget, hive.in_usd, hive.refilled, hive.slots_in, hive.labels_in to :"submitter", :"worker", :"queen", :"operator", :"viewer";
 
 -- What signs deliveries is for who delivers.
 revoke all on hive.webhook_secret from :"submitter", :"worker", :"operator", :"viewer";
@@ -69,16 +69,18 @@ grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_loss
               key, has_turn, unique_key, expires_at, is_gated, retry, silence_timeout, needs, breaker)
   on hive.task to :"submitter";
 grant update (state, run_at, max_attempts, losses, outcome, result, error, finished_at, cancel_requested_at,
-              expires_at, has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at)
+              expires_at, has_turn, is_gated, waits_for_limit, parked_at, parked_reason, parked_run_at, asked_at)
   on hive.task to :"submitter";
 -- The ids of tasks with conditions, and of those of schedules, are taken before they are added.
 grant usage on sequence hive.task_id_seq to :"submitter", :"queen";
 grant insert on hive.event, hive.attempt, hive.key_wake, hive.audit to :"submitter";
--- Tasks are parked through functions that do nothing else and write down who did it: as the owner, since a
--- task that was tried before has a result, and no submitter writes a row that has one.
+-- Tasks are parked and answered through functions that do nothing else and write down who did it: as the
+-- owner, since a task that was tried before has a result, and no submitter writes a row that has one.
 alter function hive.park security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.unpark security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.answer security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.park(bigint[], timestamptz, text, text, text), hive.unpark(bigint[], text, text),
+                          hive.answer(bigint, text, text, text),
                           hive.some_tasks(bigint[]), hive.cancel(bigint[], text, text, text), hive.call_off(bigint[], text)
   to :"submitter";
 grant insert, update on hive.unique_key, hive.dependency to :"submitter";
@@ -93,11 +95,14 @@ grant update (state, reason, changed_at) on hive.workspace to :"submitter";
 
 -- Workers: how the attempt goes. Never what the task is: kind, queue, payload, options.
 grant update (state, lease_id, ended_lease, worker_id, started_at, finished_at, run_at, failures,
-              given_back, losses, outcome, result, error, parked_at, parked_reason, parked_run_at)
+              given_back, losses, outcome, result, error, parked_at, parked_reason, parked_run_at, asked_at)
   on hive.task to :"worker";
 grant update (worker_id, accepted_at, expires_at, open), delete on hive.lease to :"worker";
-grant insert on hive.attempt, hive.event, hive.output, hive.key_wake, hive.dependency_wake to :"worker";
+grant insert on hive.attempt, hive.event, hive.output, hive.question, hive.key_wake, hive.dependency_wake
+  to :"worker";
 grant insert, update on hive.worker to :"worker";
+-- What it has spent, and whether that is too much.
+grant insert, update on hive.spending, hive.spent to :"worker";
 -- A breaker is opened through a function that does nothing else, for a task that is held.
 alter function hive.trip_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.trip_breaker, hive.is_shut, hive.breaker_lock to :"worker";
@@ -112,7 +117,7 @@ grant update (state, run_at, claims, lease_id, ended_lease, worker_id, started_a
 grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_losses, timeout, group_name, state,
               key, needs, breaker, retry, silence_timeout, expires_at)
   on hive.task to :"queen";
-grant delete on hive.task, hive.attempt, hive.output to :"queen";
+grant delete on hive.task, hive.attempt, hive.output, hive.question, hive.spending to :"queen";
 grant insert, update, delete on hive.lease to :"queen";
 grant insert on hive.attempt, hive.event, hive.audit to :"queen";
 grant insert, update, delete on hive.key_wake, hive.dependency_wake, hive.gate_wake to :"queen";
@@ -138,11 +143,16 @@ alter function hive.resume_queue security definer set search_path = pg_catalog, 
 alter function hive.set_limit security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.remove_limit security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.move_tasks security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.set_budget security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.remove_budget security definer set search_path = pg_catalog, hive, pg_temp;
+alter function hive.free_from_budgets security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.open_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 alter function hive.close_breaker security definer set search_path = pg_catalog, hive, pg_temp;
 grant execute on function hive.pause_queue, hive.resume_queue, hive.set_limit, hive.remove_limit, hive.move_tasks,
-                          hive.open_breaker, hive.close_breaker
+                          hive.open_breaker, hive.close_breaker, hive.set_budget, hive.remove_budget
   to :"operator";
+-- A queen lets go what a new day, or what nobody has noticed, has made room for.
+grant execute on function hive.free_from_budgets to :"queen";
 grant update (state, waits_for_limit) on hive.task to :"operator";
 grant insert on hive.event to :"operator";
 

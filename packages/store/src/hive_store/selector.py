@@ -44,7 +44,10 @@ class TaskSummary:
     slots: int = 1
     key: str | None = None
     blocked_by: str | None = None
-    """While it is blocked: "tasks" it comes after, its "key", or the name of a limit."""
+    """While it is blocked: "tasks" it comes after, its "key", "answer", or the name of a limit."""
+
+    asked_at: datetime | None = None
+    """Since when it waits for an answer; None if it does not."""
 
     now: datetime
     """The database's time when this was read, to count ages from."""
@@ -83,10 +86,19 @@ class Selector:
         self._line = line
 
     async def page(
-        self, selection: Selection, *, limit: int, before: TaskId | None = None
+        self,
+        selection: Selection,
+        *,
+        limit: int,
+        before: TaskId | None = None,
+        needs_answer: bool = False,
     ) -> list[TaskSummary]:
-        """Return the newest `limit` tasks that fit; with `before`, only tasks older than that."""
-        task_ids = await self._ids(selection, before=before, limit=limit)
+        """Return the newest `limit` tasks that fit; with `before`, only tasks older than that.
+
+        With `needs_answer` only such as wait for an answer.
+        """
+        find = self._asking_ids if needs_answer else self._ids
+        task_ids = await find(selection, before=before, limit=limit)
         return [_summary(row) for row in await self._line.fetch("summarize_tasks", task_ids)]
 
     async def pages_of_ids(self, selection: Selection) -> AsyncGenerator[list[TaskId]]:
@@ -114,6 +126,10 @@ class Selector:
             ends_per_second=sum(row["lately"] for row in rows) / span_seconds,
         )
 
+    async def count_asking(self) -> int:
+        """Return how many tasks wait for an answer."""
+        return await self._line.fetch_value("count_asking")
+
     async def members(
         self,
         task_ids: Sequence[TaskId],
@@ -129,19 +145,28 @@ class Selector:
     async def _ids(
         self, selection: Selection, *, before: TaskId | None, limit: int
     ) -> list[TaskId]:
-        rows = await self._line.fetch(
-            "select_tasks",
-            sorted(selection.states) or None,
-            selection.queue,
-            selection.kind,
-            selection.group,
-            selection.created_from,
-            selection.created_before,
-            before,
-            limit,
-            selection.key,
-        )
+        rows = await self._line.fetch("select_tasks", *_terms(selection, before, limit))
         return [TaskId(row["id"]) for row in rows]
+
+    async def _asking_ids(
+        self, selection: Selection, *, before: TaskId | None, limit: int
+    ) -> list[TaskId]:
+        rows = await self._line.fetch("select_asking_tasks", *_terms(selection, before, limit))
+        return [TaskId(row["id"]) for row in rows]
+
+
+def _terms(selection: Selection, before: TaskId | None, limit: int) -> tuple[object, ...]:
+    return (
+        sorted(selection.states) or None,
+        selection.queue,
+        selection.kind,
+        selection.group,
+        selection.created_from,
+        selection.created_before,
+        before,
+        limit,
+        selection.key,
+    )
 
 
 def _summary(row: Row) -> TaskSummary:
@@ -166,5 +191,6 @@ def _summary(row: Row) -> TaskSummary:
         slots=slots_in(row["needs"]),
         key=row["key"],
         blocked_by=row["blocked_by"],
+        asked_at=row["asked_at"],
         now=row["now"],
     )

@@ -6,11 +6,14 @@ from datetime import datetime
 from itertools import repeat
 from typing import Any, Final
 
-from hive_contracts.errors import TaskFailedError, UnknownTaskError
+import asyncpg
+
+from hive_contracts.errors import TaskFailedError, UnknownTaskError, UsageError
 from hive_contracts.ids import LeaseId, TaskId, WorkerId
 from hive_contracts.labels import needs_in, slots_in
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sealing import Sealer
+from hive_contracts.spending import Spent
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import EndedAttempt, NewTask, Submitted, TaskRecord
 from hive_contracts.wire import decode_json
@@ -18,6 +21,7 @@ from hive_store.control_store import ControlStore
 from hive_store.deeds import Actor
 from hive_store.endless import aware
 from hive_store.line import Line, Row
+from hive_store.questions import question_in
 from hive_store.submitting import HELD_UNTIL, Connection, sealed, send, sent_by_caller
 from hive_store.task_ids import possible_ids
 from hive_store.texts import storable_text
@@ -131,7 +135,7 @@ class TaskStore:
         return rows
 
     async def read(self, task_id: TaskId) -> TaskRecord:
-        """Return everything known of a task, with the attempts before its last.
+        """Return everything known of a task, with its questions and the attempts before its last.
 
         Raises:
             UnknownTaskError: there is no such task.
@@ -140,7 +144,12 @@ class TaskStore:
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
-        return replace(self._record(rows[0]), history=tuple(_ended_attempt(row) for row in history))
+        questions = await self._line.fetch("read_questions", task_id)
+        return replace(
+            self._record(rows[0]),
+            history=tuple(_ended_attempt(row) for row in history),
+            questions=tuple(question_in(row) for row in questions),
+        )
 
     async def read_many(self, task_ids: Sequence[TaskId]) -> list[TaskRecord]:
         """Return everything known of those tasks that exist, by id, without earlier attempts."""
@@ -203,6 +212,38 @@ class TaskStore:
         actor = map(storable_text, by)
         rows = await self._line.fetch("unpark_tasks", possible_ids(task_ids), *actor)
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
+
+    async def spent_by(self, task_id: TaskId) -> Spent | None:
+        """Return what the attempts of a task have spent; None if none has told of anything."""
+        [row] = await self._line.fetch("read_spending", task_id)
+        if not row["attempts"]:
+            return None
+        tokens = [row[name] for name in ("input_tokens", "output_tokens") if row[name] is not None]
+        return Spent(
+            microdollars=row["microdollars"],
+            tokens=sum(tokens) if tokens else None,
+            turns=row["turns"],
+            unpriced=row["unpriced"],
+        )
+
+    async def answer(self, task_id: TaskId, text: str, *, by: Actor) -> TaskState:
+        """Answer what a task asks; return its state: it is queued, unless it is parked as well.
+
+        Raises:
+            UnknownTaskError: there is no such task.
+            UsageError: it asks nothing, or does not take that answer; the message says what.
+        """
+        if not possible_ids([task_id]):
+            raise UnknownTaskError(task_id)
+        try:
+            state = await self._line.fetch_value(
+                "answer_task", task_id, storable_text(text), *map(storable_text, by)
+            )
+        except asyncpg.NoDataFoundError as error:
+            raise UnknownTaskError(task_id) from error
+        except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.CheckViolationError) as error:
+            raise UsageError(str(error)) from error
+        return TaskState(state)
 
     async def release_held(
         self, group: str, *, limit: int, after: TaskId | None = None
@@ -317,6 +358,7 @@ def _record(row: Row) -> TaskRecord:
         error=row["error"],
         parked_at=row["parked_at"],
         parked_reason=row["parked_reason"],
+        asked_at=row["asked_at"],
     )
 
 

@@ -9,11 +9,13 @@ from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.labels import line_of
 from hive_contracts.outcomes import OutcomeName
+from hive_contracts.spending import Spending
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import NewTask, ParentResult, Task
-from hive_contracts.wire import decode_json
+from hive_contracts.tasks import NewTask, ParentResult, Question, Task
+from hive_contracts.wire import decode_json, encode_json
 from hive_store.columns import none_if_null, one_if_alike
 from hive_store.line import Line, Row
+from hive_store.questions import question_in
 from hive_store.statements import statement
 from hive_store.submitting import send
 from hive_store.texts import storable_text
@@ -22,6 +24,10 @@ __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "Starts", "W
 
 STATES: Final = {state.value: state for state in TaskState}
 OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
+PARK: Final = Move.PARK
+ASK: Final = Move.ASK
+"""Moves with a statement each of their own, since few attempts end so."""
+
 TASK_FIELDS: Final = len(Task._fields)
 QUOTA_SECONDS: Final = 30.0
 """How long a task that met a quota is set aside if nobody knows better, and it has no breaker."""
@@ -57,6 +63,9 @@ class Starts(NamedTuple):
     kept_by: dict[TaskId, str]
     """Those that may not begin, and the breaker that keeps each."""
 
+    spent: dict[TaskId, tuple[str, datetime | None]]
+    """Those that a budget keeps: why, and until when; None until it is raised."""
+
 
 class Ending(NamedTuple):
     """How an attempt ended, ready to be written."""
@@ -79,6 +88,9 @@ class Ending(NamedTuple):
 
     then: Sequence[NewTask] = ()
     """What is to be submitted with a success; `finish_and_submit` writes such an ending."""
+
+    options: tuple[str, ...] = ()
+    """For a question, which is in `error`: what may be answered; none if any text may."""
 
 
 class Finished(NamedTuple):
@@ -161,8 +173,11 @@ class WorkerStore:
             "start_tasks", [t[0] for t in tasks], [t[1] for t in tasks]
         )
         return Starts(
-            begun={TaskId(row["id"]) for row in rows if row["kept_by"] is None},
+            begun={
+                TaskId(row["id"]) for row in rows if row["kept_by"] is None and row["spent"] is None
+            },
             kept_by={TaskId(row["id"]): row["kept_by"] for row in rows if row["kept_by"]},
+            spent={TaskId(row["id"]): (row["spent"], row["until"]) for row in rows if row["spent"]},
         )
 
     async def append_output(self, pieces: Sequence[Piece]) -> None:
@@ -176,6 +191,25 @@ class WorkerStore:
             [p.data for p in pieces],
         )
 
+    async def spend(self, spendings: Sequence[tuple[TaskId, LeaseId, Spending]]) -> set[TaskId]:
+        """Write what attempts have spent so far, each task once; return those that are held."""
+        told = [spending for _, _, spending in spendings]
+        rows = await self._finishes.fetch(
+            "write_spending",
+            [task_id for task_id, _, _ in spendings],
+            [lease_id for _, lease_id, _ in spendings],
+            [spending.microdollars for spending in told],
+            [spending.input_tokens for spending in told],
+            [spending.output_tokens for spending in told],
+            [spending.turns for spending in told],
+        )
+        return {TaskId(row["id"]) for row in rows}
+
+    async def spent_budgets_of(self, task_ids: Sequence[TaskId]) -> dict[TaskId, str]:
+        """Return by task, in words, which budget is used up; a task is left out if none is."""
+        rows = await self._finishes.fetch("find_spent_budgets", list(task_ids))
+        return {TaskId(row["id"]): row["reason"] for row in rows}
+
     async def finish(self, endings: Sequence[Ending]) -> list[Finished]:
         """Write how attempts ended; return those that were ours to end.
 
@@ -187,10 +221,10 @@ class WorkerStore:
         if len({ending.task_id for ending in endings}) < len(endings):
             firsts = {(ending.task_id, ending.lease_id): ending for ending in reversed(endings)}
             endings = list(firsts.values())
-        parks = [ending for ending in endings if ending.move is Move.PARK]
-        if parks:
-            endings = [ending for ending in endings if ending.move is not Move.PARK]
-            return [*await self.finish(endings), *await self._park(parks)]
+        set_aside = [e for e in endings if e.move is PARK or e.move is ASK]
+        if set_aside:
+            endings = [e for e in endings if e.move is not PARK and e.move is not ASK]
+            return [*await self.finish(endings), *await self._set_aside(set_aside)]
         rows = await self._finishes.fetch("finish_tasks", *self._columns(endings))
         return _finished(rows)
 
@@ -226,6 +260,11 @@ class WorkerStore:
             for row in rows
         ]
 
+    async def answers_of(self, task_id: TaskId) -> list[Question]:
+        """Return what a task asked and was answered, in order."""
+        rows = await self._accepts.fetch("read_questions", task_id)
+        return [question_in(row) for row in rows if row["answer"] is not None]
+
     def _columns(self, endings: Sequence[Ending]) -> tuple[object, ...]:
         """Return the arguments of `finish_tasks`."""
         return (
@@ -241,6 +280,12 @@ class WorkerStore:
             self.worker_id,
         )
 
+    async def _set_aside(self, endings: Sequence[Ending]) -> list[Finished]:
+        parks = [ending for ending in endings if ending.move is PARK]
+        asks = [ending for ending in endings if ending.move is ASK]
+        parked = await self._park(parks) if parks else []
+        return [*parked, *await self._ask(asks)] if asks else parked
+
     async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
         parks = [await self.open_breaker(park) if park.opens_breaker else park for park in parks]
         rows = await self._finishes.fetch(
@@ -252,6 +297,19 @@ class WorkerStore:
             [e.until for e in parks],
             [e.run_seconds for e in parks],
             list({e.lease_id for e in parks}),
+            self.worker_id,
+        )
+        return _finished(rows)
+
+    async def _ask(self, asks: Sequence[Ending]) -> list[Finished]:
+        rows = await self._finishes.fetch(
+            "ask_attempts",
+            [e.task_id for e in asks],
+            [e.lease_id for e in asks],
+            [storable_text(e.error or "") for e in asks],
+            [encode_json([storable_text(option) for option in e.options]) for e in asks],
+            [e.run_seconds for e in asks],
+            list({e.lease_id for e in asks}),
             self.worker_id,
         )
         return _finished(rows)

@@ -73,6 +73,12 @@ METRICS: Final = (
         "queue",
     ),
     _gauge(
+        "hive_tasks_needing_answer",
+        "Tasks that ask a person something and wait for the answer, as one queen last counted "
+        "them.",
+        "queue",
+    ),
+    _gauge(
         "hive_tasks_unmet",
         "Tasks, queued or held up by a limit, that need labels or slots which no living worker of "
         "their queue has, as one queen last counted them.",
@@ -92,6 +98,18 @@ METRICS: Final = (
         "queue",
         "kind",
         "outcome",
+    ),
+    _counter(
+        "hive_spent_usd_total",
+        "US dollars that attempts have spent, as they told it; a price that nobody knows is not in "
+        "it.",
+        "queue",
+    ),
+    _counter(
+        "hive_spent_tokens_total",
+        "Tokens that attempts have spent, as they told it.",
+        "queue",
+        "direction",
     ),
     _histogram(
         "hive_task_queue_wait_seconds",

@@ -71,13 +71,16 @@ class ModelState(Protocol):
 class Metrics:
     """Everything that one process counts."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: PLR0915 - a line for each metric
         self.registry = CollectorRegistry(auto_describe=False)
         self._tasks = self._gauge("hive_tasks")
         self._oldest_ready = self._gauge("hive_queue_oldest_ready_timestamp_seconds")
         self._parked = self._gauge("hive_tasks_parked")
+        self._needing_answer = self._gauge("hive_tasks_needing_answer")
         self._unmet = self._gauge("hive_tasks_unmet")
         self._finished = self._counter("hive_tasks_finished_total")
+        self._spent_usd = self._counter("hive_spent_usd_total")
+        self._spent_tokens = self._counter("hive_spent_tokens_total")
         self._attempts = self._counter("hive_task_attempts_total")
         self._queue_wait = self._histogram("hive_task_queue_wait_seconds")
         self._run = self._histogram("hive_task_run_seconds")
@@ -138,6 +141,14 @@ class Metrics:
         """Count tasks that reached a terminal state, by the outcome of their last attempt."""
         self._finished.add(count, (queue, kind, outcome.value))
 
+    def spent(
+        self, queue: str, *, microdollars: int, input_tokens: int, output_tokens: int
+    ) -> None:
+        """Count what an attempt has spent more than it had told before."""
+        self._spent_usd.add(microdollars / 1e6, (queue,))
+        self._spent_tokens.add(input_tokens, (queue, "input"))
+        self._spent_tokens.add(output_tokens, (queue, "output"))
+
     def tasks_waited(self, queue: str, seconds: Iterable[float]) -> None:
         """Count leased tasks by how long each was due before."""
         self._queue_wait.observe(seconds, (queue,))
@@ -153,6 +164,10 @@ class Metrics:
     def show_parked(self, counts: Mapping[str, int]) -> None:
         """Show, by queue, how many scheduled tasks are set aside."""
         self._parked.show({(queue,): count for queue, count in counts.items()})
+
+    def show_needing_answer(self, counts: Mapping[str, int]) -> None:
+        """Show, by queue, how many tasks wait for an answer."""
+        self._needing_answer.show({(queue,): count for queue, count in counts.items()})
 
     def show_unmet(self, counts: Mapping[str, int]) -> None:
         """Show, by queue, how many waiting tasks need what no living worker of it has."""

@@ -14,7 +14,8 @@ from uuid import uuid4
 from hive_contracts.errors import StaleLeaseError, UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, TaskId
-from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Task
+from hive_contracts.spending import Spending
+from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Question, Task
 from hive_contracts.wire import encode_json
 
 __all__ = ["RecordingAttempt", "make_task"]
@@ -79,6 +80,15 @@ class RecordingAttempt:
         self.parent_results: list[ParentResult] = []
         """What became of the tasks that this one comes after."""
 
+        self.questions: list[Question] = []
+        """What earlier attempts asked and was answered."""
+
+        self.spendings: list[Spending] = []
+        """What it has said of its spending, each time in all."""
+
+        self.used_up: str | None = None
+        """Which budget it is told is used up, whenever it says what it has spent."""
+
         self.then: list[NewTask] = []
         """What is to be submitted if it succeeds."""
 
@@ -118,6 +128,17 @@ class RecordingAttempt:
         """Return `parent_results`."""
         await asyncio.sleep(0)
         return self.parent_results
+
+    async def answers(self) -> list[Question]:
+        """Return `questions`."""
+        await asyncio.sleep(0)
+        return self.questions
+
+    async def spend(self, spending: Spending) -> str | None:
+        """Remember `spending`; return `used_up`."""
+        await asyncio.sleep(0)
+        self.spendings.append(spending)
+        return self.used_up
 
     def submit_on_success(self, *tasks: NewTask) -> None:
         """Remember `tasks`."""

@@ -23,7 +23,7 @@ LEASE_SECONDS = 60
 GIVES_BACK = frozenset({Move.RELEASE, Move.POSTPONE})
 """Moves by which a worker gives a task back, uncounted."""
 
-NOT_COUNTED = GIVES_BACK | {Move.PARK}
+NOT_COUNTED = GIVES_BACK | {Move.PARK, Move.ASK}
 """Moves after which an attempt does not count, unless its task may not run again."""
 
 GOES_BACK = NOT_COUNTED | {Move.RETRY, Move.LAPSE, Move.LOSE}
@@ -51,6 +51,7 @@ class ModelTask:
     goes_alone: bool = False
     is_called_off: bool = False
     is_parked: bool = False
+    is_asking: bool = False
     due_before: float | None = None
     """For when it was scheduled before it was parked by hand; None if it was not."""
 
@@ -253,17 +254,18 @@ class ModelStore:
             and self.tasks[ending.task_id].outcome is OutcomeName.CANCELLED
         }
 
-    def park_attempts(
+    def set_aside(
         self, endings: Sequence[Ending]
     ) -> dict[tuple[TaskId, LeaseId], tuple[TaskState, int]]:
-        """Return the states of tasks that ask to be parked, and which attempt that ends."""
+        """Return the states of tasks that park or ask, and which attempt that ends."""
         written: dict[tuple[TaskId, LeaseId], tuple[TaskState, int]] = {}
         for ending in endings:
             task, lease = self.tasks[ending.task_id], self.leases[ending.lease_id]
             if task.lease != ending.lease_id:
                 continue
             attempt = task.attempt
-            task.end(Move.PARK, OutcomeName.RELEASED, is_given_back=True)
+            task.end(ending.move, OutcomeName.RELEASED, is_given_back=True)
+            task.is_asking = task.state is TaskState.BLOCKED
             if task.state is TaskState.SCHEDULED:
                 seconds = ending.backoff_seconds
                 task.due = inf if seconds is None else self.now + seconds
@@ -290,7 +292,16 @@ class ModelStore:
         task.due = self.now if task.due_before is None else max(self.now, task.due_before)
         task.go_on()
         if task.due <= self.now:
-            task.move(Move.FALL_DUE)
+            task.move(Move.LINE_UP if task.is_asking else Move.FALL_DUE)
+        return True
+
+    def answer(self, task: ModelTask) -> bool:
+        """Return whether the task asked something, and finds the answer."""
+        if not task.is_asking or task.state in TERMINAL_STATES:
+            return False
+        task.is_asking = False
+        if task.state is TaskState.BLOCKED:
+            task.move(Move.UNBLOCK)
         return True
 
     def take_back(self, lease: ModelLease, *, queen: int) -> int:
@@ -322,6 +333,7 @@ class ModelStore:
             task.history.setdefault(task.claims, (task.attempt, task.outcome))
         task.move(Move.REVIVE)
         task.due, task.losses, task.outcome, task.is_called_off = self.now, 0, None, False
+        task.is_asking = False
         task.go_on()
         return True
 
@@ -347,7 +359,7 @@ class ModelStore:
         """Return how many tasks fall due."""
         due = [t for t in self.in_state(TaskState.SCHEDULED) if t.due <= self.now]
         for task in due:
-            task.move(Move.FALL_DUE)
+            task.move(Move.LINE_UP if task.is_asking else Move.FALL_DUE)
             task.go_on()
         return len(due)
 

@@ -1,16 +1,42 @@
 """One attempt while it runs: what its executor sees of it, and how it is called off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Protocol
 
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import Outcome
-from hive_contracts.tasks import NewTask, ParentResult, Task
+from hive_contracts.spending import Spending
+from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_worker.output import Output
 
-__all__ = ["RunningAttempt"]
+__all__ = ["Desk", "RunningAttempt"]
+
+SPENDING_SECONDS: Final = 2.0
+"""Between two writes of what an attempt has spent, and how long one is waited for."""
+
+
+class Desk(Protocol):
+    """What an attempt asks of its worker."""
+
+    def write_start(self, attempt: "RunningAttempt") -> Awaitable[None]:
+        """Write a start; return once it is durable."""
+        ...
+
+    def read_parents(self, task_id: TaskId) -> Awaitable[Sequence[ParentResult]]:
+        """Return what became of the tasks that a task comes after."""
+        ...
+
+    def spend(self, attempt: "RunningAttempt") -> Awaitable[str | None]:
+        """Write what an attempt has spent; return which budget is used up, if one is."""
+        ...
+
+    def read_answers(self, task_id: TaskId) -> Awaitable[Sequence[Question]]:
+        """Return what a task asked and was answered, in order."""
+        ...
 
 
 class RunningAttempt:
@@ -45,6 +71,15 @@ class RunningAttempt:
     usage: Mapping[str, object] | None = None
     """What it has used, if its executor has said so."""
 
+    spending: Spending | None = None
+    """What it has spent, if its executor has said so and it is not written."""
+
+    written_spending: Spending | None = None
+    """What of that is written."""
+
+    _spent_at: float | None = None
+    _used_up: str | None = None
+
     then: tuple[NewTask, ...] = ()
     """What is to be submitted if it succeeds."""
 
@@ -59,28 +94,42 @@ class RunningAttempt:
         *,
         began_at: float,
         output_cap_bytes: int,
-        write_start: Callable[["RunningAttempt"], Awaitable[None]],
-        read_parents: Callable[[TaskId], Awaitable[Sequence[ParentResult]]],
+        desk: Desk,
     ) -> None:
         self.task = task
         self.began_at = began_at
         """When it got its slot, by the worker's clock."""
 
         self._output_cap_bytes = output_cap_bytes
-        self._write_start = write_start
-        self._read_parents = read_parents
+        self._desk = desk
         self.slot = asyncio.current_task()
         """The slot that it runs in; None once it has ended."""
 
     async def announce_start(self) -> None:
         """Write, under the lease, that the attempt has started; return once it is durable."""
         if not self.is_start_written:
-            await self._write_start(self)
+            await self._desk.write_start(self)
             self.is_start_written = True
 
     async def parents(self) -> Sequence[ParentResult]:
         """Return what became of the tasks that this one comes after."""
-        return await self._read_parents(self.task.id)
+        return await self._desk.read_parents(self.task.id)
+
+    async def answers(self) -> Sequence[Question]:
+        """Return what earlier attempts of the task asked and was answered, in order."""
+        # Who has asked was given back.
+        return await self._desk.read_answers(self.task.id) if self.task.given_back else ()
+
+    async def spend(self, spending: Spending) -> str | None:
+        """Have written what it has spent so far; return which budget is used up, if one is."""
+        self.spending = spending
+        now = asyncio.get_running_loop().time()
+        if self._spent_at is None or now - self._spent_at >= SPENDING_SECONDS:
+            self._spent_at = now
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SPENDING_SECONDS):
+                    self._used_up = await self._desk.spend(self)
+        return self._used_up
 
     def submit_on_success(self, *tasks: NewTask) -> None:
         """Have tasks submitted in the transaction that stores the success of this attempt.

@@ -17,19 +17,21 @@ from hive_contracts.errors import (
     ConfigurationError,
     OpenBreakerError,
     RefusedTaskError,
+    SpentBudgetError,
     StaleLeaseError,
     UnstorableValueError,
 )
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
-from hive_contracts.tasks import ParentResult, Task
+from hive_contracts.tasks import ParentResult, Question, Task
 from hive_store.worker_store import Ending, Finished, Piece, Starts, WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics
 from hive_worker.attempts import RunningAttempt
 from hive_worker.holdings import Holdings
 from hive_worker.report import Report
+from hive_worker.spending import Spendings
 
 __all__ = ["Recorder"]
 
@@ -62,6 +64,7 @@ class Recorder:
         self._endings: list[tuple[Ending, Task]] = []
         self._has_met_quota = False
         self._pieces: list[Piece] = []
+        self._spendings = Spendings(store, metrics)
         self._starts: list[tuple[RunningAttempt, asyncio.Future[None] | None]] = []
         self._work = asyncio.Event()
         self._written = asyncio.Event()
@@ -75,8 +78,11 @@ class Recorder:
 
     def record(self, ending: Ending, attempt: RunningAttempt | None, task: Task) -> None:
         """Have an ending written soon, after the output that belongs to it."""
-        if attempt is not None and attempt.output is not None:
-            self._pieces.extend(attempt.output.take(is_final=True))
+        if attempt is not None:
+            if attempt.output is not None:
+                self._pieces.extend(attempt.output.take(is_final=True))
+            if attempt.spending is not None:
+                self._spendings.add(attempt)
         self._endings.append((ending, task))
         self._has_met_quota |= ending.opens_breaker
         self._work.set()
@@ -98,11 +104,22 @@ class Recorder:
         Raises:
             StaleLeaseError: the lease is gone, or has expired.
             OpenBreakerError: the task's breaker keeps it.
+            SpentBudgetError: a budget that it is under is used up.
         """
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._starts.append((attempt, answer))
         self._work.set()
         await answer
+
+    async def spend(self, attempt: RunningAttempt) -> str | None:
+        """Have written what an attempt has spent; return which budget is used up, if one is.
+
+        Raises:
+            StaleLeaseError: the lease is gone.
+        """
+        answer = self._spendings.ask(attempt)
+        self._work.set()
+        return await answer
 
     async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
         """Return what became of the tasks that a task comes after.
@@ -111,6 +128,14 @@ class Recorder:
             StoreUnavailableError: Postgres did not answer.
         """
         return await self._store.parents_of(task_id)
+
+    async def read_answers(self, task_id: TaskId) -> Sequence[Question]:
+        """Return what a task asked and was answered, in order.
+
+        Raises:
+            StoreUnavailableError: Postgres did not answer.
+        """
+        return await self._store.answers_of(task_id)
 
     @property
     def has_room(self) -> bool:
@@ -125,7 +150,7 @@ class Recorder:
 
     async def wait_until_written(self) -> None:
         """Return once nothing waits to be written."""
-        while self._endings or self._pieces:
+        while self._endings or self._pieces or self._spendings:
             self._written.clear()
             await self._written.wait()
 
@@ -134,7 +159,7 @@ class Recorder:
         await keep_ticking(self.tick, name=self.name, metrics=self._metrics)
 
     async def tick(self) -> None:
-        """Wait for something to write, and write all of it: starts, then output, then endings.
+        """Wait for something to write, and write all of it: starts, output, spending, endings.
 
         Breakers are opened first: what gets the slot of a task that met a quota begins after it.
         """
@@ -144,10 +169,13 @@ class Recorder:
             if self._has_met_quota:
                 await self._open_breakers()
             await self._write_starts()
-            await self._write_pieces()
+            while self._pieces or self._spendings:
+                await self._write_pieces()
+                if self._spendings:
+                    await self._spendings.write()
             await self._write_endings()
         finally:
-            if self._starts or self._pieces or self._endings:
+            if self._starts or self._pieces or self._spendings or self._endings:
                 self._work.set()
         self._written.set()
 
@@ -182,13 +210,16 @@ class Recorder:
             answer.set_result(None)
         elif (breaker := starts.kept_by.get(task.id)) is not None:
             answer.set_exception(OpenBreakerError(task.id, breaker))
+        elif (spent := starts.spent.get(task.id)) is not None:
+            answer.set_exception(SpentBudgetError(task.id, *spent))
         else:
             self._metrics.stale_writes()
             answer.set_exception(StaleLeaseError(task.id, task.lease_id))
 
     def _answer_late_start(self, attempt: RunningAttempt, starts: Starts) -> None:
-        """Let an attempt know that began before; no breaker keeps what has begun."""
-        if not attempt.is_start_written and attempt.task.id not in starts.kept_by:
+        """Let an attempt know that began before; no breaker or budget keeps what has begun."""
+        is_kept = attempt.task.id in starts.kept_by or attempt.task.id in starts.spent
+        if not attempt.is_start_written and not is_kept:
             self._metrics.stale_writes()
             self.on_stale(attempt)
 

@@ -19,10 +19,11 @@ ENDS = {
     TaskState.FAILED: EventType.FAILED,
     TaskState.CANCELLED: EventType.CANCELLED,
 }
+SET_ASIDE = {Move.PARK: EventType.PARKED, Move.ASK: EventType.ASKED}
 
 
-_Kind: TypeAlias = tuple[str, str, OutcomeName, TaskState, bool]
-"""Queue, kind, outcome, state, and whether the task asked to be parked."""
+_Kind: TypeAlias = tuple[str, str, OutcomeName, TaskState, EventType | None]
+"""Queue, kind, outcome, state, and what happened if these do not say it."""
 
 
 @dataclass(slots=True)
@@ -45,8 +46,9 @@ class Report:
 
     def add(self, ending: Ending, task: Task, row: Finished) -> None:
         """Take in one ending that is written."""
-        is_parked = ending.move is Move.PARK
-        alike = self._groups[task.queue, task.kind, row.outcome, row.state, is_parked]
+        alike = self._groups[
+            task.queue, task.kind, row.outcome, row.state, SET_ASIDE.get(ending.move)
+        ]
         alike.task_ids.append(ending.task_id)
         alike.attempts.append(row.attempt)
         if ending.run_seconds is None:
@@ -73,11 +75,11 @@ class Report:
         """Return what to tell: to the queens first, then to whoever watches."""
         events = tuple(
             Event(
-                type=_event_of(outcome, state, is_parked=is_parked),
+                type=_event_of(outcome, state, set_aside),
                 task_ids=tuple(alike.task_ids),
                 attempts=tuple(alike.attempts),
             )
-            for (_, _, outcome, state, is_parked), alike in self._groups.items()
+            for (_, _, outcome, state, set_aside), alike in self._groups.items()
         )
         frames: list[Frame] = []
         if self._leases:
@@ -97,9 +99,9 @@ class Report:
         return totals
 
 
-def _event_of(outcome: OutcomeName, state: TaskState, *, is_parked: bool) -> EventType:
+def _event_of(outcome: OutcomeName, state: TaskState, set_aside: EventType | None) -> EventType:
     """Return what happened, in the word that the event log has for it."""
-    if is_parked and state not in ENDS:
-        return EventType.PARKED
+    if set_aside is not None and state not in ENDS:
+        return set_aside
     waits_again = outcome is OutcomeName.RELEASED
     return ENDS.get(state, EventType.RELEASED if waits_again else EventType.RETRIED)

@@ -12,16 +12,17 @@ lease, a drain. A second cancellation would interrupt an executor that is killin
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, Protocol, assert_never
+from typing import Any, Final, Protocol
 
 from hive_contracts.clocks import Clock
 from hive_contracts.errors import (
     LostRaceError,
     OpenBreakerError,
     RefusedTaskError,
+    SpentBudgetError,
     UnavailableError,
     UnknownKindError,
     UnstorableValueError,
@@ -30,6 +31,7 @@ from hive_contracts.errors import (
 from hive_contracts.execution import Executor
 from hive_contracts.ids import LeaseId, TaskId
 from hive_contracts.outcomes import (
+    Asked,
     Cancelled,
     Failed,
     Outcome,
@@ -45,10 +47,8 @@ from hive_contracts.outcomes import (
 )
 from hive_contracts.retrying import TIMED_OUT, Retry, retry_in
 from hive_contracts.sealing import Sealer
-from hive_contracts.sizes import oversize
 from hive_contracts.states import Move
-from hive_contracts.tasks import NewTask, ParentResult, Task
-from hive_contracts.wire import encode_json
+from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_store.submitting import sealed
 from hive_store.worker_store import Ending, LeasedTask
 from hive_telemetry.logs import logger
@@ -56,6 +56,7 @@ from hive_worker.attempts import RunningAttempt
 from hive_worker.executors import Executors
 from hive_worker.holdings import Holdings
 from hive_worker.settings import WorkerSettings
+from hive_worker.told import error_of, options_of, refuse_oversize, refused, result_of
 
 __all__ = ["GONE", "Records", "Runner"]
 
@@ -81,6 +82,14 @@ class Records(Protocol):
 
     async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
         """Return what became of the tasks that a task comes after."""
+        ...
+
+    async def read_answers(self, task_id: TaskId) -> Sequence[Question]:
+        """Return what a task asked and was answered, in order."""
+        ...
+
+    async def spend(self, attempt: RunningAttempt) -> str | None:
+        """Write what an attempt has spent; return which budget is used up, if one is."""
         ...
 
     @property
@@ -133,8 +142,7 @@ class Runner:
             task,
             began_at=self._clock.seconds(),
             output_cap_bytes=self._settings.output_cap_bytes,
-            write_start=self._records.write_start,
-            read_parents=self._parents_of,
+            desk=self,
         )
         self.running[task.id] = attempt
         try:
@@ -150,7 +158,20 @@ class Runner:
         run_seconds = self._clock.seconds() - attempt.began_at
         self._records.record(self._ending(task, outcome, run_seconds, attempt.then), attempt, task)
 
-    async def _parents_of(self, task_id: TaskId) -> Sequence[ParentResult]:
+    def write_start(self, attempt: RunningAttempt) -> Awaitable[None]:
+        """Write a start; return once it is durable."""
+        return self._records.write_start(attempt)
+
+    def spend(self, attempt: RunningAttempt) -> Awaitable[str | None]:
+        """Write what an attempt has spent; return which budget is used up, if one is."""
+        return self._records.spend(attempt)
+
+    def read_answers(self, task_id: TaskId) -> Awaitable[Sequence[Question]]:
+        """Return what a task asked and was answered, in order."""
+        return self._records.read_answers(task_id)
+
+    async def read_parents(self, task_id: TaskId) -> Sequence[ParentResult]:
+        """Return what became of the tasks that a task comes after, opened if it was sealed."""
         parents = await self._records.read_parents(task_id)
         if self._sealer is None:
             return parents
@@ -247,9 +268,7 @@ class Runner:
             )
             return _checked(await running, kind=task.kind)
         except LostRaceError as error:
-            # What its breaker keeps waits in the line of that, and not here.
-            is_kept = isinstance(error, OpenBreakerError)
-            return Released(str(error), again_after=KEPT_PAUSE) if is_kept else GONE
+            return _of_lost_race(error)
         except UnknownKindError as error:
             # Another machine may have what this one lacks: only its operators can know.
             pause = self._backoff(task.given_back + 1, longest=LONGEST_PAUSE)
@@ -283,14 +302,14 @@ class Runner:
     ) -> Ending:
         """Return what to write; a result that cannot be stored fails the attempt, and says so."""
         try:
-            result = _result_of(outcome)
+            result = result_of(outcome)
             if result is not None and self._sealer is not None:
                 result = self._sealer.sealed_result(task, result)
-            _refuse_oversize(result)
+            refuse_oversize(result)
             if then and self._sealer is not None:
                 then = [sealed(task, self._sealer) for task in then]
         except UnstorableValueError as error:
-            outcome, result = _refused(outcome, error), None
+            outcome, result = refused(outcome, error), None
         except RefusedTaskError as error:
             reason = f"a task that was to follow it is refused: {error}"
             outcome, result = Failed(reason, is_retryable=False), None
@@ -307,7 +326,7 @@ class Runner:
                 then=then,
             )
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
-        error = _error_of(outcome)
+        error = error_of(outcome)
         policy = None if task.retry is None else _policy_of(task.retry)
         if policy is not None and move is Move.RETRY and not policy.covers(_failure(outcome)):
             move, error = Move.FAIL, f"{error} {_not_tried_again(policy)}"
@@ -322,6 +341,7 @@ class Runner:
             run_seconds=None if move is Move.POSTPONE else run_seconds,
             until=outcome.until if isinstance(outcome, Parked) else None,
             opens_breaker=isinstance(outcome, Parked) and outcome.opens_breaker,
+            options=options_of(outcome) if isinstance(outcome, Asked) else (),
         )
 
     def _backoff_seconds(
@@ -342,6 +362,17 @@ class Runner:
     def _backoff(self, tries: int, *, longest: timedelta) -> timedelta:
         base = timedelta(seconds=self._settings.retry_base_seconds)
         return backoff(tries, base=base, cap=longest, jitter=_jitter())
+
+
+def _of_lost_race(error: LostRaceError) -> Outcome:
+    match error:
+        case SpentBudgetError():
+            return Parked(error.reason, until=error.until)
+        case OpenBreakerError():
+            # What its breaker keeps waits in the line of that, and not here.
+            return Released(str(error), again_after=KEPT_PAUSE)
+        case _:
+            return GONE
 
 
 def _jitter() -> float:
@@ -377,47 +408,3 @@ def _checked(outcome: object, *, kind: str) -> Outcome:
     if isinstance(outcome, Outcome):
         return outcome
     return Failed(f"the executor of {kind!r} returned {outcome!r}, which is no outcome")
-
-
-def _refused(outcome: Outcome, error: UnstorableValueError) -> Failed | TimedOut | Silent:
-    refusal = f"its result was refused: {error}"
-    if isinstance(outcome, Failed):
-        return replace(outcome, error=f"{outcome.error} ({refusal})", result=None)
-    if isinstance(outcome, TimedOut):
-        return replace(outcome, reason=f"{_error_of(outcome)} ({refusal})", result=None)
-    if isinstance(outcome, Silent):
-        return replace(outcome, result=None)
-    return Failed(refusal, is_retryable=False)
-
-
-def _result_of(outcome: Outcome) -> str | None:
-    match outcome:
-        case Succeeded():
-            return encode_json(outcome.result)
-        case Failed() | TimedOut() | Silent() if outcome.result is not None:
-            return encode_json(outcome.result)
-        case _:
-            return None
-
-
-def _refuse_oversize(result: str | None) -> None:
-    if result is not None and (excess := oversize(result)):
-        raise UnstorableValueError(f"it {excess}. Write it to a file, and return the file's path")
-
-
-def _error_of(outcome: Outcome) -> str | None:
-    match outcome:
-        case Succeeded() | Cancelled():
-            return None
-        case Failed():
-            return outcome.error
-        case TimedOut(reason=str(reason)):
-            return reason
-        case TimedOut():
-            return f"it ran longer than its time-out of {outcome.limit.total_seconds():g} s"
-        case Silent():
-            return f"it was silent for longer than its limit of {outcome.limit.total_seconds():g} s"
-        case Released() | Parked():
-            return outcome.reason
-        case _:
-            assert_never(outcome)

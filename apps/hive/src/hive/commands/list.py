@@ -27,6 +27,9 @@ def list_tasks(
     everything: Annotated[
         bool, typer.Option("--all", help="All that fit, however many they are.")
     ] = False,
+    needs_you: Annotated[
+        bool, typer.Option("--needs-you", help="Only those that wait for an answer.")
+    ] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Only their ids, one a line.")] = False,
     json: Json = False,
 ) -> None:
@@ -47,6 +50,7 @@ def list_tasks(
         form=Form.IDS if ids else Form.JSON if json else Form.TABLE,
         limit=None if everything else limit,
         before=None if before is None else TaskId(min(before, LAST_TASK_ID)),
+        needs_you=needs_you,
         words=sys.argv[1:],
     )
     asyncio.run(print_list(options.settings(), wish))

@@ -1,6 +1,6 @@
 """`hive map`: run a command for each line of an input."""
 
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -35,6 +35,20 @@ Reattach: TypeAlias = Annotated[
 Retries: TypeAlias = Annotated[
     int | None, typer.Option("--retries", metavar="N", help="Try again so often what fails.")
 ]
+Agent: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--agent", metavar="PROFILE", help="COMMAND is what to tell this agent."),
+]
+BudgetEach: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--budget-each", metavar="LIMIT", help="Most that one agent may use, as in 2usd or 20m."
+    ),
+]
+BudgetAmount: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="AMOUNT,...", help="What all may spend, as in 60usd."),
+]
 KeepOrder: TypeAlias = Annotated[
     bool, typer.Option("--keep-order", "-k", help="Print outputs in the order of the lines.")
 ]
@@ -51,9 +65,12 @@ def map_lines(
     source: Source = "-",
     null: Null = False,
     jobs: Jobs = None,
+    agent: Agent = None,
+    budget_each: BudgetEach = None,
     reattach: Reattach = None,
     from_line: FromLine = None,
     retries: Retries = None,
+    budget: BudgetAmount = None,
     terms: CommandFlags,
     task: FlagsOfMany,
     keep_order: KeepOrder = False,
@@ -66,18 +83,21 @@ def map_lines(
     Examples:
       find . -name '*.png' | hive map -- optipng {}
       hive map --from urls.txt --jobs 8 --retries 2 --timeout 5m -- curl -fsSO {}
+      ls src/*.py | hive map --agent claude --repo . --budget-each 1usd -- Fix the lint in {}
       hive map --reattach map-20300131-1a2b3c
 
     {} in any word is replaced by the line, without a shell; a COMMAND without it gets the line as
     its last argument. What a task writes is printed when it has ended. With --jobs the tasks are
     held back, and each goes when another ends, as long as somebody watches.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.endings import told  # noqa: PLC0415 - `hive --help` must not pay for it
+    from hive.agents.ordering import said_agent  # noqa: PLC0415 - `hive --help` must not pay
+    from hive.endings import told  # noqa: PLC0415
     from hive.mapping.command_lines import CommandLines  # noqa: PLC0415
     from hive.mapping.map_run import MapOrder  # noqa: PLC0415
     from hive.submitting.groups import new_group  # noqa: PLC0415
     from hive.submitting.said import command_payload, said_task, task_of  # noqa: PLC0415
     from hive.tasks.exit_codes import NO_EXIT_CODE  # noqa: PLC0415
+    from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     # Every lower code says how many tasks have not succeeded.
     with told(failed=NO_EXIT_CODE, used_wrongly=NO_EXIT_CODE):
@@ -88,12 +108,22 @@ def map_lines(
         order = MapOrder(
             group=new_group("map") if (name := reattach or task.group) is None else name,
             may_have_tasks=reattach is not None or from_line is not None,
-            jobs=jobs, is_quiet=quiet, keeps_order=keep_order, as_json=json,
+            budget=budget, jobs=jobs, is_quiet=quiet, keeps_order=keep_order,
+            gives_answers=agent is not None, as_json=json,
         )  # fmt: skip
-        said = said_task(
-            "command", command_payload(terms, reads_parents=task.after is not None), task, terms,
-            max_attempts=None if retries is None else retries + 1, group=order.group,
-        )  # fmt: skip
+        changes: dict[str, Any] = {
+            "max_attempts": None if retries is None else retries + 1, "group": order.group,
+        }  # fmt: skip
+        if agent is None:
+            if budget_each:
+                raise ConfigurationError("--budget-each is for agents: add --agent PROFILE")
+            payload = command_payload(terms, reads_parents=task.after is not None)
+            said = said_task("command", payload, task, terms, **changes)
+        else:
+            said = said_agent(
+                options.settings(), agent, task, terms, budget=budget_each or (),
+                budget_flag="--budget-each", **changes,
+            )  # fmt: skip
         is_held = jobs is not None
         reader = CommandLines(command, task_of(said), is_held=is_held) if command else None
         code = _run(options, order, reader, source=source, is_null=null, from_line=from_line)

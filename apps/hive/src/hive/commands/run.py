@@ -11,11 +11,11 @@ from hive.task_options import FlagsOfOne
 __all__ = ["EPILOG", "run"]
 
 EPILOG = (
-    "Exit code: the command's own, or 128 + n if signal n ended it. Hive's own: 117 it stayed when "
-    "it was done, 118 it was silent, 119 it never began, 121 cancelled, 122 lost (its workers "
-    "died), 123 detached by Ctrl-C, 124 timed out, 125 not queued or not started. Ctrl-C detaches "
-    "and the task goes on; twice cancels it. With --pty, on a terminal, every key goes to COMMAND, "
-    "and ctrl-q detaches."
+    "Exit code: the command's own, or 128 + n if signal n ended it. Hive's own: 116 over a budget,"
+    " 117 it stayed when it was done, 118 it was silent, 119 it never began, 121 cancelled, 122"
+    " lost (its workers died), 123 detached by Ctrl-C, 124 timed out, 125 not queued or not"
+    " started. Ctrl-C detaches and the task goes on; twice cancels it. With --pty, on a terminal,"
+    " every key goes to COMMAND, and ctrl-q detaches."
 )
 
 

@@ -50,13 +50,17 @@ grace_seconds = 0.5
 """
 
 
-def demonstration_settings(data_dir: Path) -> Settings:
-    """Write the settings of the demonstration into `data_dir`, and return them."""
+def demonstration_settings(data_dir: Path, more: str = "") -> Settings:
+    """Write the settings of the demonstration into `data_dir`, and return them.
+
+    Args:
+        data_dir: its directory.
+        more: TOML with further sections.
+    """
     # Twice as many as processors: while one process ends, the next is being started.
     slots = max(2, 2 * len(os.sched_getaffinity(0)) // WORKERS)
-    return hermetic_settings(
-        data_dir, SETTINGS.format(workers=WORKERS, slots=slots, data_dir=data_dir)
-    )
+    own = SETTINGS.format(workers=WORKERS, slots=slots, data_dir=data_dir)
+    return hermetic_settings(data_dir, own + more)
 
 
 def plan_of(settings: Settings) -> Plan:

@@ -36,10 +36,12 @@ def limits_in_words(record: TaskRecord) -> str:
 
 
 def limit_that_struck(outcome: OutcomeName | None, error: str | None) -> str | None:
-    """Return in a word which length of time was over when an attempt ended; None if none was."""
+    """Return in a word which limit of time or budget ended an attempt; None if none did."""
     said = error or ""
     if outcome is OutcomeName.TIMED_OUT:
         return "silent" if said.startswith(SILENCE) else "timed out"
+    if outcome is OutcomeName.BUDGET:
+        return "over budget"
     if outcome is OutcomeName.CANCELLED and said.startswith(EXPIRED):
         return "expired"
     return None

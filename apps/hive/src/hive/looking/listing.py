@@ -2,7 +2,7 @@
 
 import shlex
 import textwrap
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -21,11 +21,10 @@ from hive.tasks.outages import Outage
 from hive.tasks.reaching import open_view
 from hive.words import counted
 from hive_contracts.ids import TaskId
-from hive_contracts.selecting import Selection
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES
 
 if TYPE_CHECKING:
-    from hive_store import Selector, TaskSummary
+    from hive_store import TaskSummary
 
 __all__ = ["Form", "Wish", "next_command", "print_list"]
 
@@ -72,6 +71,9 @@ class Wish:
     before: TaskId | None
     """Only tasks older than this one."""
 
+    needs_you: bool
+    """Only tasks that wait for an answer."""
+
     words: Sequence[str]
     """The command line, to tell how it goes on."""
 
@@ -97,7 +99,8 @@ async def print_list(settings: Settings, wish: Wish) -> None:
     check(wish.filter)
     async with open_view(settings) as view:
         selection = await choose(wish.filter, view)
-        found = _pages(view.selector, selection, limit=wish.limit, before=wish.before)
+        page = partial(view.selector.page, selection, needs_answer=wish.needs_you)
+        found = _pages(page, limit=wish.limit, before=wish.before)
         is_first = True
         async with aclosing(found):
             async for page in found:
@@ -108,13 +111,16 @@ async def print_list(settings: Settings, wish: Wish) -> None:
 
 
 async def _pages(
-    selector: "Selector", selection: Selection, *, limit: int | None, before: TaskId | None
+    page: "Callable[..., Awaitable[list[TaskSummary]]]",
+    *,
+    limit: int | None,
+    before: TaskId | None,
 ) -> AsyncGenerator[_Page]:
     """Yield the newest `limit` tasks that fit, all of them if None; with `before`, older ones."""
     left, first = limit, before
     while True:
         size = PAGE if left is None else min(PAGE, left)
-        ask = partial(selector.page, selection, limit=size + 1, before=before)
+        ask = partial(page, limit=size + 1, before=before)
         # Nothing has been printed before the first page: who then hears of it types it again.
         found = await (ask() if before == first else Outage().outlast(ask))
         tasks, has_older = found[:size], len(found) > size
@@ -157,7 +163,7 @@ def _tell_the_rest(page: _Page, wish: Wish, *, is_first: bool) -> None:
     if page.has_older:
         say(f"older ones: {next_command(wish.words, page.tasks[-1].id)}")
     elif is_first and not page.tasks and wish.form is Form.TABLE:
-        is_any = wish.filter.is_empty and wish.before is None
+        is_any = wish.filter.is_empty and wish.before is None and not wish.needs_you
         say("no tasks yet; try: hive run -- uname -a" if is_any else "no task fits")
 
 
@@ -205,6 +211,8 @@ def _cells(task: "TaskSummary") -> list[str]:
 
 def _why(task: "TaskSummary") -> str:
     """Return why the task waits, if that is not for its turn in its queue, or what went wrong."""
+    if task.asked_at is not None:
+        return f"asks: {task.error}"
     if task.parked_reason is not None:
         return parked_in_words(task.parked_reason, task.run_at)
     match task.blocked_by:

@@ -9,10 +9,12 @@ from typing import Any, Final
 from hive.durations import show_seconds
 from hive.looking.hiding import without_secrets
 from hive.looking.limits import limit_that_struck, limits_in_words
+from hive.looking.questions import questions_in_words
 from hive.looking.sealed import sealed_or_plain
 from hive.looking.timeline import shortened, timeline
 from hive.looking.usage import used
 from hive.moments import show_moment
+from hive.money import show_spent
 from hive.settings import Settings
 from hive.tables import columns, cut, fit
 from hive.tasks.reaching import open_view
@@ -23,6 +25,7 @@ from hive_contracts.events import Event, EventType
 from hive_contracts.ids import TaskId, WorkerId
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.schedules import ScheduleTick
+from hive_contracts.spending import Spent
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_contracts.tasks import EndedAttempt, TaskRecord
 from hive_store.fleet_store import WorkerPlace
@@ -34,7 +37,7 @@ LABEL_COLUMNS: Final = 10
 WORTH_TELLING: Final = timedelta(milliseconds=500)
 """A wait that is shorter is none."""
 
-FOLDED: Final = frozenset({"state", "waits", "limits", "used"})
+FOLDED: Final = frozenset({"state", "waits", "asks", "asked", "limits", "used"})
 """What goes on below if it is long; of all else the beginning is enough."""
 
 
@@ -52,6 +55,9 @@ class Portrait:
     """The tick of a schedule that it is of; None if it is of none, or of one long ago."""
 
     events: Sequence[Event]
+    spent: Spent | None
+    """What its attempts have spent; None if none has told of anything."""
+
     places: Mapping[WorkerId, WorkerPlace]
     """Where its attempts ran; without the workers that are forgotten."""
 
@@ -80,6 +86,7 @@ async def portray(settings: Settings, number: int) -> Portrait:
             waits_for=reason_to_wait(record, situation, living),
             tick=await view.schedules.tick_of(task_id),
             events=await view.events.of_task(task_id),
+            spent=await view.tasks.spent_by(task_id),
             places=await view.fleet.places(id_ for id_ in worker_ids if id_ is not None),
             silence=settings.silence,
         )
@@ -101,6 +108,7 @@ def as_plain(portrait: Portrait) -> dict[str, Any]:
         "waits_for_tasks": portrait.situation.parents,
         "tasks_waiting": portrait.situation.children,
         "last_output_seconds_ago": portrait.situation.unheard_seconds,
+        "spent": None if portrait.spent is None else asdict(portrait.spent),
         "events": [_plain_event(event) for event in _told(portrait)],
     }
 
@@ -133,16 +141,24 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         record.id,
         record.state,
         is_parked=record.parked_at is not None,
+        is_asking=record.asked_at is not None,
         has_terminal=has_terminal(record) is True,
     )
     return [*parts, "", f"next: {steps}"]
 
 
 def next_steps(
-    task_id: TaskId, state: TaskState, *, is_parked: bool = False, has_terminal: bool = False
+    task_id: TaskId,
+    state: TaskState,
+    *,
+    is_parked: bool = False,
+    is_asking: bool = False,
+    has_terminal: bool = False,
 ) -> str:
     """Return the commands that suit the state, the likeliest first."""
     match state:
+        case TaskState.BLOCKED if is_asking:
+            verbs = ["answer", "cancel"]
         case TaskState.SCHEDULED if is_parked:
             verbs = ["unpark", "cancel"]
         case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
@@ -182,6 +198,7 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
         extra = ", asked for" if portrait.tick.is_extra else ""
         yield "schedule", f"{portrait.tick.schedule}, tick {portrait.tick.said}{extra}"
     yield "state", _state(portrait)
+    yield from questions_in_words(record)
     if portrait.waits_for:
         yield "waits", portrait.waits_for
     if portrait.situation.child_id is not None:
@@ -191,6 +208,8 @@ def _facts(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "payload", sealed_or_plain(record.payload)
     yield "submitted", f"{show_moment(record.created_at)} ({_ago(record.created_at, now)})"
     yield "limits", limits_in_words(record)
+    if portrait.spent is not None:
+        yield "spent", show_spent(portrait.spent)
     yield from _what_came(record)
 
 
@@ -199,7 +218,7 @@ def _what_came(record: TaskRecord) -> Iterator[tuple[str, str]]:
         yield "used", usage
     if record.result is not None:
         yield "result", sealed_or_plain(record.result)
-    if record.error is not None:
+    if record.error is not None and record.asked_at is None:
         yield "error", record.error
 
 

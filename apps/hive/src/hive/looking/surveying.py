@@ -11,12 +11,14 @@ from hive.durations import show_seconds
 from hive.keeping import keep_in_words
 from hive.pauses import paused_line
 from hive.settings import Settings
+from hive.steering.budgeting import budget_line, plain_budget
 from hive.tables import fit, table_lines
 from hive.tasks.reaching import View, open_view
 from hive.tasks.waiting import nobody_can_run
 from hive.words import counted
 from hive_contracts.limits import Breaker, PausedQueue
 from hive_contracts.retaining import Retention
+from hive_contracts.spending import UsedBudget
 from hive_contracts.states import TaskState
 from hive_store.fleet_store import SeenWorker
 from hive_store.onlooker import UnmetNeeds
@@ -49,6 +51,10 @@ class Survey:
 
     workers: Sequence[SeenWorker]
     paused: Sequence[PausedQueue]
+    budgets: Sequence[UsedBudget]
+    asking: int
+    """How many tasks wait for an answer."""
+
     breakers: Sequence[Breaker]
     """Those that are open or half-open."""
 
@@ -70,6 +76,8 @@ async def survey(view: View, settings: Settings) -> Survey:
         retention=settings.retention.retention,
         workers=await view.fleet.workers(seen_within=SEEN_WITHIN),
         paused=await view.onlooker.paused_queues(),
+        budgets=await view.budgets_of(actor_of(settings)).all(),
+        asking=await view.selector.count_asking(),
         breakers=await view.controls_of(actor_of(settings)).breakers(),
         schedules=await view.schedules.counts(),
         unmet=await view.onlooker.unmet_needs(living=settings.silence),
@@ -87,7 +95,9 @@ def as_lines(found: Survey) -> list[str]:
     """Return the survey for people."""
     queues = _queue_lines(found) if found.counts else ["no tasks yet; try: hive run -- uname -a"]
     workers = _worker_lines(found.workers, found.silence)
+    queues += [f"needs you ({found.asking:,}): hive list --needs-you"] * bool(found.asking)
     queues += [paused_line(queue) for queue in found.paused]
+    queues += [budget_line(used) for used in found.budgets]
     queues += [breaker_line(breaker) for breaker in found.breakers]
     ends = [_ends_line(found.recent_ends), _kept_line(found), *_schedule_lines(found.schedules)]
     ends += [_unmet_line(unmet) for unmet in found.unmet]
@@ -108,6 +118,8 @@ def as_plain(found: Survey) -> dict[str, Any]:
             state: found.recent_ends.get(state, 0)
             for state in (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED)
         },
+        "budgets": [plain_budget(used) for used in found.budgets],
+        "needs_answer": found.asking,
         "paused": [asdict(queue) for queue in found.paused],
         "breakers": [asdict(breaker) for breaker in found.breakers],
         "schedules": asdict(found.schedules),

@@ -31,6 +31,7 @@ WORDS: Final[Mapping[EventType, str]] = {
     EventType.HELD_UP: "held up by a limit",
     EventType.PARKED: "{attempt}parked{after}",
     EventType.UNPARKED: "let go on, by hand",
+    EventType.ASKED: "{attempt}asked{after}",
 }
 """What each type of event means for one task."""
 

@@ -1,7 +1,7 @@
-"""A command from a line: `{}` in its words is replaced by the line, without any shell.
+"""A command, or an agent's prompt, from a line: `{}` in its words is replaced by the line.
 
-A command without `{}` gets the line as one further argument, as with xargs. Empty lines are no
-commands.
+There is no shell. A command without `{}` gets the line as one further argument, as with xargs, and
+a prompt gets it behind its last word. Empty lines are no commands.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class CommandLines:
 
         Args:
             command: the program and its arguments.
-            task: a task like all of these; its payload lacks nothing but the `argv`.
+            task: a task like all of these; its payload lacks nothing but `argv`, or `prompt`.
             is_held: whether tasks wait until somebody lets them go.
         """
         self.command = command
@@ -64,7 +64,8 @@ class CommandLines:
     def _task_with(self, text: str) -> NewTask:
         payload: dict[str, Any] = self._task.payload
         argv = [word.replace(PLACE, text) for word in self._words]
-        return replace(self._task, payload={**payload, "argv": argv})
+        said = {"prompt": " ".join(argv)} if self._task.kind == "agent" else {"argv": argv}
+        return replace(self._task, payload={**payload, **said})
 
     @staticmethod
     def _checked(task: NewTask) -> NewTask:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 
+from hive.acting_for import actor_of
 from hive.endings import INTERRUPTED
 from hive.mapping.ending import Ending, read_ending
 from hive.mapping.mapping import Lines, Mapping
 from hive.mapping.outlet import PrintedOutputs
 from hive.mapping.watcher import Manner, Watcher
+from hive.money import read_amounts
 from hive.panel import Panel
 from hive.printing import say, show_json
 from hive.settings import Settings
@@ -16,6 +18,7 @@ from hive.tasks.exit_codes import CANCELLED, DETACHED, NO_EXIT_CODE
 from hive.tasks.outages import outlast
 from hive.tasks.reaching import open_reach
 from hive_contracts.errors import ConfigurationError
+from hive_contracts.spending import Budget, BudgetScope
 
 __all__ = ["MapOrder", "run_map"]
 
@@ -28,9 +31,13 @@ class MapOrder:
     may_have_tasks: bool
     """Whether the group may be one that has tasks already."""
 
+    budget: str | None
+    """What the group may spend, as it was typed; None if nothing was said."""
+
     jobs: int | None
     is_quiet: bool
     keeps_order: bool
+    gives_answers: bool
     as_json: bool
 
     def manner(self, settings: Settings) -> Manner:
@@ -39,6 +46,7 @@ class MapOrder:
             jobs=self.jobs,
             is_quiet=self.is_quiet or self.as_json,
             keeps_order=self.keeps_order,
+            gives_answers=self.gives_answers,
             silence=settings.silence,
         )
 
@@ -51,6 +59,7 @@ async def run_map(settings: Settings, order: MapOrder, lines: Lines | None) -> i
             must be: one that is new, one that is there, or one whose limit is given.
         HiveError: not all lines could be taken in; what is in has been told.
     """
+    budget = None if order.budget is None else _budget(order.group, order.budget)
     panel = Panel()
     checked = await _looked_over(lines, panel)
     if lines is not None and checked is not None and not checked.tasks:
@@ -60,6 +69,8 @@ async def run_map(settings: Settings, order: MapOrder, lines: Lines | None) -> i
         watcher = Watcher(reach, order.group, order.manner(settings), panel, printed)
         is_there = await watcher.take_over()
         _see_that_it_may_be_so(order, is_there=is_there, is_wanted=lines is None)
+        if budget is not None:
+            await reach.view.budgets_of(actor_of(settings)).set(budget)
         mapping = Mapping(reach, order.group, watcher, panel, jobs=order.jobs, is_there=is_there)
         try:
             await mapping.run(lines, checked)
@@ -78,6 +89,10 @@ async def run_map(settings: Settings, order: MapOrder, lines: Lines | None) -> i
     if not mapping.is_all_in:
         return NO_EXIT_CODE
     return CANCELLED if mapping.was_called_off else ending.exit_code
+
+
+def _budget(group: str, amounts: str) -> Budget:
+    return read_amounts(Budget(scope=BudgetScope.GROUP, target=group), [amounts], flag="--budget")
 
 
 async def _looked_over(lines: Lines | None, panel: Panel) -> Checked | None:

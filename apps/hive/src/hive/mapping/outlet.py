@@ -4,10 +4,12 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hive.looking.agent_usage import answer_in
 from hive.panel import Panel
 from hive.tasks.outages import outlast
 from hive.tasks.outputs import OutputReader, StandardStreams
@@ -24,13 +26,29 @@ class Outlet:
     """Prints the outputs of tasks: as they end, or in the order in which they were submitted."""
 
     def __init__(
-        self, tasks: "TaskStore", panel: Panel, memory: "PrintedOutputs", *, keeps_order: bool
+        self,
+        tasks: "TaskStore",
+        panel: Panel,
+        memory: "PrintedOutputs",
+        *,
+        keeps_order: bool,
+        gives_answers: bool = False,
     ) -> None:
+        """Make one.
+
+        Args:
+            tasks: where outputs are read.
+            panel: what else is on the terminal.
+            memory: knows what has been printed.
+            keeps_order: whether outputs come in the order in which the tasks were submitted.
+            gives_answers: whether the tasks are agents', whose answers are wanted and no streams.
+        """
         self._tasks = tasks
         self._panel = panel
         self._memory = memory
         self._sink = _BesidePanel(panel)
         self._keeps_order = keeps_order
+        self._gives_answers = gives_answers
         self._line: dict[TaskId, None] = {}
         self._ended: set[TaskId] = set()
         self._unremembered: list[TaskId] = []
@@ -68,10 +86,17 @@ class Outlet:
             self._panel.note(f"hive: watched again, it will print outputs a second time: {error}")
 
     async def _print(self, task_id: TaskId) -> None:
-        reader = OutputReader(self._tasks, task_id, self._sink)
-        await outlast(reader.drain)
+        if self._gives_answers:
+            await outlast(partial(self._print_answer, task_id))
+        else:
+            await outlast(OutputReader(self._tasks, task_id, self._sink).drain)
         self._sink.end()
         self._unremembered.append(task_id)
+
+    async def _print_answer(self, task_id: TaskId) -> None:
+        for record in await self._tasks.read_many([task_id]):
+            if (text := answer_in(record.result)) is not None:
+                self._sink.write(Stream.STDOUT, f"{text}\n".encode(errors="surrogateescape"))
 
 
 class PrintedOutputs:

@@ -34,6 +34,9 @@ class Manner:
     keeps_order: bool
     """Whether outputs come in the order in which the tasks were submitted."""
 
+    gives_answers: bool
+    """Whether an agent's answer is wanted in the place of its output."""
+
     silence: timedelta
     """After how long unheard a worker does not count."""
 
@@ -52,7 +55,13 @@ class Watcher:
         self._roster = Roster()
         self._has_explained = False
         self.gauge = Gauge(reach.view, panel, group)
-        self.outlet = Outlet(reach.view.tasks, panel, printed, keeps_order=manner.keeps_order)
+        self.outlet = Outlet(
+            reach.view.tasks,
+            panel,
+            printed,
+            keeps_order=manner.keeps_order,
+            gives_answers=manner.gives_answers,
+        )
         self._gate = None if manner.jobs is None else Gate(reach.view, group, jobs=manner.jobs)
 
     async def take_over(self) -> bool:

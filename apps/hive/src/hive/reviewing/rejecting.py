@@ -84,6 +84,10 @@ def follower_of(record: TaskRecord, workspace: Workspace, comment: str) -> NewTa
     again = {"kind": "same", "of": workspace.id, "comment": comment, **kept}
     # It comes after no tasks of which it could be told.
     handed_on = {name: value for name, value in payload.items() if name != "parents"}
+    resumes = record.kind == "agent" and payload.get("resumes", True)
+    if resumes and isinstance(record.result, dict):
+        # It goes on with the session in which the work was done, and not with one before.
+        handed_on["session"] = cast("dict[str, Any]", record.result).get("session")
     return NewTask(
         kind=record.kind,
         payload={**handed_on, "workspace": again},

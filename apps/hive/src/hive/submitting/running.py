@@ -7,10 +7,12 @@ third            detach all the same; the task ends without an onlooker
 
 import asyncio
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
+from hive.looking.agent_usage import used_in_words
 from hive.looking.limits import limit_that_struck
 from hive.printing import say
 from hive.reviewing.leaving import what_is_left
@@ -21,7 +23,7 @@ from hive.tasks.exit_codes import DETACHED, exit_code_of
 from hive.tasks.following import follow
 from hive.tasks.interrupts import SECOND_CTRL_C_SECONDS, Interrupts
 from hive.tasks.kinds import check_payload
-from hive.tasks.outputs import StandardStreams
+from hive.tasks.outputs import Sink, StandardStreams
 from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.speech import has_terminal
 from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
@@ -35,10 +37,24 @@ from hive_store.task_store import EndedTask
 __all__ = ["run_and_sit", "run_and_watch"]
 
 
-async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) -> int:
-    """Submit a `command` task, pass on its output, and return the exit code that tells its end.
+async def run_and_watch(
+    settings: Settings,
+    task: NewTask,
+    *,
+    is_verbose: bool,
+    sink: Sink | None = None,
+    on_end: Callable[[EndedTask], None] = lambda _ended: None,
+) -> int:
+    """Submit a task, pass on its output, and return the exit code that tells its end.
 
     An earlier task of the same unique key is watched in its place.
+
+    Args:
+        settings: of this Hive.
+        task: a command, or something else that starts a program.
+        is_verbose: whether to tell of it also where nobody looks.
+        sink: where its output goes; None for the standard streams.
+        on_end: called with how it has ended.
     """
     check_payload(task.kind, task.payload)
     interrupts, is_telling = Interrupts(), is_verbose or sys.stderr.isatty()
@@ -47,9 +63,18 @@ async def run_and_watch(settings: Settings, task: NewTask, *, is_verbose: bool) 
             task_id, is_new = await _hand_in(reach, task)
             if is_new and is_telling:
                 say(f"hive: task {task_id}, in queue {task.queue}")
-            return await _watch_and_tell(
-                reach, task_id, interrupts, silence=settings.silence, is_telling=is_telling
+            ended = await _watch_and_tell(
+                reach,
+                task_id,
+                interrupts,
+                silence=settings.silence,
+                is_telling=is_telling,
+                sink=sink or StandardStreams(),
             )
+    if ended is None:
+        return DETACHED
+    on_end(ended)
+    return exit_code_of(ended, is_command=task.kind == "command")
 
 
 async def run_and_sit(settings: Settings, task: NewTask) -> int:
@@ -64,9 +89,15 @@ async def run_and_sit(settings: Settings, task: NewTask) -> int:
         if is_new or has_terminal(await reach.view.tasks.read(task_id)) is not False:
             return await sit_at(reach, settings, task_id)
         with interrupts.heard():
-            return await _watch_and_tell(
-                reach, task_id, interrupts, silence=settings.silence, is_telling=True
+            ended = await _watch_and_tell(
+                reach,
+                task_id,
+                interrupts,
+                silence=settings.silence,
+                is_telling=True,
+                sink=StandardStreams(),
             )
+    return DETACHED if ended is None else exit_code_of(ended, is_command=True)
 
 
 async def _hand_in(reach: Reach, task: NewTask) -> Submitted:
@@ -86,26 +117,27 @@ async def _watch_and_tell(
     *,
     silence: timedelta,
     is_telling: bool,
-) -> int:
-    """Watch a task to its end, tell of it, and return its exit code."""
+    sink: Sink,
+) -> EndedTask | None:
+    """Watch a task to its end, and tell of it; None if the person has gone away before."""
     clock = BootClock()
     begun_seconds = clock.seconds()
-    ended = await _watch(reach, task_id, interrupts, silence=silence)
+    ended = await _watch(reach, task_id, interrupts, sink, silence=silence)
     if ended is None:
-        return DETACHED
+        return None
     if is_telling or not _has_its_own_exit_code(ended):
         _tell_end(ended, clock.seconds() - begun_seconds)
         if (left := what_is_left(ended)) is not None:
             say(f"hive: {left}")
-    return exit_code_of(ended, is_command=True)
+    return ended
 
 
 async def _watch(
-    reach: Reach, task_id: TaskId, interrupts: Interrupts, *, silence: timedelta
+    reach: Reach, task_id: TaskId, interrupts: Interrupts, sink: Sink, *, silence: timedelta
 ) -> EndedTask | None:
     """Return how the task ended, or None if the person at the keyboard has gone away."""
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(_follow_to_end(reach, task_id))
+        watching = group.create_task(_follow_to_end(reach, task_id, sink))
         minding = group.create_task(_mind(reach, task_id, interrupts, watching))
         waiting = group.create_task(_explain_waiting(reach, task_id, silence))
         watching.add_done_callback(lambda _: minding.cancel())
@@ -113,9 +145,9 @@ async def _watch(
     return None if watching.cancelled() else watching.result()
 
 
-async def _follow_to_end(reach: Reach, task_id: TaskId) -> EndedTask:
+async def _follow_to_end(reach: Reach, task_id: TaskId, sink: Sink) -> EndedTask:
     try:
-        await follow(reach, task_id, StandardStreams())
+        await follow(reach, task_id, sink)
     except* UnwritableOutputError:
         say(f"hive: task {task_id} goes on unseen; watch it with `hive logs -f {task_id}`")
         raise
@@ -154,4 +186,6 @@ def _has_its_own_exit_code(ended: EndedTask) -> bool:
 def _tell_end(ended: EndedTask, seconds: float) -> None:
     word = limit_that_struck(ended.outcome, ended.error) or str(ended.state)
     reason = f": {ended.error}" if ended.error and ended.state is not TaskState.SUCCEEDED else ""
-    say(f"hive: task {ended.id} {word} after {show_seconds(seconds)}{reason}")
+    used = used_in_words(ended)
+    spent = "" if used is None else f" ({used})"
+    say(f"hive: task {ended.id} {word} after {show_seconds(seconds)}{spent}{reason}")

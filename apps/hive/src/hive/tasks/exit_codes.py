@@ -3,6 +3,7 @@
 Of `hive run`, and of `hive submit --wait` for a task of the kind `command`:
 
     0-255    what the command itself ended with; 128 + n if signal n ended it
+    116      a budget is used up
     117      it stayed for too long when it was done (`--linger-timeout`)
     118      it was silent for too long (`--silence-timeout`)
     119      it did not begin in time (`--startup-timeout`)
@@ -22,7 +23,7 @@ Of `hive run`, and of `hive submit --wait` for a task of the kind `command`:
     125      Hive itself could not: not all lines are in, or nothing is
 
 Shells use 126 and above for themselves, and programs mostly low numbers. Of `hive submit --wait`,
-for a task of any other kind, 0 if it succeeded, 1 if it failed, or one of 117 to 124; what was not
+for a task of any other kind, 0 if it succeeded, 1 if it failed, or one of 116 to 124; what was not
 queued is told with 1 or 2, as of every command.
 """
 
@@ -40,6 +41,7 @@ __all__ = [
     "LOST",
     "NEVER_BEGAN",
     "NO_EXIT_CODE",
+    "OVER_BUDGET",
     "SILENCE",
     "SILENT",
     "TIMED_OUT",
@@ -47,6 +49,7 @@ __all__ = [
     "exit_code_of_many",
 ]
 
+OVER_BUDGET: Final = 116
 LINGERED: Final = 117
 SILENT: Final = 118
 NEVER_BEGAN: Final = 119
@@ -60,7 +63,11 @@ MOST_COUNTED: Final = 100
 SILENCE: Final = "it was silent for longer"
 """How the reason begins of an attempt that was silent for too long."""
 
-OF_OUTCOME: Final = {OutcomeName.LOST: LOST, OutcomeName.RELEASED: LOST}
+OF_OUTCOME: Final = {
+    OutcomeName.LOST: LOST,
+    OutcomeName.RELEASED: LOST,
+    OutcomeName.BUDGET: OVER_BUDGET,
+}
 OF_DEADLINE: Final = {"startup": NEVER_BEGAN, "linger": LINGERED}
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hive_client import Hive
     from hive_contracts.sealing import Sealer
     from hive_store import EventLog, FleetStore, Line, ScheduleStore, Selector, TaskStore
+    from hive_store.budget_store import BudgetStore
     from hive_store.control_store import ControlStore
     from hive_store.deeds import Actor, Deed, PastDeed
     from hive_store.onlooker import Onlooker
@@ -84,6 +85,12 @@ class View:
         from hive_store import WorkspaceStore  # noqa: PLC0415
 
         return WorkspaceStore(self._line)
+
+    def budgets_of(self, actor: "Actor") -> "BudgetStore":
+        """Return the budgets, to be changed in the name of `actor`."""
+        from hive_store.budget_store import BudgetStore  # noqa: PLC0415
+
+        return BudgetStore(self._line, actor)
 
     def controls_of(self, actor: "Actor") -> "ControlStore":
         """Return what can be done to queues and limits, in the name of `actor`."""

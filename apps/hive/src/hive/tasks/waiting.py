@@ -78,6 +78,14 @@ def _until(record: TaskRecord, now: datetime) -> str:
     return f"{what} {when}, at {show_moment(record.run_at)}"
 
 
+def _for_an_answer(record: TaskRecord, asked_at: datetime, now: datetime) -> str:
+    options = record.questions[-1].options if record.questions else ()
+    first, *others = options or ("TEXT",)
+    choice = f"{first}`" + (f" (or {', '.join(others)})" if others else "")
+    since = show_seconds(max(0.0, (now - asked_at).total_seconds()))
+    return f"an answer, for {since}: `hive answer {record.id} {choice}"
+
+
 def _parked(record: TaskRecord, reason: str) -> str:
     words = parked_in_words(reason, record.run_at)
     free = f"`hive unpark {record.id}` lets it go on"
@@ -85,6 +93,8 @@ def _parked(record: TaskRecord, reason: str) -> str:
 
 
 def _for_others(record: TaskRecord, situation: Situation) -> str:
+    if record.asked_at is not None:
+        return _for_an_answer(record, record.asked_at, situation.now)
     if situation.is_held_up:
         return _after_pause(situation, _for_its_limit(situation))
     return _parents(situation) if record.is_gated else _for_its_key(record.key, situation)

@@ -4,6 +4,7 @@ Nothing here runs hooks but the checkout of a new worktree, and nothing writes t
 configuration, index or working tree; what takes work over is in `accepting`.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -17,6 +18,12 @@ from hive_contracts.errors import RefusedWorkspaceError
 from hive_process.workspaces.programs import Programs, Ran, git_environment
 
 __all__ = ["Base", "Git"]
+
+HALF_MADE: Final = "/commondir"
+"""What git fails to read of a worktree that somebody else is making in the same moment."""
+
+MOST_TRIES: Final = 20
+PAUSE_SECONDS: Final = 0.05
 
 QUIET: Final = (
     "-c",
@@ -120,11 +127,24 @@ class Git:
             RefusedWorkspaceError: git refuses; the message has its reason.
         """
         words = ("worktree", "add", "--quiet", "--lock", "--reason", reason, "--no-track")
-        await self.ask(*words, "-B", branch, "--", str(place), commit)
+        await self._ask_among_others(*words, "-B", branch, "--", str(place), commit)
 
     async def moved(self, place: Path) -> None:
         """Tell the repository where a worktree of it is now."""
-        await self.ask("worktree", "repair", str(place))
+        await self._ask_among_others("worktree", "repair", str(place))
+
+    async def _ask_among_others(self, *words: str) -> None:
+        """Have git do what looks at all worktrees: one that is just being made is half there."""
+        for _ in range(MOST_TRIES):
+            try:
+                await self.ask(*words)
+            except RefusedWorkspaceError as error:
+                if HALF_MADE not in str(error):
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+        await self.ask(*words)
 
     async def forget_worktree(self, place: Path) -> None:
         """Have the repository forget a worktree that is not there any more."""

@@ -3,7 +3,17 @@
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Silent, Succeeded, TimedOut
+from hive_contracts.outcomes import (
+    Asked,
+    Failed,
+    Outcome,
+    OverBudget,
+    Parked,
+    Released,
+    Silent,
+    Succeeded,
+    TimedOut,
+)
 from hive_contracts.workspaces import Workspace, WorkspaceState
 from hive_process.workspaces.spec import WorkspaceSpec
 
@@ -33,8 +43,8 @@ def verdict(
         changed: what was changed of a repository.
     """
     match outcome:
-        case Parked():
-            return WorkspaceState.KEPT, outcome.reason, True
+        case Parked(reason=why) | Asked(question=why):
+            return WorkspaceState.KEPT, why[:REASON_CHARACTERS], True
         case Succeeded():
             return _of_success(spec, changed=changed)
         case Released() if spec.in_place or spec.kind == "same":
@@ -66,13 +76,15 @@ def _why(outcome: Outcome) -> str:
             return outcome.reason or "it timed out"
         case Silent():
             return "it was silent for too long"
+        case OverBudget():
+            return outcome.reason
         case _:
             return "its attempt was called off"
 
 
 def with_workspace(outcome: Outcome, workspace: Workspace, changed: Changes) -> Outcome:
     """Return an outcome whose result says where the work is, if it has a result."""
-    if not isinstance(outcome, Succeeded | Failed | TimedOut | Silent):
+    if not isinstance(outcome, Succeeded | Failed | TimedOut | Silent | OverBudget):
         return outcome
     result: Any = outcome.result
     if not isinstance(result, dict):

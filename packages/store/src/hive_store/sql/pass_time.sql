@@ -3,7 +3,8 @@
 -- The clock is Postgres' own and cannot be set; moving all that is compared with it is the same. What
 -- moves is every column that is set below. What does not: the event log, whose rows keep their
 -- day and with it their partition; when a migration was applied; a task that is held back, which
--- is known by the moment it is held until; and schedules with their ticks, which keep to the clock on the wall.
+-- is known by the moment it is held until; the day on which something was spent; and schedules with their ticks,
+-- which keep to the clock on the wall.
 --
 -- $1 passed      interval     how much
 -- $2 held_until  timestamptz  for when what is held back is scheduled
@@ -15,6 +16,7 @@ with moved_task as (
       run_at = case when run_at >= $2::timestamptz then run_at else run_at - $1::interval end,
       expires_at = expires_at - $1::interval,
       parked_at = parked_at - $1::interval,
+      asked_at = asked_at - $1::interval,
       parked_run_at = case when parked_run_at >= $2::timestamptz then parked_run_at else parked_run_at - $1::interval end,
       started_at = started_at - $1::interval,
       finished_at = finished_at - $1::interval,
@@ -36,6 +38,15 @@ moved_attempt as (
   set started_at = started_at - $1::interval,
       ended_at = ended_at - $1::interval,
       again_at = again_at - $1::interval
+),
+moved_question as (
+  update hive.question
+  set asked_at = asked_at - $1::interval,
+      answered_at = answered_at - $1::interval
+),
+moved_spending as (
+  update hive.spending
+  set at = at - $1::interval
 ),
 moved_output as (
   update hive.output

@@ -62,6 +62,8 @@ sized as materialized (
   select due.*,
          1 + (select count(*) from hive.attempt a where a.task_id = due.id)
            + (select count(*) from hive.output o where o.task_id = due.id)
+           + (select count(*) from hive.question q where q.task_id = due.id)
+           + (select count(*) from hive.spending s where s.task_id = due.id)
            + (select count(*) from hive.dependency d where d.child_id = due.id)
            + (select count(*) from hive.dependency d where d.parent_id = due.id) as rows
   from due
@@ -93,6 +95,12 @@ gone_attempts as (
 ),
 gone_output as (
   delete from hive.output where task_id = any(array(select id from held))
+),
+gone_questions as (
+  delete from hive.question where task_id = any(array(select id from held))
+),
+gone_spending as (
+  delete from hive.spending where task_id = any(array(select id from held))
 ),
 gone_edges_of_parents as (
   delete from hive.dependency where parent_id = any(array(select id from held))

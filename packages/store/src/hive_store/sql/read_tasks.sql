@@ -12,7 +12,8 @@ select t.id, t.kind, t.queue, t.group_name, t.key, t.unique_key, coalesce(t.has_
        l.expires_at as lease_expires_at, coalesce(t.worker_id, l.worker_id) as worker_id,
        w.host as worker_host, w.pid as worker_pid, t.result, t.error,
        case when t.state = 'scheduled' then t.parked_at end as parked_at,
-       case when t.state = 'scheduled' then t.parked_reason end as parked_reason
+       case when t.state = 'scheduled' then t.parked_reason end as parked_reason,
+       case when t.state in ('blocked', 'scheduled') then t.asked_at end as asked_at
 from hive.task t
   left join hive.lease l on l.id = t.lease_id
   left join hive.worker w on w.id = coalesce(t.worker_id, l.worker_id)

@@ -2,7 +2,7 @@
 --
 -- A task with a key that has not had the turn takes its place in the line of its key: by its id. One that
 -- comes after tasks that have not ended waits for them. One that was parked until now, and was for later
--- before, waits for that moment again.
+-- before, waits for that moment again, and one that asks a person something for the answer.
 --
 -- The guard is `due`, which holds the rows locked; repeated where they are written, it would let the
 -- planner read the whole of `task_due` there, instead of the primary key.
@@ -22,7 +22,7 @@ with due as materialized (
 changed as (
   update hive.task t
   set state = (case when t.parked_run_at > statement_timestamp() then 'scheduled'
-                    when t.has_turn is false or t.is_gated then 'blocked'
+                    when t.has_turn is false or t.is_gated or t.asked_at is not null then 'blocked'
                     else 'queued' end)::hive.task_state,
       run_at = greatest(t.run_at, t.parked_run_at),
       parked_at = null, parked_reason = null, parked_run_at = null

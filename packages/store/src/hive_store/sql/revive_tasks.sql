@@ -5,7 +5,7 @@
 -- A task that comes after others waits again for those of them that have not ended, or are revived with it;
 -- how the rest have ended does not matter any more. What comes after it and was cancelled stays so.
 --
--- One that had expired expires no more.
+-- One that had expired expires no more, and one that asked something asks it no more.
 --
 -- A task that another transaction holds is skipped; the caller asks again.
 --
@@ -52,7 +52,7 @@ changed as (
       finished_at = null, cancel_requested_at = null,
       max_attempts = greatest(t.max_attempts, t.failures + 1), losses = 0, outcome = null,
       result = null, error = null, waits_for_limit = null, parked_at = null, parked_reason = null,
-      parked_run_at = null
+      parked_run_at = null, asked_at = null
   from (
     select over.id, e.is_gated
     from over

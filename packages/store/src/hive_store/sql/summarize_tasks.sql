@@ -9,8 +9,10 @@ select t.id, t.kind, t.queue, t.group_name, t.priority, t.state::text as state,
        statement_timestamp() as now,
        case when t.state = 'scheduled' then t.parked_reason end as parked_reason,
        t.needs, t.key,
-       case when t.state = 'blocked' then coalesce(t.waits_for_limit, case when t.is_gated then 'tasks' else 'key' end)
-       end as blocked_by
+       case when t.state = 'blocked' then coalesce(
+         t.waits_for_limit, case when t.is_gated then 'tasks' when t.asked_at is not null then 'answer' else 'key' end)
+       end as blocked_by,
+       case when t.state in ('blocked', 'scheduled') then t.asked_at end as asked_at
 from hive.task t
   left join hive.lease l on l.id = t.lease_id
   left join hive.worker w on w.id = coalesce(t.worker_id, l.worker_id)

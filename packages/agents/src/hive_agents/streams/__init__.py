@@ -1,0 +1,1 @@
+"""What agents print, and what it says: one reader for each way of speaking."""

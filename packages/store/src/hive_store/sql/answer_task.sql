@@ -1,0 +1,11 @@
+-- Answer what a task asks, have it queued, and write down who did it.
+--
+-- $1 task_id  bigint
+-- $2 answer   text
+-- $3 actor    text
+-- $4 host     text
+--
+-- returns: the state that it is in now: one that is parked stays so
+-- moves:   blocked -> queued (unblock)
+-- events:  unblocked
+select hive.answer($1::bigint, $2::text, $3::text, $4::text)

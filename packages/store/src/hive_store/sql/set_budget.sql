@@ -1,0 +1,15 @@
+-- Set how much may be spent, or set it anew; what it had set aside goes on if there is room again.
+--
+-- $1 scope         text     group, queue or all
+-- $2 target        text     the name of the group or queue; empty for all
+-- $3 is_daily      boolean  of each day in UTC; else in all
+-- $4 microdollars  bigint   null for any; so are the others
+-- $5 tokens        bigint
+-- $6 turns         bigint
+-- $7 actor         text     who; null for the database's user
+-- $8 host          text     where; null for the connection's address
+--
+-- returns: how many tasks go on
+-- moves:   scheduled -> queued (fall_due), scheduled -> blocked (line_up)
+-- events:  unparked
+select hive.set_budget($1::text, $2::text, $3::boolean, $4::bigint, $5::bigint, $6::bigint, $7::text, $8::text)

@@ -1,0 +1,1 @@
+"""A fleet of agents on two machines, and what Hive claims for them: `make fleet`."""
