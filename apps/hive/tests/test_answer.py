@@ -68,7 +68,7 @@ def test_what_a_task_says_moves_no_cursor_and_what_it_offers_is_words(desk: Desk
             ("show", str(task_id)),
             ("show", str(task_id), "--full"),
             ("list", "--needs-you"),
-            ("events", "--since", "1h", "--no-follow"),
+            ("events",),
         ]
     }
     for words, text in shown.items():

@@ -67,7 +67,7 @@ async def test_a_task_that_asks_is_answered_and_finds_what_tasks_find(
     tested: HiveForTests, errands: Any, name: str
 ) -> None:
     parent = await tested.submit(errands.mail, "ann")
-    task_id = await tested.submit(getattr(errands, name), "Go?", after=[parent])
+    task_id = await tested.with_options(after=[parent]).submit(getattr(errands, name), "Go?")
     [_, asked] = await tested.drain()
     assert (asked.state, [q.question for q in asked.questions]) == ("blocked", ["Go?"])
     await tested.answer(task_id, "yes")

@@ -18,6 +18,7 @@ from hive_store.exporting import export_tasks
 from hive_store.granting import grant_all
 from hive_store.importing import import_tasks
 from hive_store.pruning import Pruner
+from hive_store.submitting import HELD_UNTIL
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.ground import LEASE, Ground, open_ground
 from hive_testkit.timing import pass_time
@@ -228,6 +229,13 @@ async def test_who_asks_comes_after_nobody_and_waits_for_no_sweep(
     assert await ground.tasks.states([task_id, keyed]) == dict.fromkeys(
         (task_id, keyed), TaskState.BLOCKED
     )
+
+
+async def test_who_asks_is_not_among_those_that_are_held_back(ground: Ground) -> None:
+    task_id = await asking(ground, group="g")
+    await ground.tasks.park([task_id], until=HELD_UNTIL, reason=None, by=ADA)
+    assert await ground.tasks.release_held("g", limit=10) == []
+    assert (await ground.tasks.read(task_id)).state is TaskState.SCHEDULED
 
 
 async def test_those_that_ask_are_found_and_counted(ground: Ground) -> None:

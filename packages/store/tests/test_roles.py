@@ -61,7 +61,7 @@ WRITES: Final = re.compile(
     r"|(create|drop)_event_days|hive\.(park|unpark|answer|call_off)\("
     r"|hive\.(hold_parents|pause_queue|resume_queue|set_limit|remove_limit|move_tasks|lock_limits)"
     r"|hive\.(open_breaker|close_breaker|trip_breaker|close_proven_breakers)"
-    r"|hive\.(set_budget|remove_budget|free_from_budgets)\("
+    r"|hive\.(set_budget|remove_budget|free_from_budgets|write_spending)\("
 )
 
 
@@ -482,6 +482,20 @@ async def test_submitters_answer_what_was_tried_before_and_operators_do_not(
         await owner.execute("update hive.question set answer = 'forged'")
     [row] = await owner.fetch(statement("answer_task"), asking, "yes", None, None)
     assert row["answer"] == "queued"
+
+
+async def test_workers_write_what_is_spent_under_their_leases(
+    roles: Roles, owner: Connection
+) -> None:
+    held = await a_task(owner, "running")
+    lease_id = await owner.fetchval("select lease_id from hive.task where id = $1", held)
+    await owner.execute(f'set role "{roles.name_of("worker")}"')
+    for spent in (10, 30):
+        rows = await owner.fetch(
+            statement("write_spending"), [held], [lease_id], [spent], [None], [None], [1]
+        )
+        assert [row["id"] for row in rows] == [held]
+    assert await owner.fetchval("select microdollars from hive.spent") == 30
 
 
 async def test_the_roles_may_be_sent_again_and_take_back_what_was_granted_beside_them(
