@@ -487,7 +487,7 @@ async def test_submitters_answer_what_was_tried_before_and_operators_do_not(
 async def test_workers_write_what_is_spent_under_their_leases(
     roles: Roles, owner: Connection
 ) -> None:
-    held = await a_task(owner, "running")
+    held = await a_task(owner, "dispatched")
     lease_id = await owner.fetchval("select lease_id from hive.task where id = $1", held)
     await owner.execute(f'set role "{roles.name_of("worker")}"')
     for spent in (10, 30):
