@@ -62,6 +62,20 @@ async def test_a_drain_runs_functions_here_and_commands_for_real(
     assert await tested.drain() == []
 
 
+@pytest.mark.parametrize("name", ["sum_up", "sum_up_in_the_loop"])
+async def test_a_task_that_asks_is_answered_and_finds_what_tasks_find(
+    tested: HiveForTests, errands: Any, name: str
+) -> None:
+    parent = await tested.submit(errands.mail, "ann")
+    task_id = await tested.with_options(after=[parent]).submit(getattr(errands, name), "Go?")
+    [_, asked] = await tested.drain()
+    assert (asked.state, [q.question for q in asked.questions]) == ("blocked", ["Go?"])
+    await tested.answer(task_id, "yes")
+    [answered, followed] = await tested.drain()
+    assert answered.result == "yes ['hello, ann']"
+    assert (followed.kind, followed.state) == ("command", "succeeded")
+
+
 async def test_a_drain_keeps_to_limits_and_pauses(tested: HiveForTests, errands: Any) -> None:
     for name in ("ann", "bob", "cy"):
         await tested.submit(errands.mail, name)

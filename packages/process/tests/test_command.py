@@ -98,21 +98,32 @@ async def test_an_exit_code_may_ask_a_person_what_was_printed_last(executor: Exe
     asks: dict[str, Any] = {"ask_codes": [79], "shell": True}
     asked, _ = await run(executor, "echo first; echo 'May it go? '; echo; exit 79", **asks)
     assert asked == Asked("May it go?")
+    line = r"printf '\033[1mMay\tit\007 go?\033]0;title\007\033[0m\r\n\033[K\n'; exit 79"
+    coloured, _ = await run(executor, line, **asks)
+    assert coloured == Asked("May it go?")
     silent, _ = await run(executor, "echo no >&2; exit 79", **asks)
     assert silent == Asked("it printed no question (exit code 79)")
 
 
-async def test_a_command_finds_the_last_answer_in_its_environment(executor: Executor):
-    attempt = RecordingAttempt.of(
-        "command", {"argv": ["sh", "-c", 'printf %s "$HIVE_ANSWER"'], "ask_codes": [79]}
-    )
+async def test_a_command_finds_the_last_answer_in_its_environment(
+    spawner: GuardedSpawner, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("HIVE_QUESTION", "HIVE_ANSWER"):
+        monkeypatch.setenv(name, "of a task that has started the worker")
+    line = 'printf %s "$HIVE_QUESTION $HIVE_ANSWER"'
+    payload = {"argv": [line], "shell": True, "ask_codes": [79]}
+    first, attempt = [RecordingAttempt.of("command", payload) for _ in range(2)]
     now = datetime.now(UTC)
     attempt.questions = [
-        Question(number=n, question="?", asked_at=now, answer=a, answered_at=now, answered_by="ada")
-        for n, a in ((1, "no"), (2, "yes, all"))
+        Question(number=n, question=q, asked_at=now, answer=a, answered_at=now, answered_by="ada")
+        for n, q, a in ((1, "Now?", "no"), (2, "All?", "yes, all"))
     ]
-    assert isinstance(await executor.run(attempt), Succeeded)
-    assert attempt.output() == b"yes, all"
+    settings = CommandSettings(env_allowed=("PATH", "HIVE_QUESTION", "HIVE_ANSWER"))
+    async with CommandExecutor.open(Tools(spawner=spawner, settings=(settings,))) as executor:
+        assert isinstance(await executor.run(first), Succeeded)
+        assert isinstance(await executor.run(attempt), Succeeded)
+    assert first.output() == b" "
+    assert attempt.output() == b"All? yes, all"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hive_store.exporting import export_tasks
 from hive_store.granting import grant_all
 from hive_store.importing import import_tasks
 from hive_store.pruning import Pruner
+from hive_store.submitting import HELD_UNTIL
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.ground import LEASE, Ground, open_ground
 from hive_testkit.timing import pass_time
@@ -87,6 +88,7 @@ async def test_who_asks_waits_uncounted_and_goes_on_with_the_answer(
     assert await ground.tasks.count_orphans() == 0
 
     assert await ground.tasks.answer(task_id, "yes", by=ADA) is TaskState.QUEUED
+    assert (await ground.tasks.read(task_id)).error is None
     leased = await lease_again(ground)
     assert (leased.task.attempt, leased.task.given_back) == (1, 1)
     await ground.worker.finish([ask(leased, "And now?")])
@@ -101,6 +103,18 @@ async def test_who_asks_waits_uncounted_and_goes_on_with_the_answer(
     deed = await database.fetchrow("select actor, what, target, details from hive.audit limit 1")
     assert deed is not None
     assert tuple(deed)[:3] == ("ada", "answer", str(task_id))
+
+
+@pytest.mark.parametrize("question", ["\0" * 10_000, "\ud800" * 10_000, "ü" * 20_000])
+async def test_a_question_is_kept_as_far_as_it_goes_and_asked_once(
+    ground: Ground, question: str
+) -> None:
+    [leased] = await ground.lease(1)
+    for _ in range(2):
+        [finished] = await ground.worker.finish([ask(leased, question)])
+        assert finished.state is TaskState.BLOCKED
+    [kept] = (await ground.tasks.read(leased.task.id)).questions
+    assert len(kept.question) == 10_000
 
 
 async def test_only_what_is_asked_is_answered_and_only_as_it_may_be(ground: Ground) -> None:
@@ -164,6 +178,8 @@ async def test_what_is_over_asks_nothing_and_revived_it_begins_anew(
         assert (await ground.queen.expire(batch_size=10)).ids == (task_id,)
     record = await ground.tasks.read(task_id)
     assert (record.state, record.asked_at) == (TaskState.CANCELLED, None)
+    if how == "expired":
+        assert record.error == "it had expired before it was answered"
     with pytest.raises(UsageError, match="asks nothing: it is cancelled"):
         await ground.tasks.answer(task_id, "yes", by=ADA)
     assert await ground.tasks.revive([task_id]) == [task_id]
@@ -203,8 +219,23 @@ async def test_who_asks_comes_after_nobody_and_waits_for_no_sweep(
         await database.execute(
             "insert into hive.dependency (child_id, parent_id) values ($1, $2)", task_id, parent
         )
+    [keyed] = await ground.submit(1, key="k")
     await grant_all(ground.queen, batch_size=10)
-    assert (await ground.tasks.read(task_id)).state is TaskState.BLOCKED
+    await ground.worker.finish([ask(await lease_again(ground))])
+    for wake in ("insert into hive.key_wake (key) values ('k')", "select 1"):
+        await database.execute(wake)
+        await ground.queen.sweep_due(batch_size=10)
+        await grant_all(ground.queen, batch_size=10)
+    assert await ground.tasks.states([task_id, keyed]) == dict.fromkeys(
+        (task_id, keyed), TaskState.BLOCKED
+    )
+
+
+async def test_who_asks_is_not_among_those_that_are_held_back(ground: Ground) -> None:
+    task_id = await asking(ground, group="g")
+    await ground.tasks.park([task_id], until=HELD_UNTIL, reason=None, by=ADA)
+    assert await ground.tasks.release_held("g", limit=10) == []
+    assert (await ground.tasks.read(task_id)).state is TaskState.SCHEDULED
 
 
 async def test_those_that_ask_are_found_and_counted(ground: Ground) -> None:

@@ -1,8 +1,9 @@
 """What attempts spend is summed once, and budgets keep what would spend more."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
@@ -16,6 +17,7 @@ from hive_store.budget_store import BudgetStore
 from hive_store.deeds import Actor
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.ground import Ground, open_ground
+from hive_testkit.waiting import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -63,6 +65,41 @@ async def test_what_is_told_again_is_summed_once_and_never_shrinks(ground: Groun
     )
     both = Spent(microdollars=4 * CENT, tokens=12, turns=2, unpriced=0)
     assert await BudgetStore(ground.tasks.line, ADA).spent_by_group("g") == both
+
+
+async def test_what_is_told_again_while_the_first_is_still_at_work_is_summed_once(
+    ground: Ground, database: Connection
+) -> None:
+    [leased] = await ground.lease(1, group="g")
+    async with asyncio.TaskGroup() as tasks, database.transaction():
+        await database.execute(
+            "select hive.write_spending(array[$1::bigint], array[$2::uuid], array[30::bigint],"
+            " array[7::bigint], array[null::bigint], array[2::bigint])",
+            *held(leased),
+        )
+        repeat = tasks.create_task(spend(ground, leased, microdollars=30, input_tokens=7, turns=2))
+        waiting = "select exists (select from pg_locks where not granted)"
+        await until(lambda: database.fetchval(waiting))
+        assert not repeat.done()
+    whole = Spent(microdollars=30, tokens=7, turns=2, unpriced=0)
+    assert await BudgetStore(ground.tasks.line, ADA).spent_by_group("g") == whole
+
+
+async def test_what_is_parked_by_hand_stays_so_whatever_the_reason(
+    ground: Ground, budgets: BudgetStore
+) -> None:
+    ids = await ground.submit(2)
+    for task_id, reason in zip(ids, ("budget talks", "budget all is used up: ask"), strict=True):
+        await ground.tasks.park([task_id], until=None, reason=reason, by=ADA)
+    assert await budgets.set(Budget(scope=BudgetScope.ALL, turns=5)) == 0
+    assert await ground.queen.free_from_budgets() == 0
+
+
+@pytest.mark.parametrize("amount", [-1, 2**63, True, 0.5])
+def test_what_nobody_can_have_spent_is_refused(amount: Any) -> None:
+    for name in ("microdollars", "input_tokens", "output_tokens", "turns"):
+        with pytest.raises(ValueError, match=f"{name} is a whole number from 0 to"):
+            Spending(**{name: amount})
 
 
 async def test_a_price_that_nobody_knows_is_not_nothing(

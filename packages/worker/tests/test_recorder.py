@@ -182,6 +182,26 @@ async def test_a_result_that_postgres_refuses_fails_alone(scene: Scene, ground: 
     assert scene.holdings.lease_ids() == []
 
 
+async def test_what_breaks_a_rule_of_the_schema_fails_alone(
+    scene: Scene, ground: Ground, database: "Connection[Any]"
+) -> None:
+    await database.execute("alter table hive.question add constraint no check (question <> 'no')")
+    tasks = scene.hold(await ground.lease(4))
+    for task, question in zip(tasks, ("one", "no", "two"), strict=False):
+        asked = Ending(task.id, task.lease_id, Move.ASK, OutcomeName.RELEASED, error=question)
+        scene.recorder.record(asked, None, task)
+    scene.succeed(tasks[3])
+    await scene.recorder.tick()
+    records = await ground.tasks.read_many([task.id for task in tasks])
+    assert [record.state for record in records] == [
+        TaskState.BLOCKED, TaskState.FAILED, TaskState.BLOCKED, TaskState.SUCCEEDED,
+    ]  # fmt: skip
+    error = records[1].error
+    assert error is not None
+    assert "refused by Postgres" in error
+    assert "Failing row" not in error
+
+
 async def test_large_results_go_in_several_statements_and_small_ones_beside_them(
     scene: Scene, ground: Ground
 ) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from itertools import zip_longest
 from typing import Final
 
+from hive_process.screen_text import one_line
+
 __all__ = ["COLUMNS", "columns", "cut", "fit", "folded_lines", "narrowed_lines", "table_lines"]
 
 COLUMNS: Final = 80
@@ -32,8 +34,8 @@ def cut(line: str, width: int) -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """Return `text` on one line of at most `width` characters, its white space drawn together."""
-    return cut(" ".join(text.split()), width)
+    """Return `text` as one line of at most `width` characters."""
+    return cut(one_line(text), width)
 
 
 def table_lines(
@@ -89,7 +91,7 @@ def narrowed_lines(
         texts: the columns that are cut if the whole would be too wide, the widest first.
         numbers: the columns that are set to the right.
     """
-    lines = [[head.upper() for head in heads], *([" ".join(c.split()) for c in r] for r in rows)]
+    lines = [[head.upper() for head in heads], *([one_line(c) for c in r] for r in rows)]
     natural = {h: max(len(line[i]) for line in lines) for i, h in enumerate(heads)}
     taken = sum(width for head, width in natural.items() if head not in texts)
     room = columns() - (len(heads) - 1) - taken

@@ -21,14 +21,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from hive_contracts.outcomes import Asked, Parked
+from hive_contracts.outcomes import (
+    LONGEST_OPTION,
+    LONGEST_QUESTION,
+    MOST_OPTIONS,
+    Asked,
+    Parked,
+    is_option,
+)
 
 __all__ = ["Ask", "Asking", "Park", "QuotaReached", "Snooze", "outcome_of"]
 
 LONGEST_REASON: Final = 1000
-LONGEST_QUESTION: Final = 10_000
-MOST_OPTIONS: Final = 20
-LONGEST_OPTION: Final = 200
 LONGEST_WAIT: Final = timedelta(days=366)
 
 
@@ -130,13 +134,22 @@ class Ask(Asking):
             options: what may be answered; none if any text may.
 
         Raises:
-            ValueError: the question is empty or longer than 10,000 characters, or there are more
-                than 20 options, or one of them is empty or longer than 200 characters.
+            ValueError: the question is empty or longer than 10,000 characters, or the options are
+                one text, more than 20, not all different, or one of them is empty, a lone dash,
+                longer than 200 characters, or has some that are not printed.
         """
         if not 1 <= len(question) <= LONGEST_QUESTION:
             raise ValueError(f"a question has 1 to 10,000 characters, not {len(question):,}")
-        if len(options) > MOST_OPTIONS or not all(0 < len(o) <= LONGEST_OPTION for o in options):
-            raise ValueError(f"options are at most 20, of 1 to 200 characters, not {options!r}")
+        if isinstance(options, str):
+            raise ValueError(f"options are several texts, as in ({options!r}, ...), and not one")  # noqa: TRY004 - as for all else that is no option
+        if len(options) > MOST_OPTIONS or len(set(options)) < len(options):
+            raise ValueError(f"options are at most 20, each another text, not {options!r}")
+        for option in options:
+            if not is_option(option) or len(option) > LONGEST_OPTION:
+                raise ValueError(
+                    "an option is 1 to 200 characters that can be printed, and not '-' alone; not"
+                    f" {option!r}"
+                )
         self.reason = question
         self.options = tuple(options)
         super().__init__(question)

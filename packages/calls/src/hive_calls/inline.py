@@ -15,6 +15,7 @@ from typing import Any
 from hive_calls.asking import Asking, outcome_of
 from hive_calls.failures import describe, names_of
 from hive_calls.functions import Function, UncallableError, find_any, is_async
+from hive_calls.own_task import TaskInChild, now_runs
 from hive_calls.payload import KIND, CallPayload
 from hive_contracts.errors import MalformedPayloadError
 from hive_contracts.execution import Attempt
@@ -48,7 +49,7 @@ class InlineCallExecutor:
             return Failed(str(error), is_retryable=error.is_retryable)
         await attempt.announce_start()
         try:
-            result = await _result_of(function, payload)
+            result = await _result_of(function, payload, attempt)
             return _asked(result) if isinstance(result, Asking) else Succeeded(result)
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise
@@ -63,11 +64,19 @@ def _asked(asking: Asking) -> Outcome:
     return outcome_of(asking.as_plain())
 
 
-async def _result_of(function: Function, payload: CallPayload) -> Any:
+async def _result_of(function: Function, payload: CallPayload, attempt: Attempt) -> Any:
     if is_async(function):
+        now_runs(attempt)
         return await function(*payload.args, **payload.kwargs)
+    # It cannot wait for them where it stands, in the loop's own thread.
+    parents, answers = await attempt.parents(), await attempt.answers()
+    own = TaskInChild(lambda: parents, lambda: answers)
+    now_runs(own)
     with _no_running_loop():
-        return function(*payload.args, **payload.kwargs)
+        result = function(*payload.args, **payload.kwargs)
+    if own.then and not isinstance(result, Asking):
+        attempt.submit_on_success(*own.then)
+    return result
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, unique
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from hive_contracts.states import Move
 
 __all__ = [
+    "LONGEST_OPTION",
+    "LONGEST_QUESTION",
+    "MOST_OPTIONS",
     "Asked",
     "Cancelled",
     "Failed",
@@ -20,9 +23,15 @@ __all__ = [
     "Succeeded",
     "TimedOut",
     "backoff",
+    "is_option",
     "move_for",
     "name_of",
 ]
+
+LONGEST_QUESTION: Final = 10_000
+MOST_OPTIONS: Final = 20
+LONGEST_OPTION: Final = 200
+"""Characters, but for the number of options."""
 
 
 @unique
@@ -131,7 +140,15 @@ class Asked:
     characters."""
 
     options: tuple[str, ...] = ()
-    """What may be answered, 20 at most; none if any text may."""
+    """What may be answered, 20 at most of 200 characters; none if any text may.
+
+    One that nobody could type is left out: it is empty, a lone dash or no text that is printed.
+    """
+
+
+def is_option(text: str) -> bool:
+    """Return whether somebody could type `text` as an answer: a lone dash means standard input."""
+    return text not in {"", "-"} and text.isprintable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,17 @@ not lost. What is not known is None and never 0.
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 __all__ = ["Budget", "BudgetScope", "Spending", "Spent", "UsedBudget"]
+
+MOST: Final = 10**15
+"""A billion dollars, and more tokens than anybody has. Sums of it fit into Postgres's numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What one attempt has spent so far, in all. Each is at least 0, or None if nobody knows."""
+    """What one attempt has spent so far, in all: each from 0 to 10**15, or None if nobody knows."""
 
     microdollars: int | None = None
     """Millionths of a US dollar."""
@@ -21,6 +25,17 @@ class Spending:
     output_tokens: int | None = None
     turns: int | None = None
     """How often a model was asked."""
+
+    def __post_init__(self) -> None:
+        """Refuse what nobody can have spent.
+
+        Raises:
+            ValueError: one is no whole number from 0 to 10**15.
+        """
+        for name in ("microdollars", "input_tokens", "output_tokens", "turns"):
+            amount = getattr(self, name)
+            if amount is not None and not (type(amount) is int and 0 <= amount <= MOST):
+                raise ValueError(f"{name} is a whole number from 0 to 10**15, not {amount!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ What is covered (docs/processes.md has the table of fences):
   command's secrets are hidden in it before it leaves the worker (`redacting`), in every spelling
   that `secrets` knows; a program that spells them in another way gives them away.
 - The environment is what the settings let through, what the payload adds, `HIVE_TASK_ID`,
-  `HIVE_ATTEMPT`, `HIVE_PARENTS` if asked for, and the guardian's marker. No core is dropped; the
-  umask is the one that is said.
+  `HIVE_ATTEMPT`, `HIVE_PARENTS` if asked for, `HIVE_QUESTION` and `HIVE_ANSWER` if something was
+  answered, and the guardian's marker. No core is dropped; the umask is the one that is said.
 - Memory, processor time, files, processes and niceness of each process are bounded if the task or
   the settings say so (`limits`), and commands are killed before Hive when memory is short.
 - A clean exit is a success, whatever of the tree still held the pipes: that is killed and counted.
@@ -36,7 +36,7 @@ What is not:
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -47,6 +47,7 @@ from hive_contracts.errors import ConfigurationError, MalformedPayloadError, Ser
 from hive_contracts.execution import Attempt, Stream, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
 from hive_contracts.spawning import Launch, Spawner
+from hive_contracts.tasks import Question
 from hive_contracts.wire import decode_payload
 from hive_process.control_groups import hand_on_controllers, remove_abandoned
 from hive_process.deadlines import Deadlines, Terms
@@ -73,6 +74,11 @@ __all__ = ["CommandExecutor", "CommandPayload", "CommandSettings"]
 TERMINAL: Final = "xterm-256color"
 """Which terminal a program with one is told that it has, unless its task says."""
 
+QUESTION: Final = "HIVE_QUESTION"
+ANSWER: Final = "HIVE_ANSWER"
+OF_THE_TASK: Final = frozenset({QUESTION, ANSWER})
+"""Variables that a worker may have from a task that it was started by."""
+
 
 class CommandExecutor:
     """Runs attempts of kind `command`. Satisfies `hive_contracts.execution.Executor`."""
@@ -94,7 +100,9 @@ class CommandExecutor:
         self._most = settings.most()
         self._controllers = controllers
         self._env = {
-            name: environment[name] for name in settings.env_allowed if name in environment
+            name: environment[name]
+            for name in settings.env_allowed
+            if name in environment and name not in OF_THE_TASK
         }
         self.housing: Housing | None = None
         """What runs those that have workspaces; None where they can have none."""
@@ -216,7 +224,6 @@ class CommandExecutor:
             if payload.ask_codes:
                 outlet.keep_last_line()
             answers = await attempt.answers()
-            answer = {"HIVE_ANSWER": answers[-1].answer or ""} if answers else {}
             await attempt.announce_start()
             try:
                 records = await self._begin_records(payload, outlet)
@@ -225,7 +232,11 @@ class CommandExecutor:
                 return Failed(why, is_retryable=False)
             try:
                 process = await self._spawner.spawn(
-                    replace(launch, env={**launch.env, **parents, **answer}, files=pipes.files)
+                    replace(
+                        launch,
+                        env={**launch.env, **parents, **_answer_in(answers)},
+                        files=pipes.files,
+                    )
                 )
             except OSError as error:
                 return refusal_of(error, payload)
@@ -310,6 +321,13 @@ def _take_over(control_group: str | None) -> Collection[bytes] | None:
             f"command.control_group is {control_group!r}, which is no control group of version 2"
             f" that this user may make others in: {error.strerror}"
         ) from error
+
+
+def _answer_in(answers: Sequence[Question]) -> dict[str, str]:
+    """Return the variables that tell the last answer, and to what; none if there is none."""
+    if not answers:
+        return {}
+    return {QUESTION: answers[-1].question, ANSWER: answers[-1].answer or ""}
 
 
 def _either(own: float | None, default: float) -> float:

@@ -16,13 +16,14 @@ from typing import Final, Self
 from hive_contracts.execution import Stream
 from hive_process.deadlines import Deadlines
 from hive_process.redacting import Redactor
+from hive_process.screen_text import SEQUENCE, one_line
 from hive_process.secrets import Secrets
 from hive_process.whole_output import WholeOutput
 
 __all__ = ["Outlet"]
 
 TAIL_BYTES: Final = 16 * 1024
-"""How far back the last line is looked for: as much as a question may have."""
+"""How far back the last line is looked for; a question that is longer is kept from its end."""
 
 
 class Outlet:
@@ -78,9 +79,9 @@ class Outlet:
 
     @property
     def last_line(self) -> str:
-        """The last line of standard output that is not blank; empty if none was kept."""
-        lines = (self._tail or b"").decode(errors="replace").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        """The last line of standard output that is not blank, as text; empty if none was kept."""
+        text = SEQUENCE.sub(b"", self._tail or b"").decode(errors="replace")
+        return next((line for line in map(one_line, reversed(text.splitlines())) if line), "")
 
     def show_to(self, show: Callable[[bytes], None]) -> None:
         """Have what goes to standard output shown to those who watch as well."""

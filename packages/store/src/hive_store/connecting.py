@@ -15,7 +15,15 @@ from hive_contracts.errors import (
 )
 from hive_store.pooling import LENT_SESSIONS, is_direct, lends_sessions
 
-__all__ = ["HOT_SETTINGS", "Connection", "connect", "say_farewell", "server_version", "translated"]
+__all__ = [
+    "HOT_SETTINGS",
+    "Connection",
+    "connect",
+    "naming_misfits",
+    "say_farewell",
+    "server_version",
+    "translated",
+]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -177,6 +185,19 @@ def translated(url: str = "") -> Generator[None]:
         if "clos" not in str(error) and "connect" not in str(error):
             raise
         raise StoreUnavailableError(f"the connection to Postgres was lost: {error}") from error
+
+
+@contextmanager
+def naming_misfits() -> Generator[None]:
+    """Turn "breaks a rule of the table" into the error that a value cannot be stored.
+
+    For who can say whose value it is; elsewhere a broken rule is a mistake of ours.
+    """
+    try:
+        yield
+    except asyncpg.CheckViolationError as error:
+        # Its details would hold the whole row.
+        raise UnstorableValueError(f"Postgres cannot hold a value: {error.args[0]}") from error
 
 
 def _text(error: BaseException) -> str:

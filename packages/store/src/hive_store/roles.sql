@@ -105,7 +105,7 @@ grant insert, update on hive.worker to :"worker";
 grant insert, update on hive.spending, hive.spent to :"worker";
 -- A breaker is opened through a function that does nothing else, for a task that is held.
 alter function hive.trip_breaker security definer set search_path = pg_catalog, hive, pg_temp;
-grant execute on function hive.trip_breaker, hive.is_shut, hive.breaker_lock to :"worker";
+grant execute on function hive.trip_breaker, hive.is_shut, hive.breaker_lock, hive.write_spending to :"worker";
 grant insert, update, delete on hive.workspace to :"worker";
 
 -- Queens: who has a task or its turn, what a lapse makes of it, what has waited or been kept for too

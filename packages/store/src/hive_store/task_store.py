@@ -144,7 +144,9 @@ class TaskStore:
         if not rows:
             raise UnknownTaskError(task_id)
         history = await self._line.fetch("read_attempts", task_id)
-        questions = await self._line.fetch("read_questions", task_id)
+        # Who asks is given back; most tasks never were.
+        was_back = rows[0]["given_back"] > 0
+        questions = await self._line.fetch("read_questions", task_id) if was_back else ()
         return replace(
             self._record(rows[0]),
             history=tuple(_ended_attempt(row) for row in history),

@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.labels import line_of
-from hive_contracts.outcomes import OutcomeName
+from hive_contracts.outcomes import LONGEST_QUESTION, OutcomeName
 from hive_contracts.spending import Spending
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_contracts.wire import decode_json, encode_json
 from hive_store.columns import none_if_null, one_if_alike
+from hive_store.connecting import naming_misfits
 from hive_store.line import Line, Row
 from hive_store.questions import question_in
 from hive_store.statements import statement
@@ -215,6 +216,9 @@ class WorkerStore:
 
         What is not returned was not written: its lease is gone. Repeating the call with the same
         endings is harmless. Of two endings of one task under one lease, the first counts.
+
+        Raises:
+            UnstorableValueError: Postgres cannot hold what one of them says; others may be written.
         """
         if not endings:
             return []
@@ -225,8 +229,7 @@ class WorkerStore:
         if set_aside:
             endings = [e for e in endings if e.move is not PARK and e.move is not ASK]
             return [*await self.finish(endings), *await self._set_aside(set_aside)]
-        rows = await self._finishes.fetch("finish_tasks", *self._columns(endings))
-        return _finished(rows)
+        return await self._write("finish_tasks", *self._columns(endings))
 
     async def finish_and_submit(self, ending: Ending) -> list[Finished]:
         """Write a success and submit what is to follow it, in one transaction.
@@ -236,7 +239,12 @@ class WorkerStore:
 
         Raises:
             RefusedTaskError: one of the tasks may not be submitted; nothing is written.
+            UnstorableValueError: Postgres cannot hold the result; nothing is written.
         """
+        with naming_misfits():
+            return await self._finish_and_submit(ending)
+
+    async def _finish_and_submit(self, ending: Ending) -> list[Finished]:
         async with self._finishes.lent() as connection, connection.transaction():
             rows = await connection.fetch(statement("finish_tasks"), *self._columns([ending]))
             finished = _finished(rows)
@@ -288,7 +296,7 @@ class WorkerStore:
 
     async def _park(self, parks: Sequence[Ending]) -> list[Finished]:
         parks = [await self.open_breaker(park) if park.opens_breaker else park for park in parks]
-        rows = await self._finishes.fetch(
+        return await self._write(
             "park_attempts",
             [e.task_id for e in parks],
             [e.lease_id for e in parks],
@@ -299,20 +307,23 @@ class WorkerStore:
             list({e.lease_id for e in parks}),
             self.worker_id,
         )
-        return _finished(rows)
 
     async def _ask(self, asks: Sequence[Ending]) -> list[Finished]:
-        rows = await self._finishes.fetch(
+        return await self._write(
             "ask_attempts",
             [e.task_id for e in asks],
             [e.lease_id for e in asks],
-            [storable_text(e.error or "") for e in asks],
+            # Spelled out, text grows.
+            [storable_text(e.error or "")[:LONGEST_QUESTION] for e in asks],
             [encode_json([storable_text(option) for option in e.options]) for e in asks],
             [e.run_seconds for e in asks],
             list({e.lease_id for e in asks}),
             self.worker_id,
         )
-        return _finished(rows)
+
+    async def _write(self, name: str, *arguments: object) -> list[Finished]:
+        with naming_misfits():
+            return _finished(await self._finishes.fetch(name, *arguments))
 
     async def open_breaker(self, park: Ending) -> Ending:
         """Open the breaker of a task that met a quota; return how it is to be parked then.

@@ -1,10 +1,13 @@
 """What is written of an outcome: its result, and what it has to say."""
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import assert_never
 
 from hive_contracts.errors import UnstorableValueError
 from hive_contracts.outcomes import (
+    LONGEST_OPTION,
+    LONGEST_QUESTION,
+    MOST_OPTIONS,
     Asked,
     Cancelled,
     Failed,
@@ -15,15 +18,12 @@ from hive_contracts.outcomes import (
     Silent,
     Succeeded,
     TimedOut,
+    is_option,
 )
 from hive_contracts.sizes import oversize
 from hive_contracts.wire import encode_json
 
 __all__ = ["error_of", "options_of", "refuse_oversize", "refused", "result_of"]
-
-LONGEST_QUESTION: Final = 10_000
-MOST_OPTIONS: Final = 20
-LONGEST_OPTION: Final = 200
 
 
 def refused(
@@ -68,8 +68,9 @@ def refuse_oversize(result: str | None) -> None:
 
 
 def options_of(asked: Asked) -> tuple[str, ...]:
-    """Return what may be answered, as much of it as is kept."""
-    return tuple(option[:LONGEST_OPTION] for option in asked.options[:MOST_OPTIONS])
+    """Return what may be answered, as much of it as is kept, each once."""
+    options = dict.fromkeys(o[:LONGEST_OPTION] for o in asked.options if is_option(o))
+    return tuple(options)[:MOST_OPTIONS]
 
 
 def error_of(outcome: Outcome) -> str | None:

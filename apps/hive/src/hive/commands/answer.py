@@ -10,9 +10,9 @@ __all__ = ["EPILOG", "answer"]
 
 EPILOG = (
     "`hive list --needs-you` lists the tasks that ask. The task is queued at once, and its next"
-    " attempt finds the answer: a function with read_answers(), a command in HIVE_ANSWER. `hive"
-    " audit` tells who answered what. Exit code: 0, or 2 if it asks nothing or takes only other"
-    " answers."
+    " attempt finds the answer: a function with read_answers(), a command in HIVE_ANSWER (and the"
+    " question in HIVE_QUESTION). `hive audit` tells who answered what. Exit code: 0, or 2 if it"
+    " asks nothing or takes only other answers."
 )
 
 

@@ -7,6 +7,7 @@ from hive.printing import as_json
 from hive.tables import columns, cut
 from hive.words import counted, some_of
 from hive_contracts.events import Event, fields_of
+from hive_process.screen_text import one_line
 
 __all__ = ["as_json_line", "as_line"]
 
@@ -17,7 +18,7 @@ def as_line(event: Event) -> str:
     """Return an event for people: when, what, which tasks, and why, as far as there is room."""
     when = show_moment(event.at) if event.at else "unknown"
     attempt = f", attempt {event.attempts[0]}" if event.attempts else ""
-    reason = f": {' '.join(event.reason.split())}" if event.reason else ""
+    reason = f": {one_line(event.reason)}" if event.reason else ""
     return cut(f"{when}  {event.type:<{TYPE_COLUMNS}}  {_tasks(event)}{attempt}{reason}", columns())
 
 

@@ -28,6 +28,7 @@ from hive_contracts.schedules import ScheduleTick
 from hive_contracts.spending import Spent
 from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_contracts.tasks import EndedAttempt, TaskRecord
+from hive_process.screen_text import printable
 from hive_store.fleet_store import WorkerPlace
 from hive_store.onlooker import Situation
 
@@ -134,7 +135,7 @@ def as_lines(portrait: Portrait, *, is_full: bool) -> list[str]:
         parts += [f"{label:<{LABEL_COLUMNS}}{line}" for label, line in _labelled(label, lines)]
     for head, rows in (("attempts", _attempts(portrait)), ("timeline", _timeline(portrait))):
         if rows:
-            shown = rows if is_full else map(_row, shortened(rows, _more(portrait)))
+            shown = map(_whole, rows) if is_full else map(_row, shortened(rows, _more(portrait)))
             parts += ["", head, *(f"  {row}" for row in shown)]
     record = portrait.record
     steps = next_steps(
@@ -159,6 +160,8 @@ def next_steps(
     match state:
         case TaskState.BLOCKED if is_asking:
             verbs = ["answer", "cancel"]
+        case TaskState.SCHEDULED if is_parked and is_asking:
+            verbs = ["answer", "unpark", "cancel"]
         case TaskState.SCHEDULED if is_parked:
             verbs = ["unpark", "cancel"]
         case TaskState.BLOCKED | TaskState.SCHEDULED | TaskState.QUEUED:
@@ -180,7 +183,11 @@ def _bounded(label: str, text: str) -> list[str]:
 
 
 def _row(text: str) -> str:
-    return cut(" ".join(text.splitlines()), columns() - 2)
+    return cut(printable(text), columns() - 2)
+
+
+def _whole(text: str) -> str:
+    return "\n".join(map(printable, text.splitlines()))
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:

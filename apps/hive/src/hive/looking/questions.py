@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hive_contracts.tasks import TaskRecord
+from hive_process.screen_text import one_line
 
 __all__ = ["questions_in_words"]
 
@@ -12,10 +13,6 @@ def questions_in_words(record: TaskRecord) -> Iterator[tuple[str, str]]:
     for question in record.questions:
         if question.answer is not None:
             said = f"{question.answer} ({question.answered_by})"
-            yield "asked", f"{_one_line(question.question)} -- {_one_line(said)}"
+            yield "asked", f"{one_line(question.question)} -- {one_line(said)}"
     if record.asked_at is not None:
-        yield "asks", _one_line(record.questions[-1].question)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+        yield "asks", one_line(record.questions[-1].question)

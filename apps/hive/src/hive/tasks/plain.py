@@ -3,23 +3,13 @@
 What is kept is kept as it was written, so this is done by whoever reads it (`hive logs --plain`).
 """
 
-import re
 from typing import Final
 
 from hive.tasks.outputs import Sink
 from hive_contracts.execution import Stream
+from hive_process.screen_text import SEQUENCE
 
 __all__ = ["PlainOutput"]
-
-SEQUENCE: Final = re.compile(
-    rb"\x1b(?:"
-    rb"\[[0-?]*[ -/]*[@-~]"  # CSI: colours and movements
-    rb"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC: titles and links
-    rb"|[ -/]+[0-~]"  # character sets
-    rb"|[0-OQ-WYZ\\`-~]"  # all others of two bytes
-    rb")"
-)
-"""Source: ECMA-48, 5.2 to 5.6, and the BEL by which xterm lets an OSC end."""
 
 LONGEST_BYTES: Final = 4096
 """What goes on for longer is no sequence but a stray escape, and is passed on."""

@@ -1,5 +1,6 @@
 """Why a task does not run: what it waits for, in words, and what to type if that is nothing."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -80,10 +81,15 @@ def _until(record: TaskRecord, now: datetime) -> str:
 
 def _for_an_answer(record: TaskRecord, asked_at: datetime, now: datetime) -> str:
     options = record.questions[-1].options if record.questions else ()
-    first, *others = options or ("TEXT",)
+    first, *others = map(_typed, options) if options else ("TEXT",)
     choice = f"{first}`" + (f" (or {', '.join(others)})" if others else "")
     since = show_seconds(max(0.0, (now - asked_at).total_seconds()))
     return f"an answer, for {since}: `hive answer {record.id} {choice}"
+
+
+def _typed(option: str) -> str:
+    """Return an option as it is typed: what a task offers is words, and no shell's or option's."""
+    return f"{'-- ' if option.startswith('-') else ''}{shlex.quote(option)}"
 
 
 def _parked(record: TaskRecord, reason: str) -> str:

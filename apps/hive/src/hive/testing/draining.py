@@ -69,7 +69,10 @@ class Drain:
             raise failure from self._errors.get(task_id)
 
     def _has_failed(self, record: TaskRecord) -> bool:
-        if record.state in (TaskState.SUCCEEDED, TaskState.CANCELLED):
+        if (
+            record.state in (TaskState.SUCCEEDED, TaskState.CANCELLED)
+            or record.asked_at is not None
+        ):
             return False
         will_be_retried = (
             record.state is TaskState.SCHEDULED and record.history[-1].outcome in RETRIED

@@ -81,7 +81,7 @@ begin
   update hive.task t
   set state = (case t.state when 'blocked' then 'queued' else t.state end)::hive.task_state,
       run_at = case t.state when 'blocked' then greatest(t.run_at, statement_timestamp()) else t.run_at end,
-      asked_at = null
+      asked_at = null, error = null
   where t.id = answer.task_id
   returning t.state into new_state;
   if new_state = 'queued' then

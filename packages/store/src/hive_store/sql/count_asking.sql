@@ -1,7 +1,7 @@
 -- How many tasks wait for an answer?
 --
+-- Counted where they wait, since old questions stay without an answer where their tasks were called off.
+--
 -- returns: the number
-select count(*)::integer
-from hive.task
-where id in (select task_id from hive.question where answer is null)
-  and asked_at is not null and state in ('blocked', 'scheduled')
+select (select count(*) from hive.task where state = 'blocked' and asked_at is not null)::integer
+     + (select count(*) from hive.task where state = 'scheduled' and asked_at is not null)::integer

@@ -16,7 +16,8 @@ with expired as materialized (
 changed as (
   update hive.task t
   set state = 'cancelled', waits_for_limit = null, finished_at = clock_timestamp(), outcome = 'cancelled',
-      error = 'it had expired before it could start'
+      error = case when t.asked_at is null then 'it had expired before it could start'
+              else 'it had expired before it was answered' end
   from expired
   where t.id = expired.id
   returning t.id, t.key, t.has_turn, t.is_gated, t.error

@@ -14,6 +14,7 @@ with held as materialized (
   select id
   from hive.task
   where group_name = $1::text and id > $3::bigint and state = 'scheduled' and run_at = $2::timestamptz
+    and asked_at is null
   order by id
   limit $4::integer
   for update skip locked
