@@ -249,7 +249,9 @@ def test_a_loop_that_is_blocked_for_longer_loses_its_tasks_to_others_and_its_res
 def test_a_kind_that_no_worker_has_waits_uncounted_and_says_for_what(scene: Scene) -> None:
     reason = scene.stranger.error or ""
     assert (scene.stranger.failures, scene.stranger.attempt) == (0, 0)
-    assert reason.startswith("its worker has no executor for kind 'trial'; installed: call, ")
+    assert reason.startswith(
+        "its worker has no executor for kind 'trial'; installed: agent, call, "
+    )
     assert {past.outcome for past in scene.stranger.history} == {"released"}
     assert f"waits {reason}; it is due again " in " ".join(scene.shown.split())
 

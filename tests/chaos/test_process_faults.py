@@ -19,6 +19,7 @@ async def task_ids(cluster: Cluster, hive: Hive) -> list[TaskId]:
     cluster.start("queen", "queen")
     cluster.start("worker-1", "worker", "--async")
     cluster.start("worker-2", "worker", "--async")
+    await cluster.until_workers_are_up(2)
     submitted = await cluster.submit(hive, TASKS)
     await some_have_ended(hive, submitted, 5)
     return submitted

@@ -40,7 +40,11 @@ def test_tasks_go_from_one_hive_into_another(desk: Desk, other: Desk, tmp_path: 
     assert (tmp_path / "map").read_text() == "1 7\n2 8\n3 9\n"
     done = other("import", str(file), "--json")
     assert json.loads(done.stdout) == {
-        "imported": {"task": 3, "dependency": 0, "attempt": 0, "output": 0, "event": 1},
+        "imported": {
+            **dict.fromkeys(("dependency", "attempt", "question", "spending", "output"), 0),
+            "task": 3,
+            "event": 1,
+        },
         "ids": "new",
         "runs": [{"first": 1, "last": 3, "became": 10}],
         "queued_again": 0,

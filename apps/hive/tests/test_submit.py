@@ -41,7 +41,7 @@ def test_a_payload_comes_from_a_file_or_from_standard_input(hive: Console, tmp_p
 def test_a_payload_that_its_kind_would_refuse_is_refused_at_once(hive: Console) -> None:
     done = hive("submit", "command", "--payload", '{"argv": ["uname"], "cwdd": "/"}')
     assert (done.returncode, done.stdout) == (2, "")
-    assert "it has no field 'cwdd'; fields: argv, cwd" in done.stderr
+    assert "it has no field 'cwdd'; fields: argv, ask_codes" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -76,7 +76,7 @@ def test_what_is_not_json_is_refused_with_its_place(text: str, complaint: str) -
 def test_an_unknown_kind_is_refused_with_the_known_ones_unless_forced(hive: Console) -> None:
     refused = hive("submit", "sing", "--queue", "nobody")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("hive: no executor for kind 'sing'; installed: call, ")
+    assert refused.stderr.startswith("hive: no executor for kind 'sing'; installed: agent, call, ")
     forced = hive("submit", "sing", "--queue", "nobody", "--force")
     assert int(forced.stdout) > 0
     assert "it is queued for machines that have it" in forced.stderr

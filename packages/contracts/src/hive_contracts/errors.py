@@ -19,6 +19,7 @@ HiveError
 ├── LostRaceError              somebody else got there first; let go, touch nothing
 │   ├── LostNameError
 │   ├── OpenBreakerError
+│   ├── SpentBudgetError
 │   └── StaleLeaseError
 ├── UnavailableError           something outside did not answer; wait and try again
 │   ├── BusUnavailableError

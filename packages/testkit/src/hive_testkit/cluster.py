@@ -24,6 +24,7 @@ from hive_client import Hive
 from hive_contracts.ids import TaskId
 from hive_contracts.tasks import NewTask
 from hive_store import migrate
+from hive_testkit import waiting
 
 PROGRAM = """
 import fcntl, hashlib, os, sys
@@ -112,6 +113,18 @@ class Cluster:
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one process; it alone, not its children."""
         self.processes[name].send_signal(number)
+
+    async def until_workers_are_up(self, count: int) -> None:
+        """Return once so many workers have said that they are there."""
+        connection = await asyncpg.connect(self.database_url)
+
+        async def are_up() -> bool:
+            return await connection.fetchval("select count(*) >= $1 from hive.worker", count)
+
+        try:
+            await waiting.until(are_up, within_seconds=60)
+        finally:
+            await connection.close()
 
     async def freeze_at_work(self, name: str) -> None:
         """SIGSTOP a worker at a moment at which something that it started runs.

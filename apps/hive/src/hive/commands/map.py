@@ -83,7 +83,7 @@ def map_lines(
     Examples:
       find . -name '*.png' | hive map -- optipng {}
       hive map --from urls.txt --jobs 8 --retries 2 --timeout 5m -- curl -fsSO {}
-      ls src/*.py | hive map --agent claude --repo . --budget-each 1usd -- Fix the lint in {}
+      ls *.py | hive map --agent claude --repo . --budget-each 1usd -- Lint {}
       hive map --reattach map-20300131-1a2b3c
 
     {} in any word is replaced by the line, without a shell; a COMMAND without it gets the line as
