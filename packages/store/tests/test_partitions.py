@@ -52,6 +52,13 @@ async def drop_days(database: Connection) -> None:
         await database.execute(f"drop table hive.{name}")
 
 
+@pytest.fixture(autouse=True)
+async def made_today(database: Connection) -> None:
+    """The days that a migration of today makes: what is copied for the test may be of yesterday."""
+    await drop_days(database)
+    await database.execute("select hive.create_event_days(3)")
+
+
 async def test_partitions_are_made_for_today_and_the_days_ahead_once(
     queen: QueenStore, database: Connection
 ) -> None:
