@@ -48,11 +48,11 @@ class TestShelf(unittest.TestCase):
 
 SCRIPT: Final = """\
 set -e
-git -C "$1/repository" worktree add --quiet --detach "$1/tree-$2"
+flock "$1/lock" git -C "$1/repository" worktree add --quiet --detach "$1/tree-$2"
 cd "$1/tree-$2"
 "$3" -m compileall -q -f shelf
 "$3" -m unittest discover -q -s tests -t . 2>&1
-git -C "$1/repository" worktree remove --force "$1/tree-$2"
+flock "$1/lock" git -C "$1/repository" worktree remove --force "$1/tree-$2"
 """
 
 
