@@ -38,7 +38,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Final, Self
 
@@ -46,7 +45,7 @@ from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import ConfigurationError, MalformedPayloadError, ServiceUnavailableError
 from hive_contracts.execution import Attempt, Stream, Tools
 from hive_contracts.outcomes import Failed, Outcome, Released
-from hive_contracts.spawning import Launch, Spawner
+from hive_contracts.spawning import Fences, Launch, Spawner
 from hive_contracts.tasks import Question
 from hive_contracts.wire import decode_payload
 from hive_process.control_groups import hand_on_controllers, remove_abandoned
@@ -98,6 +97,7 @@ class CommandExecutor:
         self._switchboard = switchboard
         self._settings = settings
         self._most = settings.most()
+        self._fences = self._fences_of(self._most, settings.umask)
         self._controllers = controllers
         self._env = {
             name: environment[name]
@@ -179,14 +179,18 @@ class CommandExecutor:
             quota: how much its directory may hold; None if nobody has said.
             overseer: who follows it and says what its end means; None for nobody.
         """
-        limits = read_limits(payload.limits).within(self._most)
+        limits = self._most
+        if payload.limits:
+            limits = read_limits(payload.limits).within(limits)
         if (refusal := limits.refusal(self._controllers)) is not None:
             return Failed(refusal, is_retryable=False)
-        launch = self._launch(attempt, payload, limits)
+        fences = self._fences
+        if payload.limits or payload.umask:
+            fences = self._fences_of(limits, payload.umask or self._settings.umask)
         if overseer is None:
-            return await self._run(attempt, payload, launch, quota, None)
+            return await self._run(attempt, payload, fences, quota, None)
         try:
-            return overseer.judge(await self._run(attempt, payload, launch, quota, overseer))
+            return overseer.judge(await self._run(attempt, payload, fences, quota, overseer))
         except asyncio.CancelledError:
             # Nothing of it runs any more; it may have come to its result before.
             if (outcome := overseer.called_off()) is None:
@@ -197,33 +201,27 @@ class CommandExecutor:
         self,
         attempt: Attempt,
         payload: CommandPayload,
-        launch: Launch,
+        fences: Fences,
         quota: Quota | None,
         overseer: Overseer | None,
     ) -> Outcome:
         deadlines = Deadlines(self._terms(payload))
-        secrets = self._secrets_of(payload, launch.env)
+        env = self._environment(attempt, payload)
+        secrets = self._secrets_of(payload, env)
         hear = None if overseer is None else overseer.hear
         async with AsyncExitStack() as stack:
             outlet = stack.enter_context(Outlet(attempt.write_output, deadlines, secrets, hear))
             try:
                 pipes = stack.enter_context(self._pipes(outlet, payload))
-                parents = await stack.enter_async_context(
-                    parents_in_a_file(attempt, is_wanted=payload.parents)
-                )
+                if payload.parents:
+                    env.update(await stack.enter_async_context(parents_in_a_file(attempt)))
             except OSError as error:
                 return Released(f"the worker could not make a pipe or a file: {error.strerror}")
-            if self._switchboard is not None and (payload.pty or payload.stdin_open):
-                conversation = await stack.enter_async_context(
-                    self._switchboard.open(
-                        attempt.task.id, pipes.hear, position=attempt.position(Stream.STDOUT)
-                    )
-                )
-                if payload.pty:
-                    outlet.show_to(conversation.show)
+            if payload.pty or payload.stdin_open:
+                await self._connect(attempt, payload, pipes, outlet, stack)
             if payload.ask_codes:
                 outlet.keep_last_line()
-            answers = await attempt.answers()
+            env.update(_answer_in(await attempt.answers()))
             await attempt.announce_start()
             try:
                 records = await self._begin_records(payload, outlet)
@@ -232,10 +230,14 @@ class CommandExecutor:
                 return Failed(why, is_retryable=False)
             try:
                 process = await self._spawner.spawn(
-                    replace(
-                        launch,
-                        env={**launch.env, **parents, **_answer_in(answers)},
+                    Launch(
+                        argv=payload.words,
+                        env=env,
+                        cwd=payload.cwd,
                         files=pipes.files,
+                        fences=fences,
+                        control_group=self._settings.control_group,
+                        has_terminal=payload.pty,
                     )
                 )
             except OSError as error:
@@ -260,6 +262,25 @@ class CommandExecutor:
                 if command.usage is not None:
                     attempt.keep_usage(_with_what_is_told(command.usage, overseer))
 
+    async def _connect(
+        self,
+        attempt: Attempt,
+        payload: CommandPayload,
+        pipes: Pipes | Terminal,
+        outlet: Outlet,
+        stack: AsyncExitStack,
+    ) -> None:
+        """Let people send it something, and see its terminal, for as long as `stack` is open."""
+        if self._switchboard is None:
+            return
+        conversation = await stack.enter_async_context(
+            self._switchboard.open(
+                attempt.task.id, pipes.hear, position=attempt.position(Stream.STDOUT)
+            )
+        )
+        if payload.pty:
+            outlet.show_to(conversation.show)
+
     async def _begin_records(self, payload: CommandPayload, outlet: Outlet) -> Records:
         records = Records(payload)
         await records.begin()
@@ -274,22 +295,17 @@ class CommandExecutor:
         stays_open = payload.stdin_open and self._switchboard is not None
         return Pipes(outlet, payload.stdin, stays_open=stays_open)
 
-    def _launch(self, attempt: Attempt, payload: CommandPayload, limits: Limits) -> Launch:
-        """Return what to start, but for its pipes."""
+    def _environment(self, attempt: Attempt, payload: CommandPayload) -> dict[str, str]:
+        """Return the variables of a command, but for those that say what others did."""
         task = attempt.task
-        umask = payload.umask or self._settings.umask
         terminal = {"TERM": TERMINAL} if payload.pty else {}
         names = {"HIVE_TASK_ID": str(task.id), "HIVE_ATTEMPT": str(task.attempt)}
-        return Launch(
-            argv=payload.words,
-            env={**self._env, **terminal, **payload.env, **names},
-            cwd=payload.cwd,
-            has_terminal=payload.pty,
-            control_group=self._settings.control_group,
-            fences=limits.fences(
-                umask=None if umask is None else read_umask(umask),
-                oom_score_adj=self._settings.oom_score_adj,
-            ),
+        return {**self._env, **terminal, **payload.env, **names}
+
+    def _fences_of(self, limits: Limits, umask: str | None) -> Fences:
+        return limits.fences(
+            umask=None if umask is None else read_umask(umask),
+            oom_score_adj=self._settings.oom_score_adj,
         )
 
     def _secrets_of(self, payload: CommandPayload, env: Mapping[str, str]) -> Secrets:

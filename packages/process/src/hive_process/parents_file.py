@@ -22,16 +22,13 @@ VARIABLE: Final = "HIVE_PARENTS"
 
 
 @asynccontextmanager
-async def parents_in_a_file(attempt: Attempt, *, is_wanted: bool) -> AsyncGenerator[dict[str, str]]:
-    """Give the variable that names the file, or none if no file is wanted.
+async def parents_in_a_file(attempt: Attempt) -> AsyncGenerator[dict[str, str]]:
+    """Give the variable that names the file.
 
     Raises:
         StoreUnavailableError: Postgres did not answer.
         OSError: there is no room for the file.
     """
-    if not is_wanted:
-        yield {}
-        return
     content = encode_json(await attempt.parents())
     with TemporaryDirectory(prefix="hive-parents-", ignore_cleanup_errors=True) as directory:
         file = Path(directory) / "parents.json"

@@ -16,10 +16,13 @@ class Records:
 
     def __init__(self, payload: CommandPayload) -> None:
         self._payload = payload
-        self._folder = Path(payload.cwd or ".")
         self._before: Snapshot | None = None
         self.whole: WholeOutput | None = None
         """Where its whole output goes; None if nowhere."""
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self._payload.cwd or ".")
 
     async def begin(self) -> None:
         """Open what is to be written, and look at what is there, before the command starts.

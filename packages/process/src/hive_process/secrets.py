@@ -12,8 +12,9 @@ of letters, digits and `_-.+/=~%`, belongs to it. It counts where no letter or d
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import translate
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -59,11 +60,8 @@ class Secrets:
             names: of those that are secret; `*` stands for anything.
             patterns: beginnings of further secrets, each with a `*` behind it.
         """
-        values = [
-            value
-            for variable, value in environment.items()
-            if any(fnmatchcase(variable, name) for name in names)
-        ]
+        is_secret = _fits_one_of(tuple(names))
+        values = [value for variable, value in environment.items() if is_secret(variable)]
         return cls(values, [prefix_of(pattern) for pattern in patterns])
 
     def __bool__(self) -> bool:
@@ -82,6 +80,11 @@ def prefix_of(pattern: str) -> str:
             f"a pattern is the beginning of secrets and a *, like ghp_*; not {pattern!r}"
         )
     return prefix
+
+
+@lru_cache
+def _fits_one_of(names: tuple[str, ...]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, names)) or "(?!)").match
 
 
 def _forms(value: str) -> Iterator[bytes]:
