@@ -28,6 +28,7 @@ from hive_store.budget_store import BudgetStore
 from hive_store.deeds import Actor
 from hive_store.worker_store import Ending, Finished, LeasedTask
 from hive_telemetry.metrics import Metrics
+from hive_testkit.clocks import ManualClock
 from hive_testkit.ground import Ground, open_ground
 from hive_testkit.plugin import OwnServer
 from hive_testkit.waiting import until
@@ -42,8 +43,14 @@ class Scene:
     def __init__(self, store: WorkerStore, bus: Bus, *, max_unwritten: int = 100) -> None:
         self.holdings = Holdings()
         self.metrics = Metrics()
+        self.clock = ManualClock()
         self.recorder = Recorder(
-            store, self.holdings, bus, max_unwritten=max_unwritten, metrics=self.metrics
+            store,
+            self.holdings,
+            bus,
+            max_unwritten=max_unwritten,
+            metrics=self.metrics,
+            clock=self.clock,
         )
 
     def attempt(self, task: Task) -> RunningAttempt:
@@ -92,6 +99,23 @@ async def bus(redis_url: str) -> AsyncGenerator[Bus]:
 @pytest.fixture
 def scene(ground: Ground, bus: Bus) -> Scene:
     return Scene(ground.worker, bus)
+
+
+async def test_while_more_is_to_end_endings_wait_for_company_and_starts_do_not(
+    scene: Scene, ground: Ground
+) -> None:
+    first, second, last = scene.hold(await ground.lease(3))
+    async with scene.recording():
+        scene.succeed(first)
+        await until(lambda: scene.recorder.unwritten == 0)
+        scene.succeed(second)
+        await scene.recorder.write_start(scene.attempt(last))
+        assert scene.recorder.unwritten == 1
+        scene.clock.pass_seconds(1)
+        await until(lambda: scene.recorder.unwritten == 0)
+        scene.succeed(last)
+        await until(lambda: scene.recorder.unwritten == 0)
+    assert await ground.tasks.count() == {"default": {TaskState.SUCCEEDED: 3}}
 
 
 async def test_what_gathers_is_written_in_one_tick_and_let_go(scene: Scene, ground: Ground) -> None:

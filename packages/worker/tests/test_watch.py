@@ -42,7 +42,12 @@ class Scene:
         self.proof.move(self.clock.seconds())
         settings = WorkerSettings()
         self.recorder = Recorder(
-            ground.worker, self.holdings, bus, max_unwritten=100, metrics=self.metrics
+            ground.worker,
+            self.holdings,
+            bus,
+            max_unwritten=100,
+            metrics=self.metrics,
+            clock=self.clock,
         )
         self.runner = Runner(
             executors, self.recorder, self.holdings, settings=settings, clock=self.clock

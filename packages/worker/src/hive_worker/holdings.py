@@ -42,6 +42,11 @@ class Holdings:
         """Return whether the lease is in hand."""
         return lease_id in self._open
 
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks are not known to have ended."""
+        return sum(map(len, self._open.values()))
+
     def lease_ids(self) -> list[LeaseId]:
         """Return the leases in hand. Any thread may ask."""
         with self._lock:

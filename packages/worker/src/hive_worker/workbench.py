@@ -92,6 +92,7 @@ class Workbench:
             around.bus,
             max_unwritten=settings.max_unwritten,
             metrics=metrics,
+            clock=clock,
         )
         self.runner = Runner(
             around.executors,
