@@ -52,7 +52,7 @@ chaos: setup ## Break a whole Hive for SECONDS (1200) by SEED (1), or until TASK
 	@PYTHONPATH=tests/chaos exec $(BIN)/python -m hive_chaos --seconds $(or $(SECONDS),1200) --seed $(or $(SEED),1) $(addprefix --tasks ,$(TASKS))
 
 fleet: setup ## Run TASKS (500) agents on two machines through quota storms, hangs and kills, and hold Hive to its claims
-	@PYTHONPATH=tests/fleet:tests/chaos exec $(BIN)/python -m hive_fleet --tasks $(or $(TASKS),500) --seed $(or $(SEED),1)
+	@PYTHONPATH=tests/fleet:tests/chaos exec $(BIN)/python -m hive_fleet --tasks $(or $(TASKS),500) --seed $(or $(SEED),1) $(FAULT)
 
 bench: setup ## Measure Hive beside its peers and limits, in 20 minutes; ROWS="drain-arq cpu" for some rows
 	@PYTHONPATH=tests/bench exec $(BIN)/python -m hive_bench $(ROWS)

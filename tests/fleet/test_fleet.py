@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hive_chaos.history import Asked, History, Row, Run
-from hive_fleet.claims import counts_of
+from hive_fleet.claims import counts_of, starts_after_signal
 from hive_fleet.load import SORTS, deal
+from hive_fleet.run import Storm
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,15 @@ def test_every_sort_is_dealt_and_the_same_seed_deals_the_same() -> None:
     dealt = deal(24, 3)
     assert {sort.name for sort in dealt} == SORTS.keys()
     assert deal(24, 3) == dealt != deal(24, 4)
+
+
+def test_who_begins_after_the_first_signal_of_a_storm_is_counted() -> None:
+    storm = Storm(begun_at=10.0, ended_at=20.0, held=100)
+    # One of an earlier storm, and two of this one; who began before had not heard.
+    signals = [3.0, 12.5, 12.0]
+    begins = [4.0, 11.0, 12.1, 12.6, 19.9, 20.1]
+    assert starts_after_signal(storm, signals, begins) == 3
+    assert starts_after_signal(storm, [3.0], begins) is None
 
 
 def test_what_contradicts_a_claim_is_counted() -> None:

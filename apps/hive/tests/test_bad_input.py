@@ -75,7 +75,7 @@ def queued(hive: Console) -> int:
         ('{"argv": ["a"], "ok_codes": [0, "1"]}', "at `$.ok_codes[1]`"),
         ('{"argv": ["a"], "env": {"A=B": "x"}}', "no variable can have: 'A=B'"),
         ('{"argv": []}', "argv names no program"),
-        ("{}", "missing required field `argv`"),
+        ("{}", "it lacks the field 'argv'"),
         ("[1]", "Expected `object`, got `array`"),
         ('{"argv": ["a\\u0000b"]}', "does not suit kind 'command': it holds a NUL character"),
         ('{"argv": ["\\ud800"]}', "does not suit kind 'command': it holds text that is not UTF-8"),

@@ -238,6 +238,30 @@ def test_what_the_tasks_wait_for_is_told_when_nobody_serves_the_queue(hive: Cons
             process.kill()
 
 
+def test_it_is_told_once_when_a_budget_sets_aside_what_is_left(hive: Console) -> None:
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with hive.start("map", "--group", "costly", "--", "echo", **pipes) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdin.write(b"first\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"first\n"
+            assert hive("budget", "set", "--group", "costly", "0usd").returncode == 0
+            process.stdin.write(b"second\nthird\n")
+            process.stdin.close()
+            told = process.stderr.readline()
+            assert b"budget group:costly is used up: 0.00 USD of 0.00 USD" in told
+            assert b"`hive budget remove --group costly`, lets it go on" in told
+            assert hive("budget", "remove", "--group", "costly").returncode == 0
+            assert sorted(process.stdout.read().split()) == [b"second", b"third"]
+            assert process.wait(20) == 0
+            assert b"is used up" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
 def test_progress_fits_the_terminal_and_leaves_the_outputs_alone(
     hive: Console, tmp_path: Path
 ) -> None:

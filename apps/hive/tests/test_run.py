@@ -159,6 +159,24 @@ def test_off_a_terminal_only_verbose_tells_id_and_end(hive: Console) -> None:
     assert re.fullmatch(rf"hive: task {task_of(first)} succeeded after [\d.]+ s", last)
 
 
+def test_what_a_further_attempt_waits_for_is_told(hive: Console, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    # The first attempt is at work when a person would be told at once what the task waits for.
+    script = f"test -e {mark} && exit 0; touch {mark}; echo begun; sleep 3; exit 1"
+    words = ("run", "--group", "dear", "--retry", "fixed(0s)", "--shell", "--", script)
+    with hive.start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == b"begun\n"
+            assert hive("budget", "set", "--group", "dear", "0usd").returncode == 0
+            assert b"budget group:dear is used up" in process.stderr.readline()
+            assert hive("budget", "remove", "--group", "dear").returncode == 0
+            assert process.wait(LONGEST_SECONDS) == 0
+        finally:
+            process.kill()
+
+
 def test_what_it_waits_for_is_told_when_nobody_serves_the_queue(hive: Console) -> None:
     process = hive.start("run", "--queue", "nobody", "--", "true", stderr=subprocess.PIPE)
     with process:

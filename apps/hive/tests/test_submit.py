@@ -49,7 +49,7 @@ def test_a_payload_that_its_kind_would_refuse_is_refused_at_once(hive: Console) 
     ("payload", "complaint"),
     [
         ({"argv": "uname"}, "Expected `array`"),
-        ({}, "missing required field `argv`"),
+        ({}, "it lacks the field 'argv'"),
         ([], "object"),
     ],
 )

@@ -76,6 +76,23 @@ def test_a_task_that_waits_out_a_pause_says_after_how_many_failures(
     assert words in str(reason_to_wait(later, situation(), []))
 
 
+@pytest.mark.parametrize(
+    ("budget", "which"),
+    [
+        ("group:my;group", "--group 'my;group'"),
+        ("queue:agents/day", "--queue agents --daily"),
+        ("all", "--all"),
+    ],
+)
+def test_a_task_that_a_budget_has_set_aside_says_how_to_raise_it(budget: str, which: str) -> None:
+    reason = f"budget {budget} is used up: 5.00 USD of 5.00 USD"
+    aside = replace(record(TaskState.SCHEDULED), parked_reason=reason)
+    told = str(reason_to_wait(aside, situation(), []))
+    assert reason in told
+    assert f"`hive budget set {which} AMOUNT` with more, or `hive budget remove {which}`" in told
+    assert "unpark" not in told
+
+
 def test_what_runs_or_has_ended_waits_for_nothing() -> None:
     for state in (TaskState.RUNNING, TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED):
         assert reason_to_wait(record(state), situation(), []) is None

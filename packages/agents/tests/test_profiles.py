@@ -69,7 +69,7 @@ def test_a_profile_is_like_another_but_for_what_it_says():
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        ({}, "Object missing required field `argv`"),
+        ({}, "it lacks the field 'argv'"),
         ({"argv": []}, "argv names no program"),
         ({"argv": ["a"], "colour": "red"}, "it has no field 'colour'"),
         ({"argv": ["a"], "prompt": "argument"}, "has no {prompt}"),

@@ -5,7 +5,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -87,9 +87,15 @@ class Inner:
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    kind: Literal["here", "there"]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     argv: list[str]
     cwd: str | None = None
+    place: Where | None = None
     env: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -190,8 +196,13 @@ def test_a_payload_becomes_the_type_of_its_kind() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        ('{"argv":["true"],"cwdd":"/"}', "no field 'cwdd'; fields: argv, cwd, env"),
-        ("{}", "missing required field `argv`"),
+        ('{"argv":["true"],"cwdd":"/"}', "no field 'cwdd'; fields: argv, cwd, env, place"),
+        (
+            "{}",
+            r"""lacks the field 'argv', as in {"argv": \["..."\]}; fields: argv, cwd, env, place""",
+        ),
+        ('{"argv":["a"],"place":{}}', r"""lacks the field 'place.kind', as in {"kind": "here"};"""),
+        ('{"argv":["a"],"place":{"kind":"here","x":1}}', "no field 'place.x'; fields: kind"),
         ('{"argv":"true"}', r"\$.argv"),
         ('{"argv":["a", 1]}', r"\$.argv\[1\]"),
         ("[]", "Expected `object`"),

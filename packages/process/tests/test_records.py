@@ -1,5 +1,8 @@
 """What is told of a command if its task asks: the files that it changed, its whole output."""
 
+import asyncio
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from hive_contracts.execution import Executor
 from hive_contracts.outcomes import Failed, Outcome, Succeeded
 from hive_process import changes
 from hive_testkit.attempts import RecordingAttempt
+from hive_testkit.waiting import until
 
 OPEN = Path("/proc/self/fd")
 
@@ -73,6 +77,38 @@ async def test_the_whole_output_goes_to_a_url_without_its_secrets(executor: Exec
     lines = whole("logs/7.log").split()
     assert len(lines) == 100_001
     assert b"[hidden]" in lines
+
+
+async def called_off(executor: Executor, url: str) -> Mapping[str, object]:
+    """Call a command off when it has printed something; return what is told of it."""
+    payload = {"argv": ["echo on; sleep 60"], "shell": True, "output_file": url}
+    attempt = RecordingAttempt.of("command", payload)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(executor.run(attempt))
+        await until(lambda: attempt.output() == b"on\n")
+        running.cancel()
+    assert attempt.usage is not None
+    return attempt.usage
+
+
+async def test_of_a_command_that_is_called_off_what_it_has_printed_goes_to_the_url(
+    executor: Executor,
+):
+    told = await called_off(executor, "memory://logs/8.log")
+    assert whole("logs/8.log") == b"on\n"
+    assert "output_file_error" not in told
+
+
+async def test_who_has_called_a_command_off_waits_no_longer_for_a_url_than_is_said(
+    executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hive_process.whole_output.HURRIED_SECONDS", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    told = await called_off(executor, f"file://{pipe}")
+    assert told["output_file_error"] == f"file://{pipe} had not taken it after 0.1 s"
+    # It goes on beside: what takes it gets it whole.
+    assert await asyncio.to_thread(pipe.read_bytes) == b"on\n"
 
 
 async def test_a_url_that_takes_nothing_fails_no_command(executor: Executor, tmp_path: Path):

@@ -105,6 +105,7 @@ class Place:
         *,
         task_id: int = 1,
         attempt: int = 1,
+        max_attempts: int = 1,
         cwd: str | None = None,
         **said: Any,
     ) -> tuple[Outcome, RecordingAttempt]:
@@ -116,6 +117,7 @@ class Place:
             "park_codes": [75],
         }
         task = make_task("command", payload, task_id=task_id, attempt=attempt)
+        task = task._replace(failures=attempt - 1, max_attempts=max_attempts)
         running = RecordingAttempt(task)
         return await self.executor.run(running), running
 
@@ -582,6 +584,47 @@ async def test_a_sweep_removes_what_was_kept_for_long_enough(at: Place, repo: Pa
     assert (at.state(1), at.state(2)) == (WorkspaceState.REMOVED, WorkspaceState.REVIEW)
     assert not at.place(1).exists()
     assert at.place(2).exists()
+
+
+async def test_what_is_never_kept_waits_for_a_further_attempt_and_goes_with_its_task(
+    at: Place,
+) -> None:
+    said: dict[str, Any] = {"max_attempts": 2, "kind": "fresh", "keep": "never", "in_place": True}
+    # Tasks 1 to 3 may go on in theirs: after a failure, set aside, and after a dead worker.
+    await at.run("touch mine; exit 1", **said)
+    await at.run("exit 75", task_id=2, kind="fresh", keep="never")
+    await at.run("exit 1", task_id=3, **said)
+    dead = at.ledger.rows[TaskId(3)]
+    dead.workspace = replace(dead.workspace, state=WorkspaceState.IN_USE)
+    for row in at.ledger.rows.values():
+        row.task_state = TaskState.SCHEDULED
+    assert await at.sweep() == 0
+    # Somebody calls them off while they wait: no attempt comes that could clean up.
+    for row in at.ledger.rows.values():
+        row.task_state = TaskState.CANCELLED
+    assert await at.sweep() == 3
+    assert {at.state(n) for n in (1, 2, 3)} == {WorkspaceState.REMOVED}
+    assert not list(at.yard.ids())
+
+
+async def test_what_is_never_kept_is_gone_after_the_last_attempt(at: Place) -> None:
+    said: dict[str, Any] = {"max_attempts": 2, "kind": "fresh", "keep": "never", "in_place": True}
+    await at.run("exit 1", **said)
+    assert at.state() is WorkspaceState.KEPT
+    outcome, _ = await at.run("exit 1", attempt=2, **said)
+    assert result_of(outcome)["workspace"]["state"] == "removed"
+    assert not at.place().exists()
+
+
+async def test_what_is_never_kept_of_another_task_is_there_for_a_further_attempt(
+    at: Place,
+) -> None:
+    await at.run("touch theirs; exit 1", kind="fresh")
+    said: dict[str, Any] = {"max_attempts": 2, "kind": "same", "of": 1, "keep": "never"}
+    await at.run("exit 1", task_id=2, **said)
+    _, attempt = await at.run("ls; exit 1", task_id=2, attempt=2, **said)
+    assert attempt.output() == b"theirs\n"
+    assert at.state() is WorkspaceState.REMOVED
 
 
 async def test_a_sweep_removes_what_somebody_does_not_want_or_has_moved(at: Place) -> None:

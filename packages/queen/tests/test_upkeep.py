@@ -233,6 +233,18 @@ async def test_what_is_parked_is_counted_by_queue(scene: Scene, ground: Ground) 
     assert scene.metrics.value("hive_tasks_parked", queue="default") is None
 
 
+async def test_what_was_spent_long_ago_becomes_one_sum(
+    scene: Scene, database: "Connection[Any]"
+) -> None:
+    await database.execute(
+        "insert into hive.spent (day, queue, group_name, turns)"
+        " select now() - make_interval(days => n), 'q', '', n from unnest(array[1, 33, 34]) n"
+    )
+    await scene.duties.tick()
+    turns = await database.fetch("select turns from hive.spent order by day")
+    assert [row["turns"] for row in turns] == [67, 1]
+
+
 async def test_the_reaper_goes_on_at_once_while_there_is_more(
     scene: Scene, ground: Ground, database: "Connection[Any]"
 ) -> None:

@@ -183,6 +183,45 @@ async def test_a_budget_of_a_day_keeps_a_queue_until_tomorrow(
     assert [used.budget.name for used in await budgets.all()] == ["all", "queue:default/day"]
 
 
+async def test_the_sums_of_old_days_become_one_and_no_total_changes(
+    ground: Ground, budgets: BudgetStore, database: Connection
+) -> None:
+    for target in ("kept", "g"):
+        await budgets.set(Budget(scope=BudgetScope.GROUP, target=target, microdollars=CENT))
+    await budgets.set(Budget(scope=BudgetScope.QUEUE, target="q", turns=1))
+    await budgets.set(Budget(scope=BudgetScope.ALL, tokens=1, is_daily=True))
+    [leased] = await ground.lease(1, group="g")
+    await spend(ground, leased, microdollars=CENT, input_tokens=1)
+    # 400 days of two queues, each of a group with a budget, of one that is gone, and of none.
+    await database.execute(
+        "insert into hive.spent (day, queue, group_name, microdollars, tokens, turns, unpriced)"
+        " select date_trunc('day', now(), 'UTC') - make_interval(hours => 24 * ago), queue, name,"
+        " ago, 2 * ago, 1, 1 from generate_series(1, 400) ago, unnest(array['q', 'r']) queue,"
+        " unnest(array['kept', 'gone-' || ago, '']) name"
+    )
+    sums = "select sum(microdollars), sum(tokens), sum(turns), sum(unpriced) from hive.spent"
+    of_all, used = await database.fetchrow(sums), await budgets.all()
+    while await ground.queen.fold_spent(keep_days=31, limit=1000):
+        assert (await database.fetchrow(sums), await budgets.all()) == (of_all, used)
+    assert (await database.fetchrow(sums), await budgets.all()) == (of_all, used)
+    # Two queues with a sum for the group that has a budget and one for all others; 31 days; today.
+    assert await database.fetchval("select count(*) from hive.spent") == 2 * 2 + 31 * 6 + 1
+    old = await budgets.spent_by_group("gone-400")
+    young = await budgets.spent_by_group("gone-31")
+    assert (old, young) == (None, Spent(microdollars=62, tokens=124, turns=2, unpriced=2))
+
+    # A group keeps its sum until its last task has left and its budget is lifted.
+    await budgets.remove("group:kept")
+    await database.execute(
+        "update hive.spent set day = day - interval '2400 hours' where day <> 'epoch'"
+    )
+    while await ground.queen.fold_spent(keep_days=31, limit=1000):
+        pass
+    assert await database.fetchrow(sums) == of_all
+    names = "select array_agg(group_name order by group_name) from hive.spent where queue <> 'q'"
+    assert await database.fetchval(names) == ["", "g"]
+
+
 @pytest.mark.parametrize(
     ("budget", "reason"),
     [

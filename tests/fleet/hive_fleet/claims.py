@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +16,17 @@ from hive_chaos.members import HIVE, Member
 from hive_chaos.promises import PROMISES, violations
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
+from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, TaskRecord
 from hive_fleet.load import SORTS, Sort
-from hive_fleet.run import SLOTS, Fleet
+from hive_fleet.run import SLOTS, Fleet, Storm
 
-__all__ = ["Claim", "History", "counts_of", "held_against"]
+__all__ = ["Claim", "History", "counts_of", "held_against", "starts_after_signal"]
+
+WORKERS: Final = ("worker", "far")
+SHOWS_MUCH: Final = 100
+"""From so many agents on, a storm is large enough to break the claim about it."""
+
 
 LONGEST_FIRST_BYTE_SECONDS: Final = 2.0
 EXAMPLES: Final = 3
@@ -139,19 +145,44 @@ def _examples(bad: Sequence[TaskRecord]) -> str:
 
 def _quota(fleet: Fleet, records: Sequence[TaskRecord], runs: Sequence[Run]) -> Claim:
     ours = {record.id: record for record in records if fleet.sorts[record.id] is SORTS["quota"]}
-    starts = [
-        sum(run.number in ours and storm.begun_at <= run.begun_at < storm.ended_at for run in runs)
-        for storm in fleet.storms
-    ]
+    begins = [run.begun_at for run in runs if run.number in ours]
+    signals = [at for _task_id, at in _said(fleet.witness, "quota")]
+    starts = [starts_after_signal(storm, signals, begins) for storm in fleet.storms]
     charged = sum(record.failures for record in ours.values())
-    most = len(fleet.arena.members) * SLOTS - SLOTS
+    woken = sum(record.state is TaskState.SUCCEEDED for record in ours.values())
+    held = [storm.held for storm in fleet.storms]
+    most = len(WORKERS) * SLOTS
+    # Where fewer are held back than might begin, nothing is shown.
+    is_shown = max(held, default=0) > (most if len(records) >= SHOWS_MUCH else 0)
     return Claim(
         number=2,
-        says=f"A used-up quota lets at most {most} more begin, and charges none",
-        found=f"{', '.join(map(str, starts))} starts in {len(starts)} storms,"
-        f" {charged} attempts charged, all {len(ours)} woke by themselves",
-        is_kept=bool(starts) and starts[0] > 0 and max(starts) <= most + 1 and not charged,
+        says=f"After the first signal of a quota at most {most} more begin; none is charged",
+        found=f"{_and(starts)} began in {len(starts)} storms, {_and(held)} were held back,"
+        f" {charged} attempts charged; {woken}/{len(ours)} woke by themselves",
+        is_kept=is_shown
+        and None not in starts
+        and all((count or 0) <= most for count in starts)
+        and woken == len(ours)
+        and not charged,
     )
+
+
+def starts_after_signal(
+    storm: Storm, signals: Iterable[float], begins: Iterable[float]
+) -> int | None:
+    """Return how many began in a storm once its first signal had come; None if none came.
+
+    Args:
+        storm: when the quota was used up.
+        signals: when agents said so, in this storm and others.
+        begins: when agents with that quota began.
+    """
+    first = min((at for at in signals if storm.begun_at <= at < storm.ended_at), default=None)
+    return None if first is None else sum(first < at < storm.ended_at for at in begins)
+
+
+def _and(counts: Sequence[int | None]) -> str:
+    return " and ".join(map(str, counts)) or "none"
 
 
 def _hangs(fleet: Fleet, records: Sequence[TaskRecord], left: Sequence[int]) -> Claim:
@@ -215,11 +246,13 @@ async def _first_byte(fleet: Fleet) -> float:
 
 
 def _said_at(witness: Path, task_id: TaskId) -> float:
-    for line in witness.read_text(encoding="ascii").splitlines():
-        _name, task, word, nanoseconds, *_ = line.split()
-        if (task, word) == (str(task_id), "said"):
-            return int(nanoseconds) / 1e9
-    raise AssertionError(f"task {task_id} has said nothing")
+    return next(at for task, at in _said(witness, "said") if task == task_id)
+
+
+def _said(witness: Path, word: str) -> list[tuple[TaskId, float]]:
+    """Return which tasks said a word, and when, in seconds since the machine's boot."""
+    lines = (line.split() for line in witness.read_text(encoding="ascii").splitlines())
+    return [(TaskId(int(line[1])), int(line[3]) / 1e9) for line in lines if line[2] == word]
 
 
 def _money(fleet: Fleet, records: Sequence[TaskRecord]) -> Claim:
@@ -272,10 +305,11 @@ def _of(record: TaskRecord, name: str) -> object:
 
 async def _hive(at: Member, *words: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *at.prefix, *HIVE, *words, env=dict(at.env), stdout=subprocess.PIPE
+        *at.prefix, *HIVE, *words, env=dict(at.env), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    printed, _ = await process.communicate()
-    assert process.returncode == 0, f"hive {' '.join(words)} ended with {process.returncode}"
+    printed, told = await process.communicate()
+    code = process.returncode
+    assert code == 0, f"hive {' '.join(words)} ended with {code}: {told.decode()}"
     return printed.decode()
 
 

@@ -57,14 +57,15 @@ class Sort:
 SORTS: Final = {
     sort.name: sort
     for sort in (
-        Sort(name="plain", weight=48, holds=_says(turns=2)),
+        Sort(name="plain", weight=22, holds=_says(turns=2)),
         Sort(name="codex", weight=6, profile="scripted-codex", holds=_says(cost_usd=None)),
         Sort(name="gemini", weight=6, profile="scripted-gemini", holds=_says(cost_usd=None)),
         Sort(
             name="quota",
-            weight=14,
+            weight=40,
             script=("@quota-while {quota}", "@turns 1"),
-            task={"breaker": BREAKER},
+            # Before all others: so many would begin in a storm, if nothing kept them.
+            task={"breaker": BREAKER, "priority": 5},
         ),
         Sort(
             name="never starts",
@@ -98,6 +99,8 @@ SORTS: Final = {
             name="no result",
             weight=3,
             script=("@say begun", "@no-result"),
+            # Killed at its very end, it would go on behind it, and have a result.
+            payload={"resumes": False},
             state="failed",
             error="it ended without a result",
             failures=(1, 1),
@@ -134,7 +137,9 @@ def deal(count: int, seed: int) -> list[Sort]:
     return dealt
 
 
-def task_of(sort: Sort, *, witness: Path, quota: Path, mark: str) -> NewTask:
+def task_of(
+    sort: Sort, *, witness: Path, quota: Path, mark: str, has_breaker: bool = True
+) -> NewTask:
     """Return the task of an agent.
 
     Args:
@@ -142,6 +147,7 @@ def task_of(sort: Sort, *, witness: Path, quota: Path, mark: str) -> NewTask:
         witness: where it bears witness.
         quota: the file that is there while its quota is used up.
         mark: what every process of it has in its environment, as CHAOS_TASK.
+        has_breaker: whether it names its breaker; without, a quota is everybody's own affair.
     """
     acts = (act.replace("{quota}", str(quota)) for act in sort.script)
     payload = {
@@ -150,6 +156,5 @@ def task_of(sort: Sort, *, witness: Path, quota: Path, mark: str) -> NewTask:
         "env": {"CHAOS_TASK": mark, "SCRIPTED_AGENT_WITNESS": str(witness)},
         **sort.payload,
     }
-    return NewTask(
-        kind="agent", payload=payload, group="fleet", max_losses=MOST_LOSSES, **sort.task
-    )
+    said = {name: value for name, value in sort.task.items() if has_breaker or name != "breaker"}
+    return NewTask(kind="agent", payload=payload, group="fleet", max_losses=MOST_LOSSES, **said)

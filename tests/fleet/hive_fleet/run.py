@@ -33,8 +33,12 @@ __all__ = ["SLOTS", "Fleet", "FleetArena", "Sample", "Storm", "opened"]
 SLOTS: Final = 8
 """Of each of the two workers."""
 
-QUOTA_SECONDS: Final = 6
-STORM_SECONDS: Final = 4.0
+BACK_SECONDS: Final = 2
+"""How long after a storm there is quota again, as agents say it."""
+
+WOKEN: Final = 2 * SLOTS
+"""So many who met a quota have ended when the next storm begins."""
+
 KILL_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.25
 AT_ONCE: Final = 200
@@ -56,6 +60,8 @@ class Storm:
 
     begun_at: float
     ended_at: float
+    held: int
+    """How many agents had not begun at its end, or had to begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,36 @@ class Fleet:
         """The file that is there while the quota is used up."""
         return self.arena.folder / "quota"
 
-    async def drive(self, count: int, *, seed: int, kills: int, storms: int, limit: float) -> None:
-        """Run `count` agents; return when all have ended, or `limit` seconds are over."""
+    async def drive(
+        self,
+        count: int,
+        *,
+        seed: int,
+        kills: int,
+        storms: Sequence[float],
+        limit: float,
+        has_breaker: bool,
+    ) -> None:
+        """Run agents to their ends, or until `limit` seconds are over.
+
+        Args:
+            count: how many agents.
+            seed: deals them their sorts.
+            kills: how many SIGKILLs.
+            storms: how many seconds each quota is used up, from its first signal on.
+            limit: most seconds for all of it.
+            has_breaker: whether agents with a quota name their breaker.
+        """
         began = time.monotonic()
         dealt = deal(count, seed)
         tasks = [
-            task_of(sort, witness=self.witness, quota=self.quota, mark=self.arena.mark)
+            task_of(
+                sort,
+                witness=self.witness,
+                quota=self.quota,
+                mark=self.arena.mark,
+                has_breaker=has_breaker,
+            )
             for sort in dealt
         ]
         async with asyncio.TaskGroup() as group:
@@ -146,29 +176,39 @@ class Fleet:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _storm(self, count: int) -> None:
-        for number in range(count):
+    async def _storm(self, lengths: Sequence[float]) -> None:
+        for number, seconds in enumerate(lengths):
             if number:
-                await asyncio.sleep(2 * QUOTA_SECONDS)
-            begun_at = time.monotonic()
-            self.quota.write_text(str(QUOTA_SECONDS), encoding="ascii")
+                await self._woken(number * WOKEN)
+            begun_at, held = time.monotonic(), 0
+            self.quota.write_text(str(int(seconds) + BACK_SECONDS), encoding="ascii")
             try:
-                await self._first_quota(since=begun_at)
-                await asyncio.sleep(STORM_SECONDS)
+                await self._first_quota()
+                await asyncio.sleep(seconds)
+                held = len(await self._quota_records(ended=False))
             finally:
                 self.quota.unlink()
-                self.storms.append(Storm(begun_at, time.monotonic()))
+                self.storms.append(Storm(begun_at, time.monotonic(), held))
 
-    async def _first_quota(self, *, since: float) -> None:
-        """Return when an agent may have met its quota since a moment."""
+    async def _woken(self, count: int) -> None:
+        """Return when so many agents with a quota have ended."""
         while True:
-            records = await self.records(
-                [task_id for task_id, sort in self.sorts.items() if sort is SORTS["quota"]]
-            )
-            met = [r for r in records if r.parked_at is not None or r.state in TERMINAL_STATES]
-            if self.sorts and (len(met) == len(records) or any(r.parked_at for r in records)):
+            if len(await self._quota_records(ended=True)) >= count:
                 return
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _first_quota(self) -> None:
+        """Return when an agent may have met its quota in this storm."""
+        while True:
+            open_ones = await self._quota_records(ended=False)
+            if self.sorts and (not open_ones or any(r.parked_at for r in open_ones)):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _quota_records(self, *, ended: bool) -> list[TaskRecord]:
+        """Return the agents with a quota that have ended, or those that have not."""
+        ours = [task_id for task_id, sort in self.sorts.items() if sort is SORTS["quota"]]
+        return [r for r in await self.records(ours) if (r.state in TERMINAL_STATES) is ended]
 
     async def _wait_for_work_at(self, name: str) -> None:
         while True:

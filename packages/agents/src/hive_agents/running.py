@@ -1,8 +1,8 @@
 """One attempt of an agent while it runs: its stream is read, its session noted, its budget kept."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from hive_contracts.errors import LostRaceError, UnavailableError
 from hive_contracts.execution import Attempt, Stream
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
 from hive_contracts.spending import Spending
+from hive_process.alongside import alongside
 
 __all__ = ["AgentRun", "in_words"]
 
@@ -89,20 +90,9 @@ class AgentRun:
         seconds = 0.0 if begun is None else asyncio.get_running_loop().time() - begun
         return spent_in(self._reader.report, self._profile.prices, seconds=seconds)
 
-    @asynccontextmanager
-    async def told_to(self, attempt: Attempt) -> AsyncGenerator[None]:
+    def told_to(self, attempt: Attempt) -> AbstractAsyncContextManager[None]:
         """Tell `attempt` what is spent as it is known, and stop when that uses up a budget."""
-        failure: Exception | None = None
-        async with asyncio.TaskGroup() as group:
-            telling = group.create_task(self._tell(attempt))
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised below: out of here it would be a group
-                failure = error
-            finally:
-                telling.cancel()
-        if failure is not None:
-            raise failure
+        return alongside(self._tell(attempt))
 
     def begin(self, *, stop: Callable[[], None], note_result: Callable[[], None]) -> None:
         """Hear that the program has started."""

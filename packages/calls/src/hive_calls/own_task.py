@@ -61,10 +61,7 @@ def read_parents() -> list[ParentResult]:
     Raises:
         UsageError: no function of a task runs here, or one defined with `async def`.
     """
-    own = _of_here()
-    if not isinstance(own, TaskInChild):
-        raise UsageError("read_parents is for functions defined with `def`; await fetch_parents()")
-    return list(own.read_parents())
+    return list(_in_child("read_parents", "await fetch_parents()").read_parents())
 
 
 async def fetch_parents() -> list[ParentResult]:
@@ -74,10 +71,7 @@ async def fetch_parents() -> list[ParentResult]:
         UsageError: no function of a task runs here, or one defined with `def`.
         StoreUnavailableError: Postgres did not answer.
     """
-    own = _of_here()
-    if isinstance(own, TaskInChild):
-        raise UsageError("fetch_parents is for functions defined with `async def`; read_parents()")
-    return list(await own.parents())
+    return list(await _in_loop("fetch_parents", "read_parents()").parents())
 
 
 def read_answers() -> list[Question]:
@@ -86,10 +80,7 @@ def read_answers() -> list[Question]:
     Raises:
         UsageError: no function of a task runs here, or one defined with `async def`.
     """
-    own = _of_here()
-    if not isinstance(own, TaskInChild):
-        raise UsageError("read_answers is for functions defined with `def`; await fetch_answers()")
-    return list(own.read_answers())
+    return list(_in_child("read_answers", "await fetch_answers()").read_answers())
 
 
 async def fetch_answers() -> list[Question]:
@@ -99,10 +90,7 @@ async def fetch_answers() -> list[Question]:
         UsageError: no function of a task runs here, or one defined with `def`.
         StoreUnavailableError: Postgres did not answer.
     """
-    own = _of_here()
-    if isinstance(own, TaskInChild):
-        raise UsageError("fetch_answers is for functions defined with `async def`; read_answers()")
-    return list(await own.answers())
+    return list(await _in_loop("fetch_answers", "read_answers()").answers())
 
 
 def submit_on_success(task: NewTask) -> None:
@@ -115,6 +103,20 @@ def submit_on_success(task: NewTask) -> None:
         UsageError: no function of a task runs here.
     """
     _of_here().submit_on_success(task)
+
+
+def _in_child(name: str, instead: str) -> TaskInChild:
+    own = _of_here()
+    if not isinstance(own, TaskInChild):
+        raise UsageError(f"{name} is for functions defined with `def`; {instead}")
+    return own
+
+
+def _in_loop(name: str, instead: str) -> Attempt:
+    own = _of_here()
+    if isinstance(own, TaskInChild):
+        raise UsageError(f"{name} is for functions defined with `async def`; {instead}")
+    return own
 
 
 def _of_here() -> Attempt | TaskInChild:

@@ -9,7 +9,17 @@ import dataclasses
 import json
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from typing import (
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -155,22 +165,76 @@ def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> Pay
     """
     try:
         fields = _payload_fields.decode(payload)
-        names = _field_names(into)
-        if not names.issuperset(fields):
-            unknown, known = min(fields.keys() - names), ", ".join(sorted(names))
-            if unknown.startswith("$"):
-                raise MalformedPayloadError(
-                    kind, f"it is sealed ({unknown}), and here is no key: set sealing.key_dir"
-                )
-            raise MalformedPayloadError(kind, f"it has no field {unknown!r}; fields: {known}")
-        return msgspec.convert(fields, into)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayloadError(kind, str(error)) from error
+    shape = _shape_of(into)
+    # msgspec passes over fields that it does not know; that others are missing it says itself.
+    may_have_unknown = shape.nested or not shape.names.issuperset(fields)
+    if may_have_unknown and (wrong := _wrong_field(fields, into)) is not None:
+        raise MalformedPayloadError(kind, wrong)
+    try:
+        return msgspec.convert(fields, into)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise MalformedPayloadError(kind, _wrong_field(fields, into) or str(error)) from error
+
+
+class _Shape(NamedTuple):
+    """What is asked of a payload before it is converted."""
+
+    names: frozenset[str]
+    required: frozenset[str]
+    nested: dict[str, type]
+    """Of the fields that have fields of their own, which those are."""
 
 
 @cache
-def _field_names(kind: type) -> frozenset[str]:
-    return frozenset(field.name for field in dataclasses.fields(kind))
+def _shape_of(kind: type) -> _Shape:
+    fields, kinds = dataclasses.fields(kind), get_type_hints(kind)
+    nothing = dataclasses.MISSING
+    return _Shape(
+        names=frozenset(kinds),
+        required=frozenset(
+            f.name for f in fields if f.default is nothing and f.default_factory is nothing
+        ),
+        nested={
+            name: each
+            for name, said in kinds.items()
+            for each in (said, *get_args(said))
+            if isinstance(each, type) and dataclasses.is_dataclass(each)
+        },
+    )
+
+
+def _wrong_field(fields: dict[str, Any], into: type, within: str = "") -> str | None:
+    """Return which field there is not, or is missing, and what there may be; None if all fit."""
+    shape = _shape_of(into)
+    if not shape.names.issuperset(fields):
+        unknown = min(fields.keys() - shape.names)
+        if unknown.startswith("$"):
+            return f"it is sealed ({unknown}), and here is no key: set sealing.key_dir"
+        return f"it has no field {within + unknown!r}; {_known(shape)}"
+    if not shape.required <= fields.keys():
+        missing = min(shape.required - fields.keys())
+        sample = f'{{"{missing}": {_sample(get_type_hints(into)[missing])}}}'
+        return f"it lacks the field {within + missing!r}, as in {sample}; {_known(shape)}"
+    for name, inner in shape.nested.items():
+        value = fields.get(name)
+        if isinstance(value, dict):
+            wrong = _wrong_field(cast("dict[str, Any]", value), inner, f"{within}{name}.")
+            if wrong is not None:
+                return wrong
+    return None
+
+
+def _known(shape: _Shape) -> str:
+    return f"fields: {', '.join(sorted(shape.names))}"
+
+
+def _sample(kind: Any) -> str:
+    """Return how a value of a type looks in JSON."""
+    if get_origin(kind) is Literal:
+        return f'"{get_args(kind)[0]}"'
+    return {str: '"..."', tuple: '["..."]', list: '["..."]'}.get(get_origin(kind) or kind, "...")
 
 
 def encode_frame(frame: Frame) -> bytes:

@@ -36,10 +36,14 @@ class Records:
         if self._payload.files_changed:
             self._before = await asyncio.to_thread(take_snapshot, self._folder)
 
-    async def finish(self) -> None:
-        """Send what is to be sent, once the command has ended and all of its output is read."""
+    async def finish(self, *, is_hurried: bool = False) -> None:
+        """Send what is to be sent, once the command has ended and all of its output is read.
+
+        Args:
+            is_hurried: whether it was called off; then this takes some seconds at most.
+        """
         if self.whole is not None:
-            await self.whole.finish()
+            await self.whole.finish(is_hurried=is_hurried)
 
     @property
     def faults(self) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class WatchedCommand:
             self._pipes.read_rest()
             if self.usage is None:
                 self._take_usage(ended)
+            await self._records.finish(is_hurried=True)
+            self.usage = {**(self.usage or {}), **self._records.faults}
             raise
         finally:
             self._deadlines.end()

@@ -22,6 +22,9 @@ __all__ = ["WholeOutput", "is_url"]
 SEND_SECONDS: Final = 600.0
 """Longest time for sending; what takes longer goes on by itself, and nobody waits for it."""
 
+HURRIED_SECONDS: Final = 10.0
+"""The same for a command that was called off: somebody waits for its end."""
+
 
 def is_url(place: str) -> bool:
     """Return whether `place` is a URL, and no path."""
@@ -44,6 +47,7 @@ class WholeOutput:
         self._url = place if is_url(place) else None
         if self._url is not None:
             _check(self._url)
+        self._sending: asyncio.Future[None] | None = None
         self._file = _nameless() if self._url is not None else _emptied(folder / place)
 
     def close(self) -> None:
@@ -59,15 +63,22 @@ class WholeOutput:
         except OSError as error:
             self.error = error.strerror
 
-    async def finish(self) -> None:
-        """Send it, if it goes to a URL; return when it is there, or `error` says why not."""
+    async def finish(self, *, is_hurried: bool = False) -> None:
+        """Send it, if it goes to a URL; return when it is there, or `error` says why not.
+
+        Called again, it waits for what is being sent.
+        """
         if self._url is None or self.error is not None:
             return
+        longest = HURRIED_SECONDS if is_hurried else SEND_SECONDS
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await asyncio.to_thread(_send, os.dup(self._file), self._url)
+            async with asyncio.timeout(longest):
+                if self._sending is None:
+                    loop, file = asyncio.get_running_loop(), os.dup(self._file)
+                    self._sending = loop.run_in_executor(None, _send, file, self._url)
+                await asyncio.shield(self._sending)
         except TimeoutError:
-            self.error = f"{self._url} had not taken it after {SEND_SECONDS:g} s"
+            self.error = f"{self._url} had not taken it after {longest:g} s"
         except Exception as error:  # noqa: BLE001 - every driver raises errors of its own
             self.error = f"{self._url}: {error or type(error).__name__}"
 

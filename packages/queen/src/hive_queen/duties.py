@@ -32,6 +32,9 @@ DELIVERIES_AT_ONCE: Final = 10_000
 WAITING_AT_ONCE: Final = 10_000
 KEYS_AT_ONCE: Final = 1000
 TICKS_AT_ONCE: Final = 10_000
+SPENT_AT_ONCE: Final = 1000
+SPENT_DAYS: Final = 31
+"""How long the sums of a day are kept: a budget adds them all up at each start of an attempt."""
 
 
 class Duties:
@@ -144,6 +147,7 @@ class Duties:
         if stranded:
             logger(__name__).error("tasks waited for others that had ended", tasks=stranded)
         await self._store.free_from_budgets()
+        await self._store.fold_spent(keep_days=SPENT_DAYS, limit=SPENT_AT_ONCE)
         while await self._store.forget_unique_keys(age=LONGEST_UNIQUE, limit=KEYS_AT_ONCE):
             pass
         await self._store.ticks.forget(keep_days=self._settings.event_days, limit=TICKS_AT_ONCE)

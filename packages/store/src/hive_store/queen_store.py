@@ -264,6 +264,14 @@ class QueenStore:
         """Let tasks go on that a budget had set aside and would not any more; return how many."""
         return await self._upkeep.fetch_value("free_from_budgets", *myself())
 
+    async def fold_spent(self, *, keep_days: int, limit: int) -> int:
+        """Make one sum of all days before the last `keep_days`, for each queue and group.
+
+        A group that has neither a task nor a budget any more is summed up with those that are in
+        no group. Returns how many sums were added to others, `limit` at most.
+        """
+        return await self._upkeep.fetch_value("fold_spent", keep_days, limit)
+
     async def count_unmet(self, *, living: timedelta) -> dict[str, int]:
         """Return by queue how many tasks need what no worker seen within `living` has.
 

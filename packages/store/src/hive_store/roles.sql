@@ -118,6 +118,8 @@ grant insert (id, kind, payload, queue, priority, run_at, max_attempts, max_loss
               key, needs, breaker, retry, silence_timeout, expires_at)
   on hive.task to :"queen";
 grant delete on hive.task, hive.attempt, hive.output, hive.question, hive.spending to :"queen";
+-- The sums of old days become one.
+grant insert, update, delete on hive.spent to :"queen";
 grant insert, update, delete on hive.lease to :"queen";
 grant insert on hive.attempt, hive.event, hive.audit to :"queen";
 grant insert, update, delete on hive.key_wake, hive.dependency_wake, hive.gate_wake to :"queen";

@@ -38,6 +38,7 @@ class Gauge:
         self._clock = BootClock()
         self._began_at = self._clock.seconds()
         self._done_at_begin: int | None = None
+        self._still_since: float | None = None
         self._failures: deque[str] = deque(maxlen=SHOWN_FAILURES)
         self.counts: Mapping[TaskState, int] = {}
         """As of the last look."""
@@ -51,10 +52,10 @@ class Gauge:
         return self._clock.seconds() - self._began_at
 
     @property
-    def has_not_begun(self) -> bool:
-        """Whether there are tasks, and all of them wait."""
-        total = sum(self.counts.values())
-        return 0 < total == sum(self.counts.get(state, 0) for state in WAITING_STATES)
+    def still_seconds(self) -> float:
+        """For how long there have been tasks that wait, and none that a worker has."""
+        still_since = self._still_since
+        return 0.0 if still_since is None else self._clock.seconds() - still_since
 
     def take(self, ended: EndedTask) -> None:
         """Take note of a task that has ended."""
@@ -73,6 +74,10 @@ class Gauge:
         # That Postgres is away is told by who waits for the tasks to end.
         with suppress(StoreUnavailableError):
             self.counts = await self._view.selector.count_group(self._group)
+        if self._at_work or not any(self.counts.get(state) for state in WAITING_STATES):
+            self._still_since = None
+        elif self._still_since is None:
+            self._still_since = began_at
         if self._done_at_begin is None and self.counts:
             self._done_at_begin = self._done
         if self._panel.is_due and self.counts:
@@ -83,12 +88,15 @@ class Gauge:
     def _done(self) -> int:
         return sum(self.counts.get(state, 0) for state in TERMINAL_STATES)
 
+    @property
+    def _at_work(self) -> int:
+        return sum(self.counts.get(s, 0) for s in (TaskState.DISPATCHED, TaskState.RUNNING))
+
     def _lines(self) -> list[str]:
-        at_work = sum(self.counts.get(s, 0) for s in (TaskState.DISPATCHED, TaskState.RUNNING))
         total = sum(self.counts.values())
         parts = [
             f"{self._done:,} of {total:,}{'' if self.is_complete else ' so far'} done",
-            f"{at_work:,} running",
+            f"{self._at_work:,} running",
             f"{self.counts.get(TaskState.FAILED, 0):,} failed",
             *self._speed(total),
         ]

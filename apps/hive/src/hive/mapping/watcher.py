@@ -11,8 +11,9 @@ from hive.mapping.gauge import Gauge
 from hive.mapping.outlet import Outlet, PrintedOutputs
 from hive.mapping.roster import Roster
 from hive.panel import Panel
+from hive.tasks.explaining import Explainer
 from hive.tasks.reaching import Reach
-from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
+from hive.tasks.waiting import PATIENCE_SECONDS
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
@@ -53,7 +54,7 @@ class Watcher:
         self._panel = panel
         self._printed = printed
         self._roster = Roster()
-        self._has_explained = False
+        self._explainer = Explainer(reach.view, silence=manner.silence, tell=panel.note)
         self.gauge = Gauge(reach.view, panel, group)
         self.outlet = Outlet(
             reach.view.tasks,
@@ -123,17 +124,9 @@ class Watcher:
             self.outlet.remember()
             if self._gate is not None and self.gauge.counts.get(TaskState.SCHEDULED):
                 self._gate.expect_more()
-            if self.gauge.has_not_begun and self.gauge.seconds > PATIENCE_SECONDS:
-                await self._explain_waiting()
-
-    async def _explain_waiting(self) -> None:
-        first = self._roster.first()
-        if self._has_explained or first is None:
-            return
-        reason = await why_it_waits(self._reach.view, first, silence=self._manner.silence)
-        if reason is not None:
-            self._panel.note(f"hive: {reason}")
-            self._has_explained = True
+            first = self._roster.first()
+            if first is not None and self.gauge.still_seconds > PATIENCE_SECONDS:
+                await self._explainer.look_at(first)
 
     async def _refuse_to_leave_held_tasks(self) -> None:
         if self._manner.jobs is not None:

@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Never
 
 from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
@@ -20,13 +21,14 @@ from hive.settings import Settings
 from hive.standard_output import UnwritableOutputError
 from hive.talking.attaching import sit_at
 from hive.tasks.exit_codes import DETACHED, exit_code_of
+from hive.tasks.explaining import Explainer
 from hive.tasks.following import follow
 from hive.tasks.interrupts import SECOND_CTRL_C_SECONDS, Interrupts
 from hive.tasks.kinds import check_payload
 from hive.tasks.outputs import Sink, StandardStreams
 from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.speech import has_terminal
-from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
+from hive.tasks.waiting import PATIENCE_SECONDS
 from hive_contracts.clocks import BootClock
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
@@ -172,10 +174,11 @@ async def _mind(
     watching.cancel()
 
 
-async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) -> None:
-    await asyncio.sleep(PATIENCE_SECONDS)
-    if (reason := await why_it_waits(reach.view, task_id, silence=silence)) is not None:
-        say(f"hive: {reason}")
+async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) -> Never:
+    explainer = Explainer(reach.view, silence=silence, tell=say)
+    while True:
+        await asyncio.sleep(PATIENCE_SECONDS)
+        await explainer.look_at(task_id)
 
 
 def _has_its_own_exit_code(ended: EndedTask) -> bool:

@@ -11,12 +11,12 @@ from hive.talking.own_terminal import OwnTerminal, check_terminal
 from hive.talking.partners import bus_of, check_that_it_has_not_ended
 from hive.talking.session import Session
 from hive.tasks.exit_codes import DETACHED, exit_code_of
+from hive.tasks.explaining import Explainer
 from hive.tasks.hints import Hints, heard_hints, next_hint
 from hive.tasks.outages import outlast
 from hive.tasks.outputs import OutputReader, StandardStreams
 from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.speech import has_terminal
-from hive.tasks.waiting import PATIENCE_SECONDS, why_it_waits
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
@@ -88,16 +88,11 @@ class _Sitting:
 
     async def wait_until_it_runs(self) -> bool:
         """Return whether it runs now; False once it has ended."""
-        clock = asyncio.get_running_loop().time
-        patient_until, is_told = clock() + PATIENCE_SECONDS, False
+        explainer = Explainer(self._reach.view, silence=self._settings.silence, tell=say)
         while (state := (await self._look()).state) is not TaskState.RUNNING:
             if state in TERMINAL_STATES:
                 return False
-            if not is_told and clock() > patient_until:
-                is_told = True
-                silence = self._settings.silence
-                if reason := await why_it_waits(self._reach.view, self._task_id, silence=silence):
-                    say(f"hive: {reason}")
+            await explainer.look_at(self._task_id)
             await next_hint(self._hints, within_seconds=LOOK_SECONDS)
         return True
 

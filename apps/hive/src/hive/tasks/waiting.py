@@ -1,5 +1,6 @@
 """Why a task does not run: what it waits for, in words, and what to type if that is nothing."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -25,6 +26,10 @@ __all__ = ["PATIENCE_SECONDS", "command_for", "nobody_can_run", "reason_to_wait"
 
 PATIENCE_SECONDS: Final = 2.0
 """How long nothing may happen before a person is told why: silence would look like a fault."""
+
+
+SPENT_BUDGET: Final = re.compile(r"budget (\S+) is used up: ")
+"""As `hive.budget_use` says it."""
 
 
 async def why_it_waits(view: View, task_id: TaskId, *, silence: timedelta) -> str | None:
@@ -94,8 +99,21 @@ def _typed(option: str) -> str:
 
 def _parked(record: TaskRecord, reason: str) -> str:
     words = parked_in_words(reason, record.run_at)
+    if (budget := SPENT_BUDGET.match(reason)) is not None:
+        which = _flags_of(budget[1])
+        return (
+            f"{words}; `hive budget set {which} AMOUNT` with more, or `hive budget remove {which}`,"
+            " lets it go on"
+        )
     free = f"`hive unpark {record.id}` lets it go on"
     return f"{words}; {free}{'' if is_endless(record.run_at) else ' at once'}"
+
+
+def _flags_of(budget: str) -> str:
+    """Return how a budget is named on the command line."""
+    scope, _, target = budget.removesuffix("/day").partition(":")
+    words = [f"--{scope}", *([shlex.quote(target)] if target else [])]
+    return " ".join([*words, "--daily"] if budget.endswith("/day") else words)
 
 
 def _for_others(record: TaskRecord, situation: Situation) -> str:
@@ -153,15 +171,13 @@ def _for_its_limit(situation: Situation) -> str:
 def _for_its_breaker(breaker: Breaker) -> str:
     why = f" ({breaker.reason})" if breaker.reason else ""
     if breaker.is_open:
-        return f"breaker {breaker.name} is open until {_end_of(breaker)}{why}"
+        close = f"`hive breaker close {breaker.name}`"
+        if breaker.open_until is None:
+            return f"breaker {breaker.name} is open until {close}{why}"
+        until = show_moment(breaker.open_until)
+        return f"breaker {breaker.name} is open until {until}{why}; {close} lets it go on at once"
     tries = "a task" if breaker.probe_id is None else f"task {breaker.probe_id}"
     return f"breaker {breaker.name} was open{why}; {tries} tries it, and then the others go"
-
-
-def _end_of(breaker: Breaker) -> str:
-    if breaker.open_until is None:
-        return f"`hive breaker close {breaker.name}`"
-    return show_moment(breaker.open_until)
 
 
 def _allowed(limit: Limit) -> str:

@@ -195,6 +195,7 @@ def _quota_while(play: Play, rest: str) -> None:
 
 
 def _tell_quota(play: Play, said: str) -> None:
+    play.witness("quota")
     seconds = int(said) if said else None
     resets_at = None if seconds is None else int(time.time()) + seconds  # noqa: TID251 - an agent has no other clock
     play.end(play.speaker.quota(seconds, resets_at))

@@ -23,7 +23,8 @@ from hive_contracts.errors import (
     StoreUnavailableError,
 )
 from hive_contracts.ids import TaskId
-from hive_contracts.outcomes import Outcome
+from hive_contracts.outcomes import Outcome, move_for
+from hive_contracts.states import Move
 from hive_contracts.tasks import Task
 from hive_contracts.workspaces import GONE_STATES, Workspace, WorkspaceLedger, WorkspaceState
 from hive_process.workspaces.git import Git
@@ -137,7 +138,10 @@ class Lodgings:
                 shutil.rmtree(self._yard.task_file(task.id).parent, ignore_errors=True)
                 return outcome
             changed = await self._changed(stay.about.workspace, stay.about.copied)
-            state, reason, resumes = verdict(stay.spec, outcome, changed=changed)
+            move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
+            state, reason, resumes = verdict(
+                stay.spec, outcome, changed=changed, is_final=move is Move.FAIL
+            )
             workspace = replace(
                 stay.about.workspace,
                 task_id=task.id, state=state, reason=reason, resumes=resumes,
@@ -197,7 +201,7 @@ class Lodgings:
         )  # fmt: skip
         if not await self._ledger.note(task, workspace):
             raise StaleLeaseError(task.id, task.lease_id)
-        about = replace(about, workspace=workspace)
+        about = replace(about, workspace=workspace, is_for_task_alone=spec.keep == "never")
         self._yard.write(about)
         return about
 

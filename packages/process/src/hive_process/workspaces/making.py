@@ -45,7 +45,7 @@ async def make(yard: Yard, spec: WorkspaceSpec, task: Task, *, host: str) -> Abo
         state=WorkspaceState.IN_USE,
         resumes=spec.in_place,
     )
-    about = About(workspace=workspace, is_ready=False)
+    about = About(workspace=workspace, is_ready=False, is_for_task_alone=spec.keep == "never")
     if spec.kind == "repo":
         about = await _made_of_repository(yard, spec, about)
     else:

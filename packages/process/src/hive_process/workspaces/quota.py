@@ -2,10 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Final
+
+from hive_process.alongside import alongside
 
 __all__ = ["Quota", "size_in_words", "size_of"]
 
@@ -26,20 +28,9 @@ class Quota:
         self.refusal: str | None = None
         """Why the command was stopped; None if it was not."""
 
-    @asynccontextmanager
-    async def watched(self, stop: Callable[[], None]) -> AsyncGenerator[None]:
+    def watched(self, stop: Callable[[], None]) -> AbstractAsyncContextManager[None]:
         """Call `stop` when there is too much, once, as long as the context is open."""
-        failure: Exception | None = None
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self._watch(stop))
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised below: out of here it would be a group
-                failure = error
-            finally:
-                watching.cancel()
-        if failure is not None:
-            raise failure
+        return alongside(self._watch(stop))
 
     async def _watch(self, stop: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

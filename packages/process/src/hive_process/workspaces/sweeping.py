@@ -8,7 +8,7 @@ its hands is locked, and left alone.
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES, TaskState
@@ -17,6 +17,9 @@ from hive_process.workspaces.spec import WorkspaceSettings
 from hive_process.workspaces.yard import About, Yard
 
 __all__ = ["Register", "sweep_workspaces"]
+
+ENDED_IN_STATES: Final = frozenset({WorkspaceState.IN_USE, WorkspaceState.KEPT})
+"""In which a task may have ended without success: its worker died, or it was to go on there."""
 
 
 class Listed(Protocol):
@@ -136,6 +139,8 @@ class _Sweep:
 
     async def _settle_left(self, listed: Listed, about: About | None) -> bool:
         workspace = listed.workspace
+        if workspace.state in ENDED_IN_STATES and about is not None and about.is_for_task_alone:
+            return await self._remove(workspace, "its task is over")
         if workspace.state is WorkspaceState.IN_USE:
             said = WorkspaceState.KEPT if about is None else about.workspace.state
             is_told = about is not None and said in LEFT_STATES
@@ -146,7 +151,9 @@ class _Sweep:
         is_over = self._keep_seconds is not None and listed.age_seconds > self._keep_seconds
         if workspace.state is not WorkspaceState.KEPT or not is_over:
             return False
-        reason = "it was kept for long enough"
+        return await self._remove(workspace, "it was kept for long enough")
+
+    async def _remove(self, workspace: Workspace, reason: str) -> bool:
         if not await self._register.settle(workspace, WorkspaceState.REMOVED, reason=reason):
             return False
         await self._yard.remove(workspace.id)

@@ -33,7 +33,7 @@ class Changes(NamedTuple):
 
 
 def verdict(
-    spec: WorkspaceSpec, outcome: Outcome, *, changed: Changes
+    spec: WorkspaceSpec, outcome: Outcome, *, changed: Changes, is_final: bool
 ) -> tuple[WorkspaceState, str | None, bool]:
     """Return what becomes of a workspace, why, and whether the next attempt goes on in it.
 
@@ -41,7 +41,10 @@ def verdict(
         spec: what the task asked for.
         outcome: how the attempt ended.
         changed: what was changed of a repository.
+        is_final: whether the task has failed with this attempt.
     """
+    # Without in_place each attempt begins anew, but for one in the workspace of another task.
+    is_needed_again = not is_final and (spec.in_place or spec.kind == "same")
     match outcome:
         case Parked(reason=why) | Asked(question=why):
             return WorkspaceState.KEPT, why[:REASON_CHARACTERS], True
@@ -52,7 +55,7 @@ def verdict(
             return WorkspaceState.KEPT, outcome.reason[:REASON_CHARACTERS], spec.in_place
         case Released():
             return WorkspaceState.REMOVED, "its attempt was given back", False
-        case _ if spec.keep == "never" and not spec.in_place:
+        case _ if spec.keep == "never" and not is_needed_again:
             return WorkspaceState.REMOVED, "its task did not succeed", False
         case _:
             return WorkspaceState.KEPT, _why(outcome)[:REASON_CHARACTERS], spec.in_place

@@ -44,6 +44,9 @@ class About:
     is_ready: bool
     """Whether it was set up to the end."""
 
+    is_for_task_alone: bool = False
+    """Whether it goes with the end of its task, however that ends: `keep` is never."""
+
     copied: tuple[str, ...] = ()
     """What was copied in, as paths in it."""
 
