@@ -13,7 +13,7 @@ take the place of what was counted.
 from typing import Any, Final
 
 from hive_agents.streams.asking import asked_for
-from hive_agents.streams.events import amount_at, at, count_at, list_at, text_at
+from hive_agents.streams.events import amount_at, at, count_at, list_at, session_at, text_at
 from hive_agents.streams.quotas import Quotas, when_reset
 from hive_agents.streams.reading import EventReader
 from hive_agents.streams.report import Complaint, Question, Quota
@@ -41,7 +41,7 @@ class ClaudeReader(EventReader):
 
     def take(self, event: dict[str, Any]) -> None:
         """Note what an event says."""
-        self.report.session = text_at(event, "session_id") or self.report.session
+        self.report.session = session_at(event, "session_id") or self.report.session
         match event.get("type"):
             case "assistant":
                 self._take_answer(event)
