@@ -15,7 +15,7 @@ _escape: Final = re.compile(
     r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(?!u[dD][89a-fA-F]).)"
     r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
-"""An escape in JSON; the group has it if it is whole, and not one half of the two of a character."""
+"""An escape in JSON; the group has it if it is whole, and not half of a character's two."""
 
 
 class Reader(Protocol):
