@@ -101,6 +101,24 @@ def test_a_conflict_exits_with_2_names_the_files_and_touches_nothing(
     assert git(repo, "worktree", "list").count("\n") == 0
 
 
+def test_a_repository_that_is_gone_is_told_and_its_workspace_cleaned(
+    hive: Console, repo: Path
+) -> None:
+    hive("run", "--repo", str(repo), "--", "sh", "-c", "echo theirs > a.txt")
+    task = last_task(hive)
+    place = Path(hive("ws", "open", task).stdout.strip())
+    shutil.rmtree(repo)
+    for verb in ("diff", "accept"):
+        refused = hive(verb, task)
+        assert refused.returncode == 2
+        assert f"{place} is no worktree any more" in refused.stderr
+        assert "its repository was moved or deleted. Put it back" in refused.stderr
+    assert (place / "a.txt").read_text() == "theirs\n"
+    cleaned = hive("ws", "clean", task, "--yes")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert not place.exists()
+
+
 async def test_what_is_rejected_while_it_is_accepted_keeps_its_workspace(
     hive: Console, repo: Path, tmp_path: Path
 ) -> None:
