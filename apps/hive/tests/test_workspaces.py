@@ -88,8 +88,10 @@ def test_work_is_looked_at_sent_back_and_taken_over(hive: Console, repo: Path) -
 def test_a_conflict_exits_with_2_names_the_files_and_touches_nothing(
     hive: Console, repo: Path
 ) -> None:
-    hive("run", "--repo", str(repo), "--", "sh", "-c", "echo theirs > a.txt")
+    done = hive("run", "--repo", str(repo), "--", "sh", "-c", "echo theirs > a.txt")
     task = last_task(hive)
+    told = f"hive: it has changed 1 file; review: hive diff {task} | hive accept {task} |"
+    assert done.stderr.startswith(told)
     (repo / "a.txt").write_text("mine\n")
     git(repo, "commit", "-q", "-am", "mine")
     refused = hive("accept", task)

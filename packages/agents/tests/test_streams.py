@@ -177,6 +177,9 @@ def test_what_claude_was_not_allowed_is_a_question():
     denial = {"tool_name": "AskUserQuestion", "tool_input": asked}
     report = claude(result(permission_denials=[tool, denial]))
     assert report.question == Question("Which?", ("red", "blue"))
+    blank = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [{"question": " \n"}]}}
+    asked_nothing = claude(result(permission_denials=[blank])).question
+    assert asked_nothing == Question("It asked a question that cannot be read.")
 
 
 def test_codex_gives_its_last_message_and_no_price():

@@ -133,8 +133,9 @@ def _asked(denial: object) -> Question:
     questions = list_at(denial, "tool_input", "questions")
     first = questions[0] if questions else None
     labels = [text_at(option, "label") for option in list_at(first, "options")]
-    text = text_at(first, "question") or "It asked a question that cannot be read."
-    return Question(text, tuple(label for label in labels if label is not None))
+    text = (text_at(first, "question") or "").strip()
+    options = tuple(label for label in labels if label is not None)
+    return Question(text or "It asked a question that cannot be read.", options)
 
 
 def _shown(tool_input: object) -> str:
