@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hive.agents.ordering import read_budget
 from hive.money import read_amounts, show_amounts, show_money, show_spent
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.ids import TaskId
@@ -74,6 +75,9 @@ def test_a_budget_is_set_spent_raised_and_lifted(desk: Desk) -> None:
         (("set", "--all", "--queue", "q", "5usd"), "one of --group, --queue and --all"),
         (("set", "--all", "five"), "AMOUNT is 'five'; write it like 60usd"),
         (("set", "--all", "5usd,6usd"), "says twice how many usd"),
+        (("set", "--all", "1.5turns"), "AMOUNT is '1.5turns'; turns are whole"),
+        (("set", "--all", "9000000000Mtokens"), "from 0 to 1,000,000,000,000,000 tokens, not 9,"),
+        (("set", "--all", "9000000000usd"), "from 0 to 1,000,000,000 dollars, not 9,000,000,000"),
     ],
 )
 def test_what_is_no_budget_is_refused(desk: Desk, words: tuple[str, ...], reason: str) -> None:
@@ -87,6 +91,20 @@ def test_amounts_are_read_exactly() -> None:
     assert (found.microdollars, found.tokens, found.turns) == (100_000, 2500, 7)
     with pytest.raises(ConfigurationError, match="--budget is '1e3usd'"):
         read_amounts(ALL, ["1e3usd"], flag="--budget")
+
+
+def test_a_budget_of_an_agent_is_written_as_any_other() -> None:
+    assert read_budget(["0.5usd", "2Mtokens", "1turn", "2m"]) == {
+        "usd": 0.5, "tokens": 2_000_000, "turns": 1, "seconds": 120,
+    }  # fmt: skip
+    with pytest.raises(ConfigurationError, match=r"--budget is '1\.5turns'; turns are whole"):
+        read_budget(["1.5turns"])
+
+
+def test_an_agent_that_is_told_nothing_is_refused_in_words(desk: Desk) -> None:
+    done = desk("agent", "--profile", "scripted", " ")
+    assert "prompt says nothing" in done.stderr
+    assert "prompt says nothing" in desk("agent", "--profile", "scripted", "").stderr
 
 
 def test_what_nobody_knows_is_never_nothing() -> None:

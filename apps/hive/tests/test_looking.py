@@ -55,6 +55,7 @@ def test_status_with_blocked_tasks_fits_into_80_columns(hive: Console) -> None:
     lines = hive("status").stdout.splitlines()
     assert "BLOCKED" in lines[0]
     assert max(map(len, lines)) <= 80
+    assert any(line.startswith("default ") for line in lines)
     for line in hive("list", "--queue", queue, "--plain").stdout.splitlines():
         hive("cancel", line.split()[0])
 

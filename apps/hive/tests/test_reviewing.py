@@ -73,6 +73,32 @@ def found(hive: Console, task: str) -> dict[str, Any]:
     return json.loads(hive("show", task, "--json").stdout)
 
 
+async def test_a_workspace_that_is_worked_in_is_neither_cleaned_nor_sent_back(
+    hive: Console,
+) -> None:
+    submitted = hive("submit", "--workspace", "fresh", "--", "sleep", "600")
+    task = submitted.stdout.strip()
+    await until(lambda: hive("ws", "open", task).returncode == 0, within_seconds=60)
+    try:
+        for words in (("ws", "clean", task, "--yes"), ("reject", task, "-m", "no")):
+            refused = hive(*words)
+            assert refused.returncode == 2, words
+            assert f"the workspace of task {task} is in use; " in refused.stderr
+    finally:
+        assert hive("cancel", task, "--wait").returncode == 0
+
+
+def test_what_was_sent_back_is_cleaned_by_the_task_that_went_on(hive: Console) -> None:
+    hive("run", "--workspace", "fresh", "--", "false")
+    left = str(json.loads(hive("list", "--json", "--limit", "1").stdout)[0]["id"])
+    follower = hive("reject", left, "-m", "once more").stdout.strip()
+    after = ("--after", follower, "--if-parent-fails", "run")
+    assert hive("submit", "--wait", *after, "--", "true").returncode == 0
+    asked = hive("ws", "clean", follower)
+    assert f"remove 1 workspace ({follower})" in asked.stderr
+    assert hive("ws", "clean", follower, "--yes").returncode == 0
+
+
 async def left_by_one_that_waits(hive: Console, how: str) -> str:
     """Return a task that is to go on in the workspace that it has left."""
     script = "touch asked; exit 75"

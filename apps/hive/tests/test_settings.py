@@ -1,3 +1,4 @@
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -6,7 +7,10 @@ import pytest
 from hive.options import Options
 from hive.reading import describe
 from hive.settings import SECTIONS, Settings, load, setting_types
+from hive.sources import environment_name
 from hive_contracts.errors import ConfigurationError
+from hive_process.parents_file import VARIABLE
+from hive_process.procfs import MARKER
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +107,16 @@ def test_an_unknown_variable_is_only_warned_of(tmp_path: Path) -> None:
     assert load(environment=named).warnings == (
         "HIVE_WORKR_SLOTS is not a setting and is ignored; did you mean HIVE_WORKER_SLOTS?",
     )
+
+
+def test_what_a_command_is_told_is_no_setting_that_is_warned_of(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    pages = ("workspaces", "asking", "dependencies", "processes")
+    text = "".join((docs / f"{page}.md").read_text() for page in pages)
+    told = {*re.findall(r"\bHIVE_[A-Z_]+\b", text), MARKER.decode(), VARIABLE}
+    told -= {environment_name(key) for key in setting_types()}
+    assert len(told) > 10
+    assert load(environment=environment(tmp_path, **dict.fromkeys(told, "1"))).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,10 @@ def test_work_is_looked_at_sent_back_and_taken_over(hive: Console, repo: Path) -
 def test_a_conflict_exits_with_2_names_the_files_and_touches_nothing(
     hive: Console, repo: Path
 ) -> None:
-    hive("run", "--repo", str(repo), "--", "sh", "-c", "echo theirs > a.txt")
+    done = hive("run", "--repo", str(repo), "--", "sh", "-c", "echo theirs > a.txt")
     task = last_task(hive)
+    told = f"hive: it has changed 1 file; review: hive diff {task} | hive accept {task} |"
+    assert done.stderr.startswith(told)
     (repo / "a.txt").write_text("mine\n")
     git(repo, "commit", "-q", "-am", "mine")
     refused = hive("accept", task)
@@ -98,6 +101,54 @@ def test_a_conflict_exits_with_2_names_the_files_and_touches_nothing(
     cleaned = hive("ws", "clean", task, "--yes")
     assert cleaned.returncode == 0, cleaned.stderr
     assert git(repo, "worktree", "list").count("\n") == 0
+
+
+def test_a_repository_that_is_gone_is_told_and_its_workspace_cleaned(
+    hive: Console, repo: Path
+) -> None:
+    hive("run", "--repo", str(repo), "--", "sh", "-c", "echo theirs > a.txt")
+    task = last_task(hive)
+    place = Path(hive("ws", "open", task).stdout.strip())
+    shutil.rmtree(repo)
+    for verb in ("diff", "accept"):
+        refused = hive(verb, task)
+        assert refused.returncode == 2
+        assert f"{place} is no worktree any more" in refused.stderr
+        assert "its repository was moved or deleted. Put it back" in refused.stderr
+    assert (place / "a.txt").read_text() == "theirs\n"
+    cleaned = hive("ws", "clean", task, "--yes")
+    assert cleaned.returncode == 0, cleaned.stderr
+    assert not place.exists()
+
+
+async def test_what_is_rejected_while_it_is_accepted_keeps_its_workspace(
+    hive: Console, repo: Path, tmp_path: Path
+) -> None:
+    hive("run", "--repo", str(repo), "--", "sh", "-c", "echo two >> a.txt")
+    task = last_task(hive)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    halting = tools / "git"
+    halting.write_text(
+        f'#!/bin/sh\ncase "$*" in *merge-base*) touch {tmp_path}/at; while ! test -e {tmp_path}/go;'
+        f' do sleep 0.05; done;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    halting.chmod(0o755)
+    slow = replace(hive, extra={**hive.extra, "PATH": f"{tools}:{os.environ['PATH']}"})
+    accepting = slow.start("accept", task, stderr=subprocess.PIPE)
+    try:
+        await until((tmp_path / "at").exists, within_seconds=60)
+        assert "somebody else has the workspace of task" in hive("accept", task).stderr
+        hive("queue", "pause", "default")
+        follower = hive("reject", task, "-m", "and three").stdout.strip()
+    finally:
+        (tmp_path / "go").touch()
+        _, told = accepting.communicate(timeout=60)
+    hive("queue", "resume", "default")
+    assert f"somebody has rejected task {task}" in told.decode()
+    assert git(repo, "show", "main:a.txt") == "one\ntwo"
+    assert hive("submit", "--wait", "--after", follower, "--", "true").returncode == 0
+    assert "+two\n+two" in hive("diff", follower).stdout
 
 
 def test_what_a_failure_left_is_opened_and_cleaned(hive: Console) -> None:

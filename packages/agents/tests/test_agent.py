@@ -10,6 +10,7 @@ import pytest
 
 from hive_agents.agent import AgentExecutor
 from hive_contracts.outcomes import Asked, Failed, OverBudget, Parked, Succeeded, TimedOut
+from hive_contracts.spending import MOST
 from hive_contracts.tasks import Question
 from hive_testkit.attempts import RecordingAttempt
 
@@ -209,6 +210,15 @@ async def test_a_budget_is_of_all_attempts_together(executor: AgentExecutor, att
     # Now nothing is left to begin with.
     again = await executor.run(attempt(*script, number=3, budget={"tokens": 1000}))
     assert again == OverBudget(outcome.reason)
+
+
+async def test_no_figure_that_an_agent_prints_spoils_its_result(
+    executor: AgentExecutor, attempt: Make
+):
+    made = attempt(f"@tokens {2**52} {2**52}", "@cost 1e15")
+    outcome = await executor.run(made)
+    assert isinstance(outcome, Succeeded)
+    assert (made.spendings[-1].microdollars, made.spendings[-1].output_tokens) == (MOST, MOST)
 
 
 async def test_a_budget_of_others_stops_it_too(executor: AgentExecutor, attempt: Make):

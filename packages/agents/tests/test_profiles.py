@@ -81,6 +81,11 @@ def test_a_profile_is_like_another_but_for_what_it_says():
         ({"like": "nobody"}, "is like 'nobody'; it can be like claude"),
         ({"like": "own"}, "is like 'own'"),
         (7, "must be a table"),
+        ({"like": "codex", "prices": {"input": -1, "output": 2}}, "prices.input is in dollars"),
+        ({"like": "codex", "prices": {"input": 1, "output": 1e300}}, "prices.output is in dollars"),
+        ({"like": "claude", "startup_seconds": -3}, "startup_seconds is a number of seconds"),
+        ({"like": "claude", "linger_seconds": 1e99}, "linger_seconds is a number of seconds"),
+        ({"like": "claude", "env": {"A=B": "x"}}, "no variable can have: 'A=B'"),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_named(table: Any, why: str):
@@ -102,6 +107,8 @@ def test_profiles_like_one_another_are_refused():
         {"prompt": "x\0"},
         {"prompt": "x", "budget": {"euro": 3}},
         {"prompt": "x", "budget": {"usd": 0}},
+        {"prompt": "x", "budget": {"tokens": 1e300}},
+        {"prompt": "x", "budget": {"seconds": 1e12}},
         {"prompt": "x", "session": "--help"},
         {"prompt": "x", "env": {"a=b": "c"}},
     ],
@@ -109,6 +116,10 @@ def test_profiles_like_one_another_are_refused():
 def test_a_payload_that_makes_no_sense_is_refused(said: dict[str, Any]):
     with pytest.raises(ValueError, match=r"."):
         AgentPayload(**said)
+
+
+def test_a_budget_may_be_of_many_tokens():
+    assert AgentPayload(prompt="x", budget={"tokens": 2e9}).limit.tokens == 2e9
 
 
 def test_an_agent_is_told_what_it_needs_to_know():

@@ -135,6 +135,36 @@ def test_a_limit_is_over_when_the_agent_goes_on():
     assert gemini(error, {"type": "tool_use"}).quota is None
 
 
+@pytest.mark.parametrize(
+    ("printed", "text"),
+    [
+        (rb"cut \ud83d", "cut �"),
+        (rb"cut \ude00\ud83d\ude00 \\ud83d \ud83d\n", "cut �😀 \\ud83d �\n"),
+        (b"caf\xe9 \xf0\x9f", "caf� �"),
+    ],
+)
+def test_a_result_is_not_lost_over_half_a_character(printed: bytes, text: str):
+    reader = ClaudeReader(QUOTAS)
+    reader.feed(b'{"type": "result", "result": "' + printed + b'", "num_turns": 2}\n')
+    assert (reader.report.is_done, reader.report.text) == (True, text)
+    assert (reader.report.turns, reader.report.unreadable_lines) == (2, 0)
+
+
+@pytest.mark.parametrize("name", ["", "--yes-to-all", "a\nb", "a\0b", "s" * 5000])
+def test_what_no_program_can_be_handed_is_no_session(name: str):
+    begin = {"type": "system", "subtype": "init", "session_id": "s-1"}
+    assert claude(begin, {**result(), "session_id": name}).session == "s-1"
+    assert codex({"type": "thread.started", "thread_id": name}).session is None
+    assert gemini({"type": "init", "session_id": name}).session is None
+    assert read(FieldsReader({"session": "id"}, QUOTAS), {"id": name}).session is None
+
+
+def test_an_option_is_no_tool_that_can_be_allowed():
+    asked = claude(result(permission_denials=[{"tool_name": "--yes-to-all"}])).question
+    assert asked is not None
+    assert tool_asked_for(asked.text) is None
+
+
 def test_what_claude_was_not_allowed_is_a_question():
     tool = {"tool_name": "Bash", "tool_input": {"command": "make deploy"}}
     report = claude(result(result="I could not.", permission_denials=[tool]))
@@ -147,6 +177,9 @@ def test_what_claude_was_not_allowed_is_a_question():
     denial = {"tool_name": "AskUserQuestion", "tool_input": asked}
     report = claude(result(permission_denials=[tool, denial]))
     assert report.question == Question("Which?", ("red", "blue"))
+    blank = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [{"question": " \n"}]}}
+    asked_nothing = claude(result(permission_denials=[blank])).question
+    assert asked_nothing == Question("It asked a question that cannot be read.")
 
 
 def test_codex_gives_its_last_message_and_no_price():

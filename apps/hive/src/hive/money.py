@@ -10,13 +10,13 @@ from hive.words import counted
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.spending import Budget, Spent
 
-__all__ = ["read_amounts", "show_amounts", "show_money", "show_spent"]
+__all__ = ["read_amount", "read_amounts", "show_amounts", "show_money", "show_spent"]
 
 AMOUNT: Final = re.compile(
     r"([0-9]+(?:\.[0-9]{1,6})?) ?([km]?) ?(usd|tokens?|turns?)", re.IGNORECASE
 )
 TIMES: Final = {"": 1, "k": 1000, "m": 1_000_000}
-FIELDS: Final = {"usd": "microdollars", "token": "tokens", "turn": "turns"}
+FIELDS: Final = {"usd": "microdollars", "tokens": "tokens", "turns": "turns"}
 MICRO: Final = 1_000_000
 
 
@@ -28,17 +28,34 @@ def read_amounts(budget: Budget, words: Sequence[str], *, flag: str) -> Budget:
     """
     said: dict[str, int] = {}
     for text in (part.strip() for word in words for part in word.split(",")):
-        found = AMOUNT.fullmatch(text)
+        found = read_amount(text, flag=flag)
         if found is None:
             raise ConfigurationError(
                 f"{flag} is {text!r}; write it like 60usd, 2Mtokens or 100turns"
             )
-        number = Decimal(found[1]) * TIMES[found[2].lower()]
-        field = FIELDS[found[3].lower().removesuffix("s")]
+        unit, number = found
+        field = FIELDS[unit]
         if field in said:
-            raise ConfigurationError(f"{flag} says twice how many {found[3]}")
-        said[field] = int(number * MICRO) if field == "microdollars" else int(number)
+            raise ConfigurationError(f"{flag} says twice how many {unit}")
+        said[field] = int(number * MICRO) if unit == "usd" else int(number)
     return replace(budget, **said)
+
+
+def read_amount(text: str, *, flag: str) -> tuple[str, Decimal] | None:
+    """Return of what (`usd`, `tokens`, `turns`) and how much; None if it is no amount.
+
+    Raises:
+        ConfigurationError: there is no such part of a token or turn.
+    """
+    found = AMOUNT.fullmatch(text)
+    if found is None:
+        return None
+    number = Decimal(found[1]) * TIMES[found[2].lower()]
+    unit = found[3].lower().removesuffix("s")
+    unit = unit if unit == "usd" else f"{unit}s"
+    if unit != "usd" and number != int(number):
+        raise ConfigurationError(f"{flag} is {text!r}; {unit} are whole")
+    return unit, number
 
 
 def show_money(microdollars: int) -> str:

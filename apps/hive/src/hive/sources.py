@@ -32,8 +32,14 @@ FILE_NAME: Final = "hive.toml"
 SHORT_NAMES: Final = {"HIVE_DATA_DIR": "services.data_dir"}
 """Environment variables that people type often, and the keys that they stand for."""
 
-OTHER_NAMES: Final = ("HIVE_CONFIG", "HIVE_READY_FD", "HIVE_TASK_", "HIVE_ATTEMPT", "HIVE_TEST_")
-"""Beginnings of variables that Hive knows and that are no settings."""
+TOLD_TO_COMMANDS: Final = (
+    "ANSWER", "ATTEMPT", "BRANCH", "COMMENT", "GUARD", "PARENTS", "PORT", "PORTS", "QUESTION",
+    "SLOT", "TASK_FILE", "TASK_ID", "WORKSPACE",
+)  # fmt: skip
+"""What Hive tells commands in variables; one of them may be `hive`."""
+
+OTHER_NAMES: Final = frozenset(f"HIVE_{name}" for name in ("CONFIG", "READY_FD", *TOLD_TO_COMMANDS))
+"""Variables that Hive knows and that are no settings; those of its tests are others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,9 @@ def from_environment(
     unknown = [
         name
         for name in sorted(environment)
-        if name.startswith("HIVE_") and name not in names and not name.startswith(OTHER_NAMES)
+        if name.startswith("HIVE_")
+        and name not in (names.keys() | OTHER_NAMES)
+        and not name.startswith("HIVE_TEST_")
     ]
     return given, unknown
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from hive_agents.profiles import Prices
 from hive_agents.streams.report import Report
+from hive_contracts.spending import MOST
 
 __all__ = ["NOTHING", "Budget", "Spent", "read_budget", "spent_in"]
 
@@ -35,8 +36,11 @@ class Budget:
         """Refuse what nothing can be kept to."""
         for field in fields(self):
             limit = getattr(self, field.name)
-            if limit is not None and not 0 < limit <= MOST_SECONDS:
-                raise ValueError(f"budget.{field.name} is a number greater than 0, not {limit}")
+            most = MOST_SECONDS if field.name == "seconds" else MOST
+            if limit is not None and not 0 < limit <= most:
+                raise ValueError(
+                    f"budget.{field.name} is more than 0, and at most {most:,.0f}; not {limit:g}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ In `argv` and its kin these words stand for something: {prompt}, {prompt_file}, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, TypeAlias
 
 from hive_agents.streams.claude import ClaudeReader
@@ -28,6 +28,7 @@ from hive_agents.streams.reading import Reader
 from hive_agents.streams.report import Report
 from hive_contracts.errors import ConfigurationError, MalformedPayloadError, UnstorableValueError
 from hive_contracts.wire import decode_payload, encode_json
+from hive_process.payload import CommandPayload
 
 __all__ = ["SHIPPED", "Prices", "Profile", "read_profiles"]
 
@@ -50,6 +51,20 @@ class Prices:
     input: float
     output: float
     cached: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing costs.
+
+        Raises:
+            ValueError: one is negative, or more than a dollar a token.
+        """
+        for each in fields(self):
+            price = getattr(self, each.name)
+            if not 0 <= price <= MILLION:
+                raise ValueError(
+                    f"prices.{each.name} is in dollars a million tokens, from 0 to {MILLION:,},"
+                    f" not {price:g}"
+                )
 
     def cost_of(self, report: Report) -> float:
         """Return what the tokens of a report cost."""
@@ -137,6 +152,13 @@ class Profile:
         for name in self.fields:
             if name not in FIELDS:
                 raise ValueError(f"fields has {name!r}; there are {', '.join(FIELDS)}")
+        # Its environment and its times are those of a command.
+        CommandPayload(
+            argv=self.argv,
+            env=self.env,
+            startup_seconds=self.startup_seconds,
+            linger_seconds=self.linger_seconds,
+        )
 
     @property
     def knows_cost(self) -> bool:

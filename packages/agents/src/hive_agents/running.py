@@ -17,7 +17,7 @@ from hive_agents.streams.report import Question
 from hive_contracts.errors import LostRaceError, UnavailableError
 from hive_contracts.execution import Attempt, Stream
 from hive_contracts.outcomes import Failed, Outcome, Released, Succeeded
-from hive_contracts.spending import Spending
+from hive_contracts.spending import MOST, Spending
 from hive_process.alongside import alongside
 
 __all__ = ["AgentRun", "in_words"]
@@ -77,10 +77,10 @@ class AgentRun:
         """What this attempt has spent, as the store keeps it."""
         report, usd = self._reader.report, self.spent.usd
         return Spending(
-            microdollars=None if usd is None else round(usd * 1_000_000),
-            input_tokens=report.input_tokens,
-            output_tokens=report.output_tokens,
-            turns=report.turns,
+            microdollars=None if usd is None else round(min(usd * 1_000_000, MOST)),
+            input_tokens=_within_reason(report.input_tokens),
+            output_tokens=_within_reason(report.output_tokens),
+            turns=_within_reason(report.turns),
         )
 
     @property
@@ -253,6 +253,11 @@ def in_words(name: str, spent: Spent, budget: Budget) -> str:
     if name == "seconds":
         return f"it has run for its {most:g} s"
     return f"{used:,} of {most:,.0f} {name} are used"
+
+
+def _within_reason(count: int | None) -> int | None:
+    """Return what is kept of a count: somebody else's program may say anything."""
+    return None if count is None else min(count, MOST)
 
 
 def _nothing() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
-__all__ = ["Budget", "BudgetScope", "Spending", "Spent", "UsedBudget"]
+__all__ = ["MOST", "Budget", "BudgetScope", "Spending", "Spent", "UsedBudget"]
 
 MOST: Final = 10**15
 """A billion dollars, and more tokens than anybody has. Sums of it fit into Postgres's numbers."""

@@ -47,6 +47,11 @@ class WorkspaceState(StrEnum):
     REMOVED = "removed"
     """It is gone."""
 
+    @property
+    def in_words(self) -> str:
+        """How a sentence has it."""
+        return self.replace("_", " ")
+
 
 LEFT_STATES: Final = frozenset({WorkspaceState.KEPT, WorkspaceState.REVIEW})
 """Where a task has left its work, and nobody has said yet what is to become of it."""

@@ -4,15 +4,14 @@ import re
 from typing import Final
 
 from hive_contracts.errors import UsageError
-from hive_contracts.spending import Budget, BudgetScope, Spent, UsedBudget
+from hive_contracts.spending import MOST, Budget, BudgetScope, Spent, UsedBudget
 from hive_store.deeds import Actor
 from hive_store.line import Line
 
 __all__ = ["BudgetStore"]
 
 NAME: Final = re.compile(r"[^\s\x00\ud800-\udfff]{1,200}")
-MOST: Final = 10**15
-"""A billion dollars."""
+MICRO: Final = 1_000_000
 
 
 class BudgetStore:
@@ -88,9 +87,12 @@ def _check(budget: Budget) -> None:
         raise UsageError(
             f"a {budget.scope} is 1 to 200 characters without white space, not {budget.target!r}"
         )
-    amounts = (budget.microdollars, budget.tokens, budget.turns)
-    if all(amount is None for amount in amounts):
+    amounts = {name: getattr(budget, name) for name in ("microdollars", "tokens", "turns")}
+    if all(amount is None for amount in amounts.values()):
         raise UsageError("a budget says how much may be spent: money, tokens or turns")
-    for amount in amounts:
+    for name, amount in amounts.items():
         if amount is not None and not 0 <= amount <= MOST:
-            raise UsageError(f"a budget is from 0 to a billion dollars, not {amount:,}")
+            is_money = name == "microdollars"
+            most, found = (MOST // MICRO, amount / MICRO) if is_money else (MOST, amount)
+            unit = "dollars" if is_money else name
+            raise UsageError(f"a budget has from 0 to {most:,} {unit}, not {found:,}")

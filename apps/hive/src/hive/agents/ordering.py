@@ -1,6 +1,5 @@
 """An `agent` task as it is typed: its payload, its budget, and its profile's breaker."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from hive.command_options import CommandFlags
 from hive.durations import read_duration
+from hive.money import read_amount
 from hive.settings import Settings
 from hive.submitting.said import SaidTask, command_payload, said_task
 from hive.task_options import FlagsOfAny
@@ -16,10 +16,7 @@ from hive_contracts.errors import ConfigurationError
 
 __all__ = ["profile_named", "read_budget", "said_agent"]
 
-UNITS: Final = ("usd", "tokens", "turns")
-FORMS: Final = "5usd, 200000tokens, 30turns, or a duration like 20m"
-
-_amount: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
+FORMS: Final = "5usd, 200ktokens, 30turns, or a duration like 20m"
 
 
 def profile_named(settings: Settings, name: str) -> Profile:
@@ -66,6 +63,7 @@ def said_agent(
     known = profile_named(settings, profile)
     payload = {
         "profile": profile,
+        "prompt": "",
         **{name: value for name, value in wishes.items() if value},
         **command_payload(terms, reads_parents=getattr(task, "after", None) is not None),
     }
@@ -91,9 +89,9 @@ def read_budget(said: Sequence[str], *, flag: str = "--budget") -> dict[str, flo
 
 
 def _limit(text: str, flag: str) -> tuple[str, float]:
-    found = _amount.fullmatch(text)
-    if found is not None and found[2] in UNITS:
-        return found[2], float(found[1]) if found[2] == "usd" else int(float(found[1]))
+    if (found := read_amount(text, flag=flag)) is not None:
+        unit, number = found
+        return unit, float(number) if unit == "usd" else int(number)
     if text.isdecimal():
         raise ConfigurationError(f"{flag} is {text!r}; say of what, as in {FORMS}")
     try:

@@ -35,7 +35,7 @@ def agent(
         typer.Option(
             "--budget",
             metavar="LIMIT",
-            help="Most it may use: 5usd, 200000tokens, 30turns or 20m; repeatable.",
+            help="Most it may use: 5usd, 200ktokens, 30turns or 20m; repeatable.",
         ),
     ] = None,
     may_ask: Annotated[

@@ -31,6 +31,9 @@ __all__ = ["Survey", "as_lines", "as_plain", "survey", "survey_once"]
 SEEN_WITHIN: Final = timedelta(minutes=1)
 ENDS_SECONDS: Final = 60
 
+LEFT_OUT: Final = frozenset({TaskState.SCHEDULED, TaskState.DISPATCHED, TaskState.CANCELLED})
+"""What has no column where something is blocked, if there is none of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
@@ -133,9 +136,12 @@ def as_plain(found: Survey) -> dict[str, Any]:
 
 
 def _queue_lines(found: Survey) -> list[str]:
-    # Eight states do not fit into 80 columns, and most Hives have nothing that is blocked.
-    is_any_blocked = any(by_state.get(TaskState.BLOCKED) for by_state in found.counts.values())
-    shown = [state for state in TaskState if is_any_blocked or state is not TaskState.BLOCKED]
+    # Eight states do not fit into 80 columns beside the names of queues, and most Hives have
+    # nothing that is blocked.
+    taken = {state for counts in found.counts.values() for state, count in counts.items() if count}
+    is_any_blocked = TaskState.BLOCKED in taken
+    left_out = (LEFT_OUT if is_any_blocked else {TaskState.BLOCKED}) - taken
+    shown = [state for state in TaskState if state not in left_out]
     short = {TaskState.DISPATCHED: "leased"} if is_any_blocked else {}
     rows = [
         [

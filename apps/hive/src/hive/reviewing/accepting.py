@@ -72,9 +72,14 @@ async def _settle(
         await view.workspaces.settle(workspace, WorkspaceState.KEPT, reason="it was accepted")
     else:
         reason = f"its changes are in {done.where}"
-        await view.workspaces.settle(workspace, WorkspaceState.ACCEPTED, reason=reason)
-        await found.yard.remove(workspace.id, with_branch=True)
-        await asyncio.to_thread(found.yard.sweep)
+        if await view.workspaces.settle(workspace, WorkspaceState.ACCEPTED, reason=reason):
+            await found.yard.remove(workspace.id, with_branch=True)
+            await asyncio.to_thread(found.yard.sweep)
+        else:
+            say(
+                f"hive: meanwhile somebody has rejected task {workspace.task_id}: its workspace"
+                " stays, and what goes on in it can be accepted as well"
+            )
     details = {"into": done.where, "commit": done.commit, "files": done.files}
     target = f"task {workspace.task_id}"
     await view.record(Deed(actor=actor_of(settings), what="accept", target=target, details=details))

@@ -53,7 +53,7 @@ async def clean(settings: Settings, order: CleanOrder) -> None:
         if not meant:
             say("hive: nothing to clean")
             return
-        names = some_of([each.id for each in meant])
+        names = some_of([each.task_id for each in meant])
         confirm(
             f"remove {counted(len(meant), 'workspace')} ({names}) with what is not committed",
             is_agreed=order.is_agreed,
@@ -89,7 +89,7 @@ async def _named(view: View, task_id: TaskId) -> Workspace:
     workspace = await find(view, task_id)
     if workspace.state not in CLEANABLE:
         raise UsageError(
-            f"the workspace of task {task_id} is {workspace.state}; cancel its task first:"
+            f"the workspace of task {task_id} is {workspace.state.in_words}; cancel its task first:"
             f" `hive cancel {workspace.task_id}`"
         )
     # On a machine that is gone it would wait for ever: without it, its task begins anew.

@@ -12,7 +12,7 @@ from hive.tasks.reaching import View
 from hive_contracts.errors import BusyWorkspaceError, UnknownTaskError, UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TERMINAL_STATES
-from hive_contracts.workspaces import GONE_STATES, Workspace
+from hive_contracts.workspaces import GONE_STATES, Workspace, WorkspaceState
 from hive_process.workspaces.git import Git
 from hive_process.workspaces.programs import ChildPrograms
 from hive_process.workspaces.yard import About, Yard
@@ -65,22 +65,34 @@ async def held(view: View, task_id: TaskId) -> AsyncGenerator[Held]:
 
     Raises:
         UsageError: there is none, or it is on another machine; the message says on which.
-        BusyWorkspaceError: a task works in it.
+        BusyWorkspaceError: a task works in it, or somebody else has it in hand.
     """
     found = await find(view, task_id)
     yard = yard_of(found)
     lock = yard.lock(found.id)
     if lock is None:
-        raise BusyWorkspaceError(
-            f"task {found.task_id} works in {found.path}; see `hive logs -f {found.task_id}`"
-        )
+        raise BusyWorkspaceError(_by_whom(found))
     try:
+        # Who had it in hand a moment ago may have settled it.
+        found = await find(view, task_id)
         about = yard.read(found.id)
         if about is None or not yard.has(found.id):
             raise UsageError(f"{found.path} is not there any more")
         yield Held(workspace=found, about=about, yard=yard)
     finally:
         lock.let_go()
+
+
+def _by_whom(workspace: Workspace) -> str:
+    if workspace.state is WorkspaceState.IN_USE:
+        return (
+            f"task {workspace.task_id} works in {workspace.path}; see"
+            f" `hive logs -f {workspace.task_id}`"
+        )
+    return (
+        f"somebody else has the workspace of task {workspace.task_id} in hand; see what comes of it"
+        " with `hive ws list --all`, and try again"
+    )
 
 
 async def refuse_unfinished(view: View, workspace: Workspace) -> None:

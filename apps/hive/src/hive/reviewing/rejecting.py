@@ -31,8 +31,8 @@ async def reject_work(settings: Settings, task_id: TaskId, comment: str, *, as_j
         workspace = await find(reach.view, task_id)
         if workspace.state not in LEFT_STATES:
             raise UsageError(
-                f"the workspace of task {task_id} is {workspace.state}; only what a task has left"
-                " can be rejected"
+                f"the workspace of task {task_id} is {workspace.state.in_words}; only"
+                " what a task has left can be rejected"
             )
         await refuse_unfinished(reach.view, workspace)
         follower = await _send_back(reach, workspace, comment)

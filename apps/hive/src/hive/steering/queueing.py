@@ -39,7 +39,8 @@ async def pause(settings: Settings, queue: str, *, reason: str | None) -> None:
         is_new = await controls.pause(queue, reason=reason)
         left = await controls.count_leased(queue)
     what = "is paused" if is_new else "was paused already"
-    say(f"hive: queue {queue} {what}; {left:,} of its tasks are still with workers")
+    verb = "is" if left == 1 else "are"
+    say(f"hive: queue {queue} {what}; {left:,} of its tasks {verb} still with workers")
 
 
 async def resume(settings: Settings, queue: str) -> None:

@@ -129,8 +129,9 @@ async def _watch_and_tell(
         return None
     if is_telling or not _has_its_own_exit_code(ended):
         _tell_end(ended, clock.seconds() - begun_seconds)
-        if (left := what_is_left(ended)) is not None:
-            say(f"hive: {left}")
+    # Nobody looks through what is not known to be there.
+    if (left := what_is_left(ended)) is not None:
+        say(f"hive: {left}")
     return ended
 
 

@@ -7,7 +7,11 @@ from hive_agents.streams.report import Question
 
 __all__ = ["asked_for", "tool_asked_for"]
 
-_asked: Final = re.compile(r"May it use (\S+).*\? Yes allows it all that \1 can do\.", re.DOTALL)
+_asked: Final = re.compile(
+    # What begins with a dash would be an option of the program's.
+    r"May it use ([^\s-]\S*).*\? Yes allows it all that \1 can do\.",
+    re.DOTALL,
+)
 
 
 def asked_for(tool: str, shown: str) -> Question:

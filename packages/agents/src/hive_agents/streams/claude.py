@@ -13,7 +13,7 @@ take the place of what was counted.
 from typing import Any, Final
 
 from hive_agents.streams.asking import asked_for
-from hive_agents.streams.events import amount_at, at, count_at, list_at, text_at
+from hive_agents.streams.events import amount_at, at, count_at, list_at, session_at, text_at
 from hive_agents.streams.quotas import Quotas, when_reset
 from hive_agents.streams.reading import EventReader
 from hive_agents.streams.report import Complaint, Question, Quota
@@ -41,7 +41,7 @@ class ClaudeReader(EventReader):
 
     def take(self, event: dict[str, Any]) -> None:
         """Note what an event says."""
-        self.report.session = text_at(event, "session_id") or self.report.session
+        self.report.session = session_at(event, "session_id") or self.report.session
         match event.get("type"):
             case "assistant":
                 self._take_answer(event)
@@ -133,8 +133,9 @@ def _asked(denial: object) -> Question:
     questions = list_at(denial, "tool_input", "questions")
     first = questions[0] if questions else None
     labels = [text_at(option, "label") for option in list_at(first, "options")]
-    text = text_at(first, "question") or "It asked a question that cannot be read."
-    return Question(text, tuple(label for label in labels if label is not None))
+    text = (text_at(first, "question") or "").strip()
+    options = tuple(label for label in labels if label is not None)
+    return Question(text or "It asked a question that cannot be read.", options)
 
 
 def _shown(tool_input: object) -> str:

@@ -11,7 +11,7 @@ A turn of codex is everything from a prompt to its end; what other agents call a
 
 from typing import Any, Final
 
-from hive_agents.streams.events import at, count_at, text_at
+from hive_agents.streams.events import at, count_at, session_at, text_at
 from hive_agents.streams.quotas import Quotas
 from hive_agents.streams.reading import EventReader
 from hive_agents.streams.report import Complaint
@@ -32,7 +32,7 @@ class CodexReader(EventReader):
         """Note what an event says."""
         match event.get("type"):
             case "thread.started":
-                self.report.session = text_at(event, "thread_id") or self.report.session
+                self.report.session = session_at(event, "thread_id") or self.report.session
             case "item.started":
                 self.report.quota = None
             case "item.completed":

@@ -2,10 +2,13 @@
 
 from typing import Any, Final, cast
 
-__all__ = ["amount_at", "at", "count_at", "list_at", "text_at"]
+__all__ = ["amount_at", "at", "count_at", "list_at", "session_at", "text_at"]
 
 MOST: Final = 2**53
 """Larger numbers mean nothing, and fit nowhere."""
+
+LONGEST_SESSION: Final = 1000
+"""Characters; it has to fit into a command line."""
 
 
 def at(event: object, *path: str) -> Any:
@@ -22,6 +25,15 @@ def text_at(event: object, *path: str) -> str | None:
     found = at(event, *path)
     # Postgres holds no NUL.
     return found.replace("\0", "\ufffd") if isinstance(found, str) and found else None
+
+
+def session_at(event: object, *path: str) -> str | None:
+    """Return the name of a session, if it is one that a program can be handed as an argument."""
+    found = at(event, *path)
+    if not isinstance(found, str) or not 0 < len(found) <= LONGEST_SESSION:
+        return None
+    # With a dash in front the program would take it for an option.
+    return found if found.isprintable() and not found.startswith("-") else None
 
 
 def count_at(event: object, *path: str) -> int | None:

@@ -9,7 +9,7 @@ A field is a path of names with dots between them; the last line that has someth
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hive_agents.streams.events import amount_at, at, count_at, text_at
+from hive_agents.streams.events import amount_at, at, count_at, session_at, text_at
 from hive_agents.streams.quotas import Quotas
 from hive_agents.streams.reading import EventReader
 from hive_agents.streams.report import Complaint, Question, Quota
@@ -34,7 +34,7 @@ class FieldsReader(EventReader):
     def take(self, event: dict[str, Any]) -> None:
         """Note what an event says."""
         report = self.report
-        report.session = self._text(event, "session") or report.session
+        report.session = session_at(event, *self._path("session")) or report.session
         report.text = self._text(event, "text") or report.text
         self._take_figures(event)
         if (question := self._text(event, "question")) is not None:

@@ -9,7 +9,7 @@ result        the last: whether it is an error, what was read and written; it sa
 
 from typing import Any
 
-from hive_agents.streams.events import at, count_at, text_at
+from hive_agents.streams.events import at, count_at, session_at, text_at
 from hive_agents.streams.quotas import Quotas
 from hive_agents.streams.reading import EventReader
 from hive_agents.streams.report import Complaint
@@ -30,7 +30,7 @@ class GeminiReader(EventReader):
         """Note what an event says."""
         match event.get("type"):
             case "init":
-                self.report.session = text_at(event, "session_id") or self.report.session
+                self.report.session = session_at(event, "session_id") or self.report.session
             case "message" if at(event, "role") == "assistant":
                 self._take_piece(text_at(event, "content") or "")
             case "tool_use":

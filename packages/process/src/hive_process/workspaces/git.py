@@ -165,7 +165,14 @@ class Git:
         Raises:
             RefusedWorkspaceError: it is no worktree.
         """
-        index = Path(await self.ask("rev-parse", "--absolute-git-dir")) / "index"
+        asked = await self.run("rev-parse", "--absolute-git-dir")
+        if asked.code:
+            raise RefusedWorkspaceError(
+                f"{self.place} is no worktree any more ({' '.join(asked.err.split())}): its"
+                " repository was moved or deleted. Put it back, or take the files from there; they"
+                " are all that is left"
+            )
+        index = Path(os.fsdecode(asked.out.rstrip(b"\n"))) / "index"
         with tempfile.TemporaryDirectory(prefix="hive-index-") as folder:
             copy = Path(folder) / "index"
             if index.exists():
