@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OwnServer",
+    "bytecode_is_kept",
     "database",
     "database_url",
     "empty_redis",
@@ -111,6 +112,12 @@ def temporary_directory() -> AbstractContextManager[Path]:
 def no_width_of_the_runner() -> None:
     """Off a terminal nothing is cut, and pytest-xdist says that its processes have 80 columns."""
     os.environ.pop("COLUMNS", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def bytecode_is_kept() -> None:
+    """A runner may forbid it; the thousand processes of the tests would each compile everything."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True)
