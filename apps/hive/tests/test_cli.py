@@ -57,6 +57,16 @@ def test_who_only_looks_does_not_load_what_submits_waits_or_serves() -> None:
     assert done.stdout == "loaded: []\n"
 
 
+def test_of_the_whole_command_line_what_is_typed_is_prepared_alone() -> None:
+    whole: Any = typer.main.get_command(cli.app)  # typer leaves its own commands open
+    for name in whole.commands:
+        one: Any = typer.main.get_command(cli.app_for([name, "--help"]))
+        assert one.commands.keys() == {name}
+        assert [option.name for option in one.params] == [option.name for option in whole.params]
+    for words in ([], ["--help"], ["lst"]):
+        assert cli.app_for(words) is cli.app
+
+
 def test_the_help_of_every_command_has_an_example_and_fits_80_columns() -> None:
     root: Any = typer.main.get_command(cli.app)  # typer leaves its own commands open
     groups = [command for command in root.commands.values() if hasattr(command, "commands")]

@@ -10,6 +10,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from hive.talking import sending
 from hive_testkit.console import Console
 from hive_testkit.desk import Desk
 
@@ -74,7 +75,10 @@ def test_nothing_to_send_and_unknown_keys_are_refused_by_name(desk: Desk) -> Non
     assert "/nowhere/to/be cannot be read: No such file" in missing.stderr
 
 
-def test_a_task_that_does_not_run_is_said_not_to_read(desk: Desk) -> None:
+def test_a_task_that_does_not_run_is_said_not_to_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "PATIENCE_SECONDS", 0.5)
     [task] = desk.submit(1, kind="command", payload={"argv": ["cat"], "stdin_open": True})
     done = desk("send", str(task), "x")
     assert done.returncode == 1

@@ -153,7 +153,8 @@ async def test_what_is_shown_stands_behind_what_its_setup_has_printed(
 
 
 async def test_ctrl_c_interrupts_what_runs_in_the_foreground(executor: CommandExecutor, desk: Desk):
-    line = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 60; done"
+    # What sleeps says that it is there: a Ctrl-C before it would wait for it.
+    line = "trap 'echo interrupted; exit 3' INT; sh -c 'echo ready; exec sleep 60'; exit 4"
     async with Talk(executor, line, pty=True) as talk:
         await talk.printed("ready")
         await desk.say(b"\x03")

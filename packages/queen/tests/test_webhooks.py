@@ -5,11 +5,13 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -31,6 +33,7 @@ from hive_store.webhook_store import Target, WebhookStore
 from hive_telemetry.metrics import Metrics
 from hive_testkit.ground import Ground
 from hive_testkit.timing import pass_time
+from hive_testkit.tls import Authority
 from hive_testkit.waiting import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -91,11 +94,11 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def endpoint() -> AsyncGenerator[Endpoint]:
+async def endpoint(tls: ssl.SSLContext | None = None) -> AsyncGenerator[Endpoint]:
     it = Endpoint()
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(it.serve, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
-    it.url = f"http://{host}:{port}/in?x=1"
+    it.url = f"{'http' if tls is None else 'https'}://{host}:{port}/in?x=1"
     try:
         yield it
     finally:
@@ -411,13 +414,12 @@ def test_an_address_with_a_password_is_refused() -> None:
         check_url("https://me:secret@example.com/")
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_no_way_to_send() -> None:
-    async with endpoint() as there:
-        url = there.url.replace("http://", "https://")
-        target = Target(url=url, secret=None)
+async def test_a_certificate_that_nobody_vouches_for_is_no_way_to_send(tmp_path: Path) -> None:
+    async with endpoint(Authority(tmp_path).context_for("127.0.0.1")) as there:
+        target = Target(url=there.url, secret=None)
         result = await deliver(target, Delivery(uuid4(), "{}"), now=1)
     assert result.status is None
-    assert result.error
+    assert str(result.error).startswith("its certificate is refused: ")
     assert there.requests == []
 
 

@@ -6,9 +6,12 @@ A subcommand is a module in `hive.commands` and imports what it needs when it ru
 
 import os
 import sys
+from collections.abc import Sequence
+from copy import copy
 from typing import Annotated
 
 import typer
+from typer.main import get_command_name, solve_typer_info_defaults
 
 from hive.behind_dashes import WithCommand
 from hive.commands import (
@@ -65,7 +68,7 @@ from hive.completing import answer_shells
 from hive.endings import told
 from hive.standard_output import guard_standard_streams
 
-__all__ = ["app", "main"]
+__all__ = ["app", "app_for", "main"]
 
 
 def _show_version(is_asked_for: bool) -> None:
@@ -152,6 +155,24 @@ def hive(
     """Run commands, agents and functions as durable tasks."""
 
 
+def app_for(words: Sequence[str]) -> typer.Typer:
+    """Return the command line with what these words name alone: to prepare the rest takes longer.
+
+    It is the whole one if the first word is no command; that is told with all that there are.
+    """
+    first = words[0] if words else ""
+    one = copy(app)
+    one.registered_commands = [
+        command
+        for command in app.registered_commands
+        if (command.name or get_command_name(getattr(command.callback, "__name__", ""))) == first
+    ]
+    one.registered_groups = [
+        group for group in app.registered_groups if solve_typer_info_defaults(group).name == first
+    ]
+    return one if one.registered_commands or one.registered_groups else app
+
+
 def main() -> None:
     """Run the command line. Hive's own errors are one line on stderr; a mistake is a traceback."""
     guard_standard_streams()
@@ -163,7 +184,7 @@ def main() -> None:
         answer_shells()
     with told():
         try:
-            app()
+            app_for(sys.argv[1:])()
         finally:
             # At the end of the process it would be too late to say that it cannot be written.
             sys.stdout.flush()

@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OwnServer",
+    "bytecode_is_kept",
     "database",
     "database_url",
     "empty_redis",
     "fresh_database",
     "logging_as_before",
+    "new_data_directory",
     "no_width_of_the_runner",
     "own_postgres",
     "own_redis",
@@ -111,6 +114,12 @@ def temporary_directory() -> AbstractContextManager[Path]:
 def no_width_of_the_runner() -> None:
     """Off a terminal nothing is cut, and pytest-xdist says that its processes have 80 columns."""
     os.environ.pop("COLUMNS", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def bytecode_is_kept() -> None:
+    """A runner may forbid it; the thousand processes of the tests would each compile everything."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(autouse=True)
@@ -219,8 +228,20 @@ def redis_url(redis_server: str) -> str:
     return redis_server
 
 
+@pytest.fixture(scope="session")
+def new_data_directory() -> Iterator[Path]:
+    """What a Postgres has at its first start, to be copied: making it takes much longer."""
+    from hive_services import EmbeddedPostgres
+
+    with temporary_directory() as directory:
+        server = EmbeddedPostgres(directory, durable=False)
+        _run_apart(server.start())
+        _run_apart(server.stop())
+        yield directory
+
+
 @pytest.fixture
-def own_postgres() -> Iterator[OwnServer]:
+def own_postgres(new_data_directory: Path) -> Iterator[OwnServer]:
     """A running Postgres of the test's own, without Hive's schema.
 
     What is committed outlives `kill`, as the operating system keeps what the server has written.
@@ -228,6 +249,8 @@ def own_postgres() -> Iterator[OwnServer]:
     from hive_services import EmbeddedPostgres
 
     with temporary_directory() as directory:
+        # With the owner of each file, who is another one where the tests are root's.
+        subprocess.run(["/bin/cp", "-a", f"{new_data_directory}/.", directory], check=True)
         yield from _own(EmbeddedPostgres(directory, durable=False))
 
 
