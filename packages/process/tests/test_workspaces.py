@@ -641,6 +641,17 @@ async def test_a_sweep_removes_what_somebody_does_not_want_or_has_moved(at: Plac
     assert gone.workspace.reason == "it is not there any more"
 
 
+async def test_a_sweep_leaves_what_another_machine_has_made_in_the_same_directory(
+    at: Place,
+) -> None:
+    await at.run("touch theirs; exit 1", kind="fresh")
+    theirs = replace(at.about().workspace, host="elsewhere")
+    at.yard.write(replace(at.about(), workspace=theirs))
+    at.ledger.rows[TaskId(1)].workspace = theirs
+    assert await at.sweep() == 0
+    assert (at.place() / "theirs").exists()
+
+
 async def test_a_sweep_leaves_what_postgres_has_forgotten_but_a_command_has_made(at: Place) -> None:
     await at.run("touch precious; exit 1", kind="fresh")
     at.ledger.rows.clear()

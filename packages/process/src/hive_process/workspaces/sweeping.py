@@ -166,6 +166,7 @@ class _Sweep:
     def _is_nobodys(self, task_id: TaskId, row: Workspace | None, about: About | None) -> bool:
         """Return whether nobody misses what Postgres does not know, or knows to be elsewhere."""
         if row is not None and row.id == task_id:
-            return True
+            # Machines may share a directory, as with homes on a file server.
+            return about is None or about.workspace.host == self._host
         # Never set up, no command was in it. What was is not deleted for a row that is missing.
         return about is None or not about.is_ready or not self._yard.has(task_id)
