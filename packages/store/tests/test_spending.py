@@ -228,7 +228,7 @@ async def test_the_sums_of_old_days_become_one_and_no_total_changes(
         (Budget(scope=BudgetScope.ALL), "says how much may be spent"),
         (Budget(scope=BudgetScope.ALL, target="x", turns=1), "names nothing, not 'x'"),
         (Budget(scope=BudgetScope.GROUP, turns=1), "1 to 200 characters"),
-        (Budget(scope=BudgetScope.QUEUE, target="q", turns=-1), "from 0 to a billion"),
+        (Budget(scope=BudgetScope.QUEUE, target="q", turns=-1), "000 turns, not -1"),
     ],
 )
 async def test_what_is_no_budget_is_refused(
