@@ -5,20 +5,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from hive import cli
 from hive_testkit.console import HIVE, LONGEST_SECONDS, Console
 from hive_testkit.desk import Desk
+from hive_testkit.plugin import temporary_directory
 
 
 @pytest.fixture(scope="session")
 def hive() -> Generator[Console]:
     """The console of a Hive that is up, with one worker of four slots for queue `default`."""
-    with TemporaryDirectory(prefix="hive-test-") as directory:
-        console = Console(Path(directory))
+    with temporary_directory() as directory:
+        console = Console(directory)
         ready, ready_child = os.pipe()
         # Dies with pytest, however that ends.
         tied = {"HIVE_DIE_WITH_PARENT": str(os.getpid()), "HIVE_READY_FD": str(ready_child)}
