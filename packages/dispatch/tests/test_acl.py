@@ -64,7 +64,7 @@ async def test_nobody_leaves_the_prefix_or_rules_the_server(
     ("role", "words"),
     [
         ("submitter", ("GET", "hive:epoch")),
-        ("submitter", ("LPUSH", "hive:bell:default", "1")),
+        ("submitter", ("RPUSH", "hive:bell:default", "1")),
         ("submitter", ("PUBLISH", "hive:leases", "x")),
         ("viewer", ("PUBLISH", "hive:events", "x")),
         ("viewer", ("PUBLISH", "hive:talk:said:7", "x")),

@@ -88,9 +88,15 @@ class BellWorker(Worker):
                 continue
             # Where there was something there may be more: the bell is for those with nothing to do.
             # Otherwise every bundle would cost a stroke to hear, under load as well.
-            if self._has_found or not self._waits_at_bell() or await self._hear_bell():
+            waits = not self._has_found and self._waits_at_bell()
+            stroke = await self._hear_bell() if waits else None
+            if self.allow_pick_jobs:
                 async with asking("hand over bundles", seconds=LOOK_SECONDS):
-                    await self._poll_iteration()
+                    if stroke is None:
+                        await self._poll_iteration()
+                    else:
+                        # What rang is taken without a look; if others were quicker, a look follows.
+                        await self.start_jobs([stroke])
             self.looks += 1
 
     def _waits_at_bell(self) -> bool:
@@ -104,14 +110,20 @@ class BellWorker(Worker):
         else:
             await asyncio.sleep(0)  # ended, but arq has not counted it yet
 
-    async def _hear_bell(self) -> bool:
-        """Wait at the bell; return whether to look, which is no only when told to stop."""
+    async def _hear_bell(self) -> bytes | None:
+        """Wait at the bell; return the id of the job that rang, or None if none did.
+
+        When told to stop, a stroke is left to others.
+        """
         client: Any = self.pool  # redis-py's types do not tell its two kinds of client apart
         async with asking("ring", seconds=POLL_SECONDS + ANSWER_SECONDS):
-            stroke = await client.blpop([self._bell], timeout=POLL_SECONDS)
-            if stroke is not None and not self.allow_pick_jobs:
-                await client.lpush(self._bell, "1")
-        return self.allow_pick_jobs
+            answer = await client.blpop([self._bell], timeout=POLL_SECONDS)
+            if answer is None:
+                return None
+            if not self.allow_pick_jobs:
+                await client.lpush(self._bell, answer[1])
+                return None
+            return answer[1]
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Take what there is room for out of Redis, and start what nobody else was quicker to take.

@@ -5,7 +5,7 @@ never taken, so any number of bundles go out in one round trip:
 
     PSETEX arq:job:{id}   the bundle, for as long as its lease lasts unaccepted
     ZADD   {queue}        the ids, which is where arq looks
-    LPUSH  {bell}         one stroke per bundle, which is what wakes it
+    RPUSH  {bell}         one stroke per bundle, its id, which is what wakes a worker
 
 A bundle may be sent again, under another id: accepting it is fenced, so a second one does nothing.
 """
@@ -29,8 +29,8 @@ from hive_dispatch.keys import bell_key, epoch_key, queue_key
 __all__ = ["BundleSender"]
 
 STROKES: Final = 16
-"""Most strokes that wait on a bell. A worker waits at the bell only after it found nothing, so
-strokes that nobody waited for need only outnumber the workers that are just about to."""
+"""Most strokes that wait on a bell: the oldest. A worker waits there only after it found nothing,
+so strokes that nobody waited for need only outnumber the workers that are just about to."""
 
 IDLE_SECONDS: Final = 86_400
 """After this long without a bundle, Redis forgets a queue's keys."""
@@ -107,7 +107,7 @@ class BundleSender:
         pipeline.execute_command(
             "ZADD", waiting, *(word for job_id in job_ids for word in (score, job_id))
         )
-        pipeline.execute_command("LPUSH", bell, *["1"] * min(len(job_ids), STROKES))
+        pipeline.execute_command("RPUSH", bell, *job_ids[:STROKES])
         pipeline.execute_command("LTRIM", bell, 0, STROKES - 1)
         pipeline.execute_command("EXPIRE", waiting, IDLE_SECONDS)
         pipeline.execute_command("EXPIRE", bell, IDLE_SECONDS)
