@@ -38,29 +38,21 @@ from hive.task where state = 'succeeded'
 async def _worktrees(bench: Bench) -> Measured:
     folder = bench.ground.folder / "worktrees"
     repo = await asyncio.to_thread(_repository, folder, bench.scale.files)
-    ours: list[float] = []
-    plain: dict[str, list[float]] = {"one by one": [], "side by side": []}
-    disk: list[float] = []
+    count, plain = bench.scale.worktrees, dict[str, float]()
     try:
-        for number in range(bench.scale.few_rounds):
-            took, size = await _as_tasks(bench, repo, folder / "ws")
-            ours.append(took)
-            disk.append(size / bench.scale.worktrees)
-            for name, at_once in (("one by one", 1), ("side by side", os.cpu_count() or 1)):
-                count = bench.scale.worktrees
-                plain[name].append(await _plain(repo, folder / "plain", count, at_once))
-            bench.note(f"worktrees, round {number + 1}: {took:.1f} s, {size / 1e6:,.0f} MB")
+        ours, size = await _as_tasks(bench, repo, folder / "ws")
+        bench.note(f"worktrees as tasks: {ours:.1f} s, {size / 1e6:,.0f} MB")
+        for name, at_once in (("one by one", 1), ("side by side", os.cpu_count() or 1)):
+            plain[name] = await _plain(repo, folder / "plain", count, at_once)
+            bench.note(f"worktrees by git, {name}: {plain[name]:.1f} s")
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    ratios = [
-        [git / hive for hive, git in zip(ours, seconds, strict=True)] for seconds in plain.values()
-    ]
     details = {
-        "seconds for all as tasks": ours,
-        "seconds for all by git": plain,
-        "bytes of disk for each": disk,
+        "seconds for all as tasks": [ours],
+        "seconds for all by git": {name: [seconds] for name, seconds in plain.items()},
+        "bytes of disk for each": [size / count],
     }
-    return Measured(ratios, details)
+    return Measured([[seconds / ours] for seconds in plain.values()], details)
 
 
 def _repository(folder: Path, files: int) -> Path:
