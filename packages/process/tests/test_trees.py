@@ -38,6 +38,26 @@ def daemon(*, first: str = "", then: str = SLEEP, main: str = "") -> str:
     return DAEMON.format(first=first, then=then, main=main)
 
 
+DYING = """
+import os, time
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(60)
+    much = b"x" * (512 << 20)
+    os._exit(0)
+try:
+    while open(f"/proc/{pid}/environ", "rb").read():
+        pass
+except OSError:
+    pass
+os._exit(0)
+"""
+"""Its child takes long to die, because much memory must be given back, and leaves a daemon. The
+main process ends when that child has let go of its environment, and is not dead."""
+
 SHED = daemon(then="os.execve('/bin/sleep', ['sleep', '60'], {})")
 
 
@@ -54,6 +74,15 @@ async def test_a_daemon_is_known_by_its_marker_while_other_trees_live(shell: Any
     (pid,) = shell.pids()
     assert not is_alive(pid)
     assert ended.left_behind == 1
+    assert is_alive(other.pid)
+
+
+async def test_who_dies_and_cannot_say_whose_it_is_holds_up_the_end_until_it_is_dead(shell: Any):
+    other = await shell.spawn("sleep", "60")
+    ended = await (await shell.python(DYING)).wait()
+    (daemon_pid,) = shell.pids()
+    assert not is_alive(daemon_pid)
+    assert (ended.code, ended.left_behind) == (0, 1)
     assert is_alive(other.pid)
 
 

@@ -18,7 +18,8 @@ import os, signal, sys
 from pathlib import Path
 from hive_services.processes import spawn
 
-until_we_are_gone = 'while [ -d "/proc/$PPID" ]; do sleep 0.01; done; exec "$@"'
+# By number: a shell that starts late finds another parent.
+until_we_are_gone = f'while [ -d "/proc/{os.getpid()}" ]; do sleep 0.01; done; exec "$@"'
 child = spawn(
     ["touch", sys.argv[1]],
     prefix=("sh", "-c", until_we_are_gone, "sh"),

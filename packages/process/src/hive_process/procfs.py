@@ -31,15 +31,23 @@ MARKER = b"HIVE_GUARD"
 
 _GONE = (FileNotFoundError, ProcessLookupError)
 
+_PF_EXITING = 0x4
+"""Among the kernel's flags of a process, in `/proc/<pid>/stat` (include/linux/sched.h)."""
+
 
 class Status:
     """What `/proc/<pid>/stat` says of a process."""
 
-    __slots__ = ("is_dead", "parent", "session", "started_ticks")
+    __slots__ = ("is_dead", "is_dying", "parent", "session", "started_ticks")
 
-    def __init__(self, *, is_dead: bool, parent: int, session: int, started_ticks: int) -> None:
+    def __init__(
+        self, *, is_dead: bool, is_dying: bool, parent: int, session: int, started_ticks: int
+    ) -> None:
         self.is_dead = is_dead
         """Whether it has ended, and only waits to be waited for."""
+
+        self.is_dying = is_dying
+        """Whether it has begun to end: it may have no environment any more, but still children."""
 
         self.parent = parent
         self.session = session
@@ -82,9 +90,11 @@ def status_of(pid: int) -> Status | None:
         return None
     # The name in parentheses may hold spaces and parentheses of its own: what follows does not.
     fields = text[text.rindex(b")") + 2 :].split()
+    is_alone = int(fields[17]) <= 1
     return Status(
         # A process whose first thread has ended shows as a zombie while its other threads go on.
-        is_dead=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
+        is_dead=fields[0] in (b"Z", b"X") and is_alone,
+        is_dying=bool(int(fields[6]) & _PF_EXITING) and is_alone,
         parent=int(fields[1]),
         session=int(fields[3]),
         started_ticks=int(fields[19]),

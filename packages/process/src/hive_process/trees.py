@@ -263,16 +263,26 @@ class Trees:
         return False
 
     def _place(self, pid: int) -> bool:
-        """Find out whose the orphan `pid` is; return False if it has died."""
-        status = procfs.status_of(pid)
-        if status is None or status.is_dead:
-            return False
-        if tree := self._by_session.get(status.session) or self._marked(pid) or self._held(pid):
+        """Find out whose the orphan `pid` is; return False if it has died, or is about to.
+
+        One that is dying cannot say whose it is any more. What it leaves behind can, once that is
+        here; until then no tree is over, because each might have more to come.
+        """
+        if tree := self._owner(pid):
             self._strays.pop(pid, None)
             self._give(pid, tree)
-        else:
-            self._strays.setdefault(pid, set(self._trees))
+            return True
+        status = procfs.status_of(pid)
+        if status is None or status.is_dead or status.is_dying:
+            return False
+        self._strays.setdefault(pid, set(self._trees))
         return True
+
+    def _owner(self, pid: int) -> Tree | None:
+        status = procfs.status_of(pid)
+        if status is None or status.is_dead:
+            return None
+        return self._by_session.get(status.session) or self._marked(pid) or self._held(pid)
 
     def _marked(self, pid: int) -> Tree | None:
         for mark in procfs.marks_of(pid):
