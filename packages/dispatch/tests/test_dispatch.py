@@ -148,6 +148,19 @@ async def test_a_stroke_for_what_others_were_quicker_to_take_costs_nothing_but_a
             assert await accepted.wait(1) == [sent]
 
 
+async def test_a_stroke_that_names_no_job_of_ours_is_a_reason_to_look_and_no_more(
+    redis_url: str,
+) -> None:
+    accepted, sent = Accepted(), bundle()
+    async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
+        await client.rpush(bell_key("hive", "default"), "1")
+        await client.set("arq:job:1", "somebody else's")
+        await sender.send([sent], ttl_seconds=15)
+        async with running(receiver(redis_url, accepted.accept)):
+            assert await accepted.wait(1) == [sent]
+        assert await client.get("arq:job:1") == b"somebody else's"
+
+
 async def test_a_thousand_bundles_are_each_accepted_once_by_one_of_two_receivers(
     redis_url: str,
 ) -> None:

@@ -79,13 +79,16 @@ async def test_the_whole_output_goes_to_a_url_without_its_secrets(executor: Exec
     assert b"[hidden]" in lines
 
 
-async def called_off(executor: Executor, url: str) -> Mapping[str, object]:
+async def called_off(
+    executor: Executor, url: str, *, is_given_back: bool = False
+) -> Mapping[str, object]:
     """Call a command off when it has printed something; return what is told of it."""
     payload = {"argv": ["echo on; sleep 60"], "shell": True, "output_file": url}
     attempt = RecordingAttempt.of("command", payload)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(executor.run(attempt))
         await until(lambda: attempt.output() == b"on\n")
+        attempt.is_given_back = is_given_back
         running.cancel()
     assert attempt.usage is not None
     return attempt.usage
@@ -97,6 +100,12 @@ async def test_of_a_command_that_is_called_off_what_it_has_printed_goes_to_the_u
     told = await called_off(executor, "memory://logs/8.log")
     assert whole("logs/8.log") == b"on\n"
     assert "output_file_error" not in told
+
+
+async def test_what_another_attempt_will_print_anew_goes_to_no_url(executor: Executor):
+    await called_off(executor, "memory://logs/9.log", is_given_back=True)
+    with pytest.raises(FileNotFoundError):
+        whole("logs/9.log")
 
 
 async def test_who_has_called_a_command_off_waits_no_longer_for_a_url_than_is_said(

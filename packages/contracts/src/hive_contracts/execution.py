@@ -48,6 +48,14 @@ class Attempt(Protocol):
         """What to do."""
         ...
 
+    @property
+    def is_given_back(self) -> bool:
+        """Whether it was called off for another attempt of its task to come, or to be there.
+
+        What it has done so far is then no end of the task, and is put nowhere as one.
+        """
+        ...
+
     async def announce_start(self) -> None:
         """Write, under the lease, that the attempt has started; return once it is durable.
 

@@ -9,12 +9,14 @@ import dataclasses
 import json
 from datetime import timedelta
 from functools import cache
+from types import UnionType
 from typing import (
     Any,
     Final,
     Literal,
     NamedTuple,
     TypeVar,
+    Union,
     cast,
     get_args,
     get_origin,
@@ -199,7 +201,7 @@ def _shape_of(kind: type) -> _Shape:
         nested={
             name: each
             for name, said in kinds.items()
-            for each in (said, *get_args(said))
+            for each in (get_args(said) if get_origin(said) in (Union, UnionType) else (said,))
             if isinstance(each, type) and dataclasses.is_dataclass(each)
         },
     )

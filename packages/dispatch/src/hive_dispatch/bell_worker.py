@@ -67,12 +67,13 @@ class BellWorker(Worker):
         )
         self._start = start
         self._bell = bell_key(prefix, queue)
+        self._own_jobs = f"{prefix}:".encode()
         self._wait_for_room = wait_for_room
         self._most_jobs = max_bundles
         self._is_eager = is_eager
         self._has_found = False
         self.looks = 0
-        """How often it has looked into its queue."""
+        """How often it has looked into its queue, or taken what rang."""
 
     async def main(self) -> None:
         """Take bundles until `allow_pick_jobs` is switched off.
@@ -123,7 +124,8 @@ class BellWorker(Worker):
             if not self.allow_pick_jobs:
                 await client.lpush(self._bell, answer[1])
                 return None
-            return answer[1]
+            # An older queen's stroke says no more than that there is something.
+            return answer[1] if answer[1].startswith(self._own_jobs) else None
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Take what there is room for out of Redis, and start what nobody else was quicker to take.

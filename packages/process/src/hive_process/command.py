@@ -251,6 +251,7 @@ class CommandExecutor:
                 deadlines=deadlines,
                 records=records,
                 grace_seconds=self._settings.grace_seconds,
+                is_given_back=lambda: attempt.is_given_back,
             )
             stop = partial(process.ask_to_stop, grace_seconds=self._settings.grace_seconds)
             if overseer is not None:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from hive_process import procfs
 from hive_process.control_groups import ControlGroup
 from hive_process.frames import Ending
+from hive_process.kernel import BootTimer
 
 __all__ = ["LEFTOVER_GRACE_SECONDS", "Tree", "Trees"]
 
@@ -106,6 +107,9 @@ class Trees:
         self._ended: dict[int, Tree] = {}
         self._orphans: dict[int, Tree] = {}
         self._strays: dict[int, set[int]] = {}
+        self._dying: dict[int, float] = {}
+        """Orphans that could not say whose they are any more -> since when that is known."""
+
         thread = os.getpid()
         # Kept open: this file is read after every end, and opening it costs more than reading it.
         self._children = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
@@ -118,6 +122,8 @@ class Trees:
     def next_deadline(self) -> float | None:
         """Return when `kill_due` has something to do, or None."""
         deadlines = [tree.kill_at for tree in self._trees.values() if tree.kill_at is not None]
+        if self._ended:
+            deadlines += [begun + LEFTOVER_GRACE_SECONDS for begun in self._dying.values()]
         return min(deadlines, default=None)
 
     def reap(self) -> None:
@@ -129,6 +135,7 @@ class Trees:
                 return
             if pid == 0:
                 return
+            self._dying.pop(pid, None)
             if tree := self._running.pop(pid, None):
                 exit_code = os.waitstatus_to_exitcode(status)
                 cpu_seconds = usage.ru_utime + usage.ru_stime
@@ -260,21 +267,32 @@ class Trees:
             if all(placed):
                 return True
             self.reap()
+            unsettled = {pid for pid, is_known in zip(unknown, placed, strict=True) if not is_known}
+            if unsettled <= self._dying.keys():
+                # Its death will be told; to look again and again until then gains nothing.
+                return False
         return False
 
     def _place(self, pid: int) -> bool:
         """Find out whose the orphan `pid` is; return False if it has died, or is about to.
 
         One that is dying cannot say whose it is any more. What it leaves behind can, once that is
-        here; until then no tree is over, because each might have more to come.
+        here; until then no tree is over, because each might have more to come. One that takes
+        longer than a second to die is of any of them.
         """
         if tree := self._owner(pid):
             self._strays.pop(pid, None)
+            self._dying.pop(pid, None)
             self._give(pid, tree)
             return True
         status = procfs.status_of(pid)
-        if status is None or status.is_dead or status.is_dying:
+        if status is None or status.is_dead:
             return False
+        if status.is_dying and pid not in self._strays:
+            now = BootTimer.now()
+            if now < self._dying.setdefault(pid, now) + LEFTOVER_GRACE_SECONDS:
+                return False
+        self._dying.pop(pid, None)
         self._strays.setdefault(pid, set(self._trees))
         return True
 

@@ -1,6 +1,7 @@
 """One running command: its pipes, its deadlines, and how it ended."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ class WatchedCommand:
         deadlines: Deadlines,
         records: Records,
         grace_seconds: float,
+        is_given_back: Callable[[], bool],
     ) -> None:
         self.usage: dict[str, Any] | None = None
         """How it ended and what it used; None until it has ended."""
@@ -39,6 +41,7 @@ class WatchedCommand:
         self._deadlines = deadlines
         self._records = records
         self._grace_seconds = grace_seconds
+        self._is_given_back = is_given_back
         self._begun_seconds = 0.0
 
     async def outcome(self, payload: CommandPayload) -> Outcome:
@@ -63,7 +66,9 @@ class WatchedCommand:
             self._pipes.read_rest()
             if self.usage is None:
                 self._take_usage(ended)
-            await self._records.finish(is_hurried=True)
+            if not self._is_given_back():
+                # The output of another attempt may be there already, and be the whole of it.
+                await self._records.finish(is_hurried=True)
             self.usage = {**(self.usage or {}), **self._records.faults}
             raise
         finally:

@@ -92,6 +92,9 @@ class RecordingAttempt:
         self.then: list[NewTask] = []
         """What is to be submitted if it succeeds."""
 
+        self.is_given_back = False
+        """Whether it is called off for another attempt to come."""
+
         self._task = task
         self._room_bytes = keep_bytes
         self._lease_is_lost = False

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
-from hive_contracts.outcomes import Outcome
+from hive_contracts.outcomes import Outcome, Released
 from hive_contracts.spending import Spending
 from hive_contracts.tasks import NewTask, ParentResult, Question, Task
 from hive_worker.output import Output
@@ -104,6 +104,11 @@ class RunningAttempt:
         self._desk = desk
         self.slot = asyncio.current_task()
         """The slot that it runs in; None once it has ended."""
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether it was called off for another attempt of its task to come, or to be there."""
+        return isinstance(self.verdict, Released)
 
     async def announce_start(self) -> None:
         """Write, under the lease, that the attempt has started; return once it is durable."""

@@ -176,13 +176,13 @@ class Recorder:
             await self.tick()
             return
         self._work.clear()
+        if self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(seconds, self._wake)
         try:
             await self._write_starts()
         finally:
             if self._starts:
                 self._work.set()
-        if self._waking is None:
-            self._waking = asyncio.get_running_loop().call_later(seconds, self._wake)
 
     def _gathering_seconds(self) -> float:
         """Return for how long the next flush waits for more; 0 or less if it does not."""
@@ -202,7 +202,6 @@ class Recorder:
         """
         await self._work.wait()
         self._work.clear()
-        self._flushed_at = self._clock.seconds()
         try:
             if self._has_met_quota:
                 await self._open_breakers()
@@ -273,6 +272,7 @@ class Recorder:
         batch = _fitting(self._endings[:MOST_ENDINGS])
         if not batch:
             return
+        self._flushed_at = self._clock.seconds()
         endings = [ending for ending, _ in batch]
         finished = await self._finish([ending for ending in endings if not ending.then])
         for ending in endings:

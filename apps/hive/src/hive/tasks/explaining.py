@@ -43,7 +43,7 @@ class Explainer:
             return
         self._due_at = self._clock.seconds() + PATIENCE_SECONDS
         reason = await why_it_waits(self._view, task_id, silence=self._silence)
-        if reason is None or (gist := re.sub(r"\d+", "", reason)) in self._told:
+        if reason is None or (gist := re.sub(r"(?<![\w-])\d[\d.,:]*", "", reason)) in self._told:
             return
         self._told.add(gist)
         self._tell(f"hive: {reason}")

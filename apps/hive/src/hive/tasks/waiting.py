@@ -16,7 +16,7 @@ from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import TaskId
 from hive_contracts.limits import Breaker, Limit
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.states import TaskState
+from hive_contracts.states import TERMINAL_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_store.fleet_store import SeenWorker
 from hive_store.onlooker import MOST_AHEAD, Situation, UnmetNeeds
@@ -42,6 +42,8 @@ async def why_it_waits(view: View, task_id: TaskId, *, silence: timedelta) -> st
     """
     try:
         record = await view.tasks.read(task_id)
+        if record.state is TaskState.RUNNING or record.state in TERMINAL_STATES:
+            return None
         workers = await view.fleet.workers(seen_within=silence)
         reason = reason_to_wait(record, await view.onlooker.look(task_id), workers)
     except StoreUnavailableError:
