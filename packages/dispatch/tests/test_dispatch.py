@@ -51,6 +51,16 @@ class Accepted:
         return self.bundles
 
 
+def room_once_for(looks: asyncio.Semaphore) -> Callable[[], Awaitable[int]]:
+    """Room for one bundle, each time that the semaphore lets somebody through."""
+
+    async def wait_for_room() -> int:
+        await looks.acquire()
+        return 1
+
+    return wait_for_room
+
+
 def receiver(
     url: str,
     accept: Callable[[Bundle], Awaitable[None]],
@@ -119,12 +129,7 @@ async def test_a_receiver_is_woken_far_sooner_than_it_would_poll(redis_url: str)
 
 async def test_what_rings_is_taken_without_a_look(redis_url: str) -> None:
     accepted, looks = Accepted(), asyncio.Semaphore(1)
-
-    async def wait_to_look() -> int:
-        await looks.acquire()
-        return 1
-
-    woken = receiver(redis_url, accepted.accept, wait_for_room=wait_to_look)
+    woken = receiver(redis_url, accepted.accept, wait_for_room=room_once_for(looks))
     async with (
         BundleSender(redis_url) as sender,
         redis_client(redis_url) as client,
@@ -231,13 +236,8 @@ async def test_who_is_not_eager_leaves_the_bell_to_others_and_takes_what_still_l
     redis_url: str,
 ) -> None:
     accepted, looks = Accepted(), asyncio.Semaphore(0)
-
-    async def wait_to_look() -> int:
-        await looks.acquire()
-        return 1
-
     reluctant = receiver(
-        redis_url, accepted.accept, wait_for_room=wait_to_look, is_eager=lambda: False
+        redis_url, accepted.accept, wait_for_room=room_once_for(looks), is_eager=lambda: False
     )
     async with (
         BundleSender(redis_url) as sender,

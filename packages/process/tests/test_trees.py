@@ -58,6 +58,33 @@ os._exit(0)
 """Its child takes long to die, because much memory must be given back, and leaves a daemon. The
 main process ends when that child has let go of its environment, and is not dead."""
 
+HELD = """
+import ctypes, os, signal, sys, time
+assert ctypes.CDLL(None).unshare(0x20000000) == 0
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    time.sleep(60)
+with open(sys.argv[1], "w") as file:
+    print(pid, file=file)
+while not os.path.exists(sys.argv[1] + ".entered"):
+    time.sleep(0.01)
+os.kill(pid, signal.SIGKILL)
+try:
+    while open(f"/proc/{pid}/environ", "rb").read():
+        pass
+except OSError:
+    pass
+os._exit(0)
+"""
+"""Its child is the first of a PID namespace: that dies when all others in there are waited for."""
+
+HOLDER = """
+until [ -s $0 ]; do sleep 0.01; done
+nsenter --target $(cat $0) --pid --no-fork sh -c 'touch $0.entered & exec sleep 60' $0
+"""
+"""Of another tree; it starts one in that namespace, and does not wait for it."""
+
 SHED = daemon(then="os.execve('/bin/sleep', ['sleep', '60'], {})")
 
 
@@ -84,6 +111,22 @@ async def test_who_dies_and_cannot_say_whose_it_is_holds_up_the_end_until_it_is_
     assert not is_alive(daemon_pid)
     assert (ended.code, ended.left_behind) == (0, 1)
     assert is_alive(other.pid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a PID namespace")
+async def test_who_takes_for_ever_to_die_holds_up_nobody_for_longer_than_a_second(
+    shell: Any, tmp_path: Path
+):
+    told = str(tmp_path / "pid")
+    holder = await shell.spawn("sh", "-c", HOLDER, told)
+    process = await shell.spawn(sys.executable, "-ISc", HELD, told)
+    async with asyncio.timeout(20):
+        assert (await process.wait()).code == 0
+        dying = int(Path(told).read_text())
+        assert is_alive(dying)
+        assert (await shell.run("true")).code == 0
+        await holder.stop(grace_seconds=5)
+    assert has_died(dying)
 
 
 async def test_a_daemon_that_has_shed_session_and_environment_dies_as_well(shell: Any):

@@ -11,7 +11,6 @@ from copy import copy
 from typing import Annotated
 
 import typer
-from typer.main import get_command_name, solve_typer_info_defaults
 
 from hive.behind_dashes import WithCommand
 from hive.commands import (
@@ -118,7 +117,7 @@ app.command()(show.show)
 app.add_typer(group.app, name="group")
 app.command("list")(list_.list_tasks)
 app.command(epilog=events.EPILOG)(events.events)
-app.add_typer(webhook.app)
+app.add_typer(webhook.app, name="webhook")
 app.command()(workers.workers)
 app.command(epilog=cancel.EPILOG)(cancel.cancel)
 app.command(epilog=retry.EPILOG)(retry.retry)
@@ -128,7 +127,7 @@ app.command(epilog=answer.EPILOG)(answer.answer)
 app.command()(logs.logs)
 app.command(epilog=attach.EPILOG)(attach.attach)
 app.command(epilog=send.EPILOG)(send.send)
-app.add_typer(ws.app)
+app.add_typer(ws.app, name="ws")
 app.command()(diff.diff)
 app.command(epilog=accept.EPILOG)(accept.accept)
 app.command()(reject.reject)
@@ -165,11 +164,9 @@ def app_for(words: Sequence[str]) -> typer.Typer:
     one.registered_commands = [
         command
         for command in app.registered_commands
-        if (command.name or get_command_name(getattr(command.callback, "__name__", ""))) == first
+        if first in (command.name, getattr(command.callback, "__name__", None))
     ]
-    one.registered_groups = [
-        group for group in app.registered_groups if solve_typer_info_defaults(group).name == first
-    ]
+    one.registered_groups = [group for group in app.registered_groups if group.name == first]
     return one if one.registered_commands or one.registered_groups else app
 
 

@@ -194,7 +194,7 @@ def _shape_of(kind: type) -> _Shape:
     fields, kinds = dataclasses.fields(kind), get_type_hints(kind)
     nothing = dataclasses.MISSING
     return _Shape(
-        names=frozenset(kinds),
+        names=frozenset(f.name for f in fields),
         required=frozenset(
             f.name for f in fields if f.default is nothing and f.default_factory is nothing
         ),

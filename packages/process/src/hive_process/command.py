@@ -38,7 +38,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from functools import partial
 from typing import Any, ClassVar, Final, Self
 
 from hive_contracts.conversing import Switchboard
@@ -229,35 +228,24 @@ class CommandExecutor:
                 why = f"cannot write output_file {payload.output_file!r}: {error.strerror}"
                 return Failed(why, is_retryable=False)
             try:
-                process = await self._spawner.spawn(
-                    Launch(
-                        argv=payload.words,
-                        env=env,
-                        cwd=payload.cwd,
-                        files=pipes.files,
-                        fences=fences,
-                        control_group=self._settings.control_group,
-                        has_terminal=payload.pty,
-                    )
-                )
+                process = await self._spawner.spawn(self._launch(payload, env, pipes, fences))
             except OSError as error:
                 return refusal_of(error, payload)
             except ServiceUnavailableError as error:
                 return Released(str(error))
             command = WatchedCommand(
                 process,
+                attempt,
                 pipes=pipes,
                 outlet=outlet,
                 deadlines=deadlines,
                 records=records,
                 grace_seconds=self._settings.grace_seconds,
-                is_given_back=lambda: attempt.is_given_back,
             )
-            stop = partial(process.ask_to_stop, grace_seconds=self._settings.grace_seconds)
             if overseer is not None:
-                overseer.begin(stop=stop, note_result=deadlines.hear_result)
+                overseer.begin(stop=command.ask_to_stop, note_result=deadlines.hear_result)
             try:
-                async with nullcontext() if quota is None else quota.watched(stop):
+                async with nullcontext() if quota is None else quota.watched(command.ask_to_stop):
                     return await command.outcome(payload)
             finally:
                 if command.usage is not None:
@@ -295,6 +283,23 @@ class CommandExecutor:
         # Where nobody can send it anything its input has an end, or it would wait for ever.
         stays_open = payload.stdin_open and self._switchboard is not None
         return Pipes(outlet, payload.stdin, stays_open=stays_open)
+
+    def _launch(
+        self,
+        payload: CommandPayload,
+        env: Mapping[str, str],
+        pipes: Pipes | Terminal,
+        fences: Fences,
+    ) -> Launch:
+        return Launch(
+            argv=payload.words,
+            env=env,
+            cwd=payload.cwd,
+            files=pipes.files,
+            fences=fences,
+            control_group=self._settings.control_group,
+            has_terminal=payload.pty,
+        )
 
     def _environment(self, attempt: Attempt, payload: CommandPayload) -> dict[str, str]:
         """Return the variables of a command, but for those that say what others did."""

@@ -47,7 +47,8 @@ class Status:
         """Whether it has ended, and only waits to be waited for."""
 
         self.is_dying = is_dying
-        """Whether it has begun to end: it may have no environment any more, but still children."""
+        """Whether it, or its first thread, has begun to end: it may have no environment any more,
+        but still children."""
 
         self.parent = parent
         self.session = session
@@ -90,11 +91,10 @@ def status_of(pid: int) -> Status | None:
         return None
     # The name in parentheses may hold spaces and parentheses of its own: what follows does not.
     fields = text[text.rindex(b")") + 2 :].split()
-    is_alone = int(fields[17]) <= 1
     return Status(
         # A process whose first thread has ended shows as a zombie while its other threads go on.
-        is_dead=fields[0] in (b"Z", b"X") and is_alone,
-        is_dying=bool(int(fields[6]) & _PF_EXITING) and is_alone,
+        is_dead=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
+        is_dying=bool(int(fields[6]) & _PF_EXITING),
         parent=int(fields[1]),
         session=int(fields[3]),
         started_ticks=int(fields[19]),

@@ -120,7 +120,7 @@ class Trees:
         self._trees[number] = self._by_session[pid] = self._running[pid] = tree
 
     def next_deadline(self) -> float | None:
-        """Return when `kill_due` has something to do, or None."""
+        """Return when something is due though nothing happens, or None."""
         deadlines = [tree.kill_at for tree in self._trees.values() if tree.kill_at is not None]
         if self._ended:
             deadlines += [begun + LEFTOVER_GRACE_SECONDS for begun in self._dying.values()]
@@ -285,6 +285,7 @@ class Trees:
             self._dying.pop(pid, None)
             self._give(pid, tree)
             return True
+        # Asked after its marks were: what began to die in between has not shown them.
         status = procfs.status_of(pid)
         if status is None or status.is_dead:
             return False

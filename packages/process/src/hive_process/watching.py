@@ -1,10 +1,9 @@
 """One running command: its pipes, its deadlines, and how it ended."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+from hive_contracts.execution import Attempt
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Exit, Process
 from hive_process.deadlines import Deadlines
@@ -24,24 +23,24 @@ class WatchedCommand:
     def __init__(
         self,
         process: Process,
+        attempt: Attempt,
         *,
         pipes: Pipes | Terminal,
         outlet: Outlet,
         deadlines: Deadlines,
         records: Records,
         grace_seconds: float,
-        is_given_back: Callable[[], bool],
     ) -> None:
         self.usage: dict[str, Any] | None = None
         """How it ended and what it used; None until it has ended."""
 
         self._process = process
+        self._attempt = attempt
         self._pipes = pipes
         self._outlet = outlet
         self._deadlines = deadlines
         self._records = records
         self._grace_seconds = grace_seconds
-        self._is_given_back = is_given_back
         self._begun_seconds = 0.0
 
     async def outcome(self, payload: CommandPayload) -> Outcome:
@@ -51,8 +50,7 @@ class WatchedCommand:
             ServiceUnavailableError: the guardian died under it; nothing is known of its end.
         """
         self._begun_seconds = asyncio.get_running_loop().time()
-        stop = partial(self._process.ask_to_stop, grace_seconds=self._grace_seconds)
-        self._deadlines.begin(stop)
+        self._deadlines.begin(self.ask_to_stop)
         self._pipes.begin()
         try:
             ended = await self._process.wait()
@@ -66,7 +64,7 @@ class WatchedCommand:
             self._pipes.read_rest()
             if self.usage is None:
                 self._take_usage(ended)
-            if not self._is_given_back():
+            if not self._attempt.is_given_back:
                 # The output of another attempt may be there already, and be the whole of it.
                 await self._records.finish(is_hurried=True)
             self.usage = {**(self.usage or {}), **self._records.faults}
@@ -77,6 +75,10 @@ class WatchedCommand:
         if self._deadlines.struck is not None and ended.stopped and not ended.fenced:
             return self._deadlines.outcome(usage)
         return outcome_of(ended, payload, usage, last_line=self._outlet.last_line)
+
+    def ask_to_stop(self) -> None:
+        """Begin to stop it, and return at once; harmless once it has ended."""
+        self._process.ask_to_stop(grace_seconds=self._grace_seconds)
 
     def _take_usage(self, ended: Exit) -> None:
         run_seconds = asyncio.get_running_loop().time() - self._begun_seconds

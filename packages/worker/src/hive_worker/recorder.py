@@ -167,10 +167,10 @@ class Recorder:
 
     async def run(self) -> Never:
         """Write until cancelled."""
-        await keep_ticking(self._tick, name=self.name, metrics=self._metrics)
+        await keep_ticking(self._tick_or_gather, name=self.name, metrics=self._metrics)
 
-    async def _tick(self) -> None:
-        """Write what cannot wait; all of it, unless more will soon go with it."""
+    async def _tick_or_gather(self) -> None:
+        """Write all that there is, or starts alone if more will soon go with the rest."""
         await self._work.wait()
         if (seconds := self._gathering_seconds()) <= 0:
             await self.tick()

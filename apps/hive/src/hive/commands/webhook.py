@@ -16,7 +16,6 @@ EPILOG: Final = (
 )
 
 app: Final = typer.Typer(
-    name="webhook",
     help=(
         "Have events delivered to addresses by HTTP.\n\n"
         "Example: hive webhook add https://example.com/hive --type failed,lost"

@@ -14,7 +14,6 @@ EPILOG: Final = (
 )
 
 app: Final = typer.Typer(
-    name="ws",
     help="See, open and clean the directories in which tasks work.\n\nExample: hive ws list",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Never
+from typing import Final, Never
 
 from hive.acting.cancelling import call_off
 from hive.durations import show_seconds
@@ -28,7 +28,6 @@ from hive.tasks.kinds import check_payload
 from hive.tasks.outputs import Sink, StandardStreams
 from hive.tasks.reaching import Reach, open_reach
 from hive.tasks.speech import has_terminal
-from hive.tasks.waiting import PATIENCE_SECONDS
 from hive_contracts.clocks import BootClock
 from hive_contracts.ids import TaskId
 from hive_contracts.outcomes import OutcomeName
@@ -37,6 +36,8 @@ from hive_contracts.tasks import NewTask, Submitted
 from hive_store.task_store import EndedTask
 
 __all__ = ["run_and_sit", "run_and_watch"]
+
+LOOK_SECONDS: Final = 0.5
 
 
 async def run_and_watch(
@@ -178,8 +179,8 @@ async def _mind(
 async def _explain_waiting(reach: Reach, task_id: TaskId, silence: timedelta) -> Never:
     explainer = Explainer(reach.view, silence=silence, tell=say)
     while True:
-        await asyncio.sleep(PATIENCE_SECONDS)
         await explainer.look_at(task_id)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _has_its_own_exit_code(ended: EndedTask) -> bool:
