@@ -54,6 +54,7 @@ WAY = {
     "Record": [
         "packages/worker/src/hive_worker/recorder.py",
         "packages/store/src/hive_store/sql/finish_tasks.sql",
+        "packages/store/src/hive_store/sql/succeed_tasks.sql",
         "packages/worker/src/hive_worker/report.py",
         "packages/bus/src/hive_bus/bus.py",
     ],

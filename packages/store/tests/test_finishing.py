@@ -253,6 +253,47 @@ async def test_the_statement_counts_a_task_named_twice_once(
     assert await tasks.count_orphans() == 0
 
 
+async def test_a_success_is_written_alike_with_failures_and_without(
+    worker: WorkerStore, lease_out: LeaseOut, database: Connection
+) -> None:
+    """Alone by `succeed_tasks`, beside anything else by `finish_tasks`."""
+    lease_id, [one, two, three] = await lease_out(3)
+    alone = await worker.finish([succeeded(one, lease_id, result='{"n": 1}')])
+    beside = await worker.finish(
+        [succeeded(two, lease_id, result='{"n": 1}'), failed(three, lease_id)]
+    )
+    written = [
+        {**(await database.fetchrow("select * from hive.task where id = $1", task_id) or {})}
+        for task_id in (one, two)
+    ]
+    moments = {"id", "run_at", "created_at", "started_at", "finished_at"}
+    first, second = ({k: v for k, v in row.items() if k not in moments} for row in written)
+    assert first == second
+    assert all(row["started_at"] < row["finished_at"] for row in written)
+    [mine] = [row for row in beside if row.state is TaskState.SUCCEEDED]
+    assert [alone[0]._replace(task_ids=[], open=0)] == [mine._replace(task_ids=[], open=0)]
+    told = await database.fetch(
+        "select type, attempt, reason from hive.event where type = 'succeeded'"
+    )
+    assert [tuple(row) for row in told] == [("succeeded", 1, None)] * 2
+
+
+async def test_of_many_successes_those_written_before_and_those_of_others_are_told_apart(
+    worker: WorkerStore, lease_out: LeaseOut, database: Connection
+) -> None:
+    lease_id, [one, two, three] = await lease_out(3)
+    other_lease, [foreign] = await lease_out(1)
+    await worker.finish([succeeded(one, lease_id)])
+    await database.execute("delete from hive.lease where id = $1", other_lease)
+    flush = [succeeded(i, lease_id) for i in (one, two, three)]
+    finished = await worker.finish([*flush, succeeded(foreign, other_lease)])
+    assert sorted((sorted(row.task_ids), row.open) for row in finished if row.open == 0) == [
+        ([two, three], 0)
+    ]
+    assert [row.task_ids for row in finished if row.open is None] == [[one]]
+    assert await leases(database) == {}
+
+
 async def test_endings_under_many_leases_are_written_in_one_batch(
     worker: WorkerStore, lease_out: LeaseOut, database: Connection
 ) -> None:

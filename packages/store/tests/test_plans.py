@@ -8,7 +8,7 @@ analyze`, rolled back.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -168,6 +168,10 @@ def finish_arguments(lease_id: UUID, ids: list[int]) -> tuple[Any, ...]:
     return (ids, [lease_id] * count, *words, nothing, nothing, durations, [lease_id], WORKER)
 
 
+def success_arguments(lease_id: UUID, ids: list[int]) -> tuple[Any, ...]:
+    return (ids, [lease_id] * len(ids), ["1"], [0.1] * len(ids), [lease_id], WORKER)
+
+
 async def test_a_claim_reads_its_index_in_claim_order_and_no_more_than_it_takes(
     hot: Connection,
 ) -> None:
@@ -225,15 +229,19 @@ async def test_reading_and_starting_look_up_the_tasks_of_their_leases_alone(
     assert sum(rows_read(node) for node in scans(start, "task")) <= 10
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("finish_tasks", finish_arguments), ("succeed_tasks", success_arguments)],
+)
 async def test_what_a_finish_costs_does_not_depend_on_how_many_tasks_there_are(
-    hot: Connection,
+    name: str, arguments: Callable[[UUID, list[int]], tuple[Any, ...]], hot: Connection
 ) -> None:
     lease_id, ids = await lease_tasks(hot)
-    plan = await explain(hot, "finish_tasks", *finish_arguments(lease_id, ids))
+    plan = await explain(hot, name, *arguments(lease_id, ids))
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= BUNDLE
     assert buffers(plan) < 25 * BUNDLE
-    one = await explain(hot, "finish_tasks", *finish_arguments(lease_id, ids[:1]))
+    one = await explain(hot, name, *arguments(lease_id, ids[:1]))
     assert buffers(one) < 60
 
 
@@ -339,7 +347,10 @@ async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> N
     ids = [row["last_id"] for row in rows]
     _, _, *ending, _, worker = finish_arguments(leases[0], ids)
     finished = await explain(hot, "finish_tasks", ids, leases, *ending, leases, worker)
-    for plan in (claimed, read, finished):
+    succeeded = await explain(
+        hot, "succeed_tasks", ids, leases, ["1"], [0.1] * len(ids), leases, worker
+    )
+    for plan in (claimed, read, finished, succeeded):
         assert_reads_indexes(plan)
         compared = max(
             n.get("Rows Removed by Join Filter", 0) * n["Actual Loops"] for n in nodes(plan)

@@ -154,7 +154,8 @@ async def test_a_role_may_send_what_its_processes_send(
 FORBIDDEN: Final = {
     "submitter": {
         "claim_tasks", "accept_leases", "start_tasks", "append_output", "finish_tasks",
-        "renew_leases", "release_leases", "reap_leases", "hold_term", "see_worker", "see_queen",
+        "succeed_tasks", "renew_leases", "release_leases", "reap_leases", "hold_term",
+        "see_worker", "see_queen",
         "create_event_days", "drop_event_days", "forget_the_dead", "settle_restored_tasks",
         "add_webhook", "pause_webhook", "remove_webhook", "read_webhook_secret", "hold_webhooks",
     },
@@ -165,11 +166,11 @@ FORBIDDEN: Final = {
     },
     "queen": {
         "submit_conditional_tasks", "put_schedule", "cancel_tasks", "revive_tasks", "finish_tasks",
-        "append_output", "see_worker", "add_webhook", "remove_webhook",
+        "succeed_tasks", "append_output", "see_worker", "add_webhook", "remove_webhook",
     },
     "operator": {
         "submit_conditional_tasks", "cancel_tasks", "revive_tasks", "claim_tasks", "finish_tasks",
-        "prune_tasks", "put_schedule", "add_webhook", "read_webhook_secret",
+        "succeed_tasks", "prune_tasks", "put_schedule", "add_webhook", "read_webhook_secret",
     },
     "viewer": {name for name in names() if writes(name)} | {"read_webhook_secret"},
 }  # fmt: skip
@@ -525,7 +526,7 @@ async def test_a_table_of_a_later_schema_can_be_read_at_once_and_only_read(
 
 HOT: Final = {
     "queen": ("claim_tasks", "reap_leases", "release_due_tasks"),
-    "worker": ("accept_leases", "start_tasks", "finish_tasks", "append_output"),
+    "worker": ("accept_leases", "start_tasks", "finish_tasks", "succeed_tasks", "append_output"),
 }
 
 

@@ -59,6 +59,7 @@ class Scene:
             began_at=0,
             output_cap_bytes=1000,
             desk=self.recorder,
+            slot=asyncio.current_task(),
         )
 
     def hold(self, leased: Sequence[LeasedTask]) -> list[Task]:

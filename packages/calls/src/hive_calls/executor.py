@@ -53,6 +53,8 @@ class CallExecutor:
     def __init__(self, *, settings: CallSettings, pool: ChildPool) -> None:
         self._settings = settings
         self._pool = pool
+        # To ask which loop runs takes a call of the kernel.
+        self._loop = asyncio.get_running_loop()
         self._in_loop: dict[str, Function] = {}
         self._in_children: set[str] = set()
         self._first_use: dict[str, asyncio.Lock] = {}
@@ -93,7 +95,7 @@ class CallExecutor:
         if task.silence_timeout is not None:
             now_lives(attempt.show_life)
         attempt.let_be_abandoned()
-        return await _run_in_loop(function, payload, attempt)
+        return await self._run_in_loop(function, payload, attempt)
 
     async def _meet(self, path: str, attempt: Attempt) -> Failed | Released | None:
         """Find out where the function runs; None once that is known."""
@@ -151,22 +153,23 @@ class CallExecutor:
                 return Failed(f"what was to follow {path} is lost: {error}", is_retryable=False)
         return Succeeded(reply["result"])
 
-
-async def _run_in_loop(function: Function, payload: CallPayload, attempt: Attempt) -> Outcome:
-    now_runs(attempt)
-    current = asyncio.current_task()
-    cancels_before = current.cancelling() if current else 0
-    try:
-        result = await function(*payload.args, **payload.kwargs)
-        outcome = _asked(result) if isinstance(result, Asking) else Succeeded(result)
-    except Asking as asking:
-        outcome = _asked(asking)
-    except BaseException as error:  # noqa: BLE001 - the function may raise anything
-        outcome = Failed(describe(error), names=names_of(error))
-    if current is not None and current.cancelling() > cancels_before:
-        # Whatever the function made of it: the attempt was called off, and is over.
-        raise asyncio.CancelledError
-    return outcome
+    async def _run_in_loop(
+        self, function: Function, payload: CallPayload, attempt: Attempt
+    ) -> Outcome:
+        now_runs(attempt)
+        current = asyncio.current_task(self._loop)
+        cancels_before = current.cancelling() if current else 0
+        try:
+            result = await function(*payload.args, **payload.kwargs)
+            outcome = _asked(result) if isinstance(result, Asking) else Succeeded(result)
+        except Asking as asking:
+            outcome = _asked(asking)
+        except BaseException as error:  # noqa: BLE001 - the function may raise anything
+            outcome = Failed(describe(error), names=names_of(error))
+        if current is not None and current.cancelling() > cancels_before:
+            # Whatever the function made of it: the attempt was called off, and is over.
+            raise asyncio.CancelledError
+        return outcome
 
 
 def _asked(asking: Asking) -> Outcome:

@@ -1,9 +1,10 @@
 """What a task of kind `call` says: which function, and what to give it."""
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
+
+from hive_contracts.wire import Payload
 
 __all__ = ["KIND", "CallPayload"]
 
@@ -18,24 +19,14 @@ def _is_import_path(path: str) -> bool:
     return _import_path.fullmatch(path) is not None
 
 
-def _no_args() -> list[Any]:
-    # Called a million times: `list[Any]` as a factory takes four times as long.
-    return []
-
-
-def _no_kwargs() -> dict[str, Any]:
-    return {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPayload:
+class CallPayload(Payload, frozen=True, kw_only=True):
     """One call of one function."""
 
     function: str
     """Where it is: "package.module:name" or "package.module:Class.method"."""
 
-    args: list[Any] = field(default_factory=_no_args)
-    kwargs: dict[str, Any] = field(default_factory=_no_kwargs)
+    args: list[Any] = []  # noqa: RUF012 - every payload gets its own
+    kwargs: dict[str, Any] = {}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         """Refuse what cannot name a function, before it is queued.

@@ -25,9 +25,10 @@ __all__ = ["Accepted", "Ending", "Finished", "LeasedTask", "Piece", "Starts", "W
 
 STATES: Final = {state.value: state for state in TaskState}
 OUTCOMES: Final = {outcome.value: outcome for outcome in OutcomeName}
+SUCCEED: Final = Move.SUCCEED
 PARK: Final = Move.PARK
 ASK: Final = Move.ASK
-"""Moves with a statement each of their own, since few attempts end so."""
+"""Moves with a statement each of their own: nearly all attempts end so, or few."""
 
 TASK_FIELDS: Final = len(Task._fields)
 QUOTA_SECONDS: Final = 30.0
@@ -141,7 +142,7 @@ class WorkerStore:
     async def read(self, lease_ids: Sequence[LeaseId]) -> list[LeasedTask]:
         """Return the tasks of accepted leases, those of one lease in claim order."""
         rows = await self._accepts.fetch("read_leased_tasks", self.worker_id, list(lease_ids))
-        return [_leased_task(tuple(row)) for row in rows]
+        return [_leased_task(row) for row in rows]
 
     async def tasks_of(self, granted: Sequence[Accepted]) -> list[LeasedTask]:
         """Return the tasks of leases just accepted: those that came along, and the rest read."""
@@ -229,7 +230,9 @@ class WorkerStore:
         if set_aside:
             endings = [e for e in endings if e.move is not PARK and e.move is not ASK]
             return [*await self.finish(endings), *await self._set_aside(set_aside)]
-        return await self._write("finish_tasks", *self._columns(endings))
+        if any(ending.move is not SUCCEED for ending in endings):
+            return await self._write("finish_tasks", *self._columns(endings))
+        return await self._succeed(endings)
 
     async def finish_and_submit(self, ending: Ending) -> list[Finished]:
         """Write a success and submit what is to follow it, in one transaction.
@@ -272,6 +275,23 @@ class WorkerStore:
         """Return what a task asked and was answered, in order."""
         rows = await self._accepts.fetch("read_questions", task_id)
         return [question_in(row) for row in rows if row["answer"] is not None]
+
+    async def _succeed(self, endings: Sequence[Ending]) -> list[Finished]:
+        """Write successes; those that were written before are found by the general statement."""
+        finished = await self._write(
+            "succeed_tasks",
+            [e.task_id for e in endings],
+            [e.lease_id for e in endings],
+            one_if_alike([e.result for e in endings]),
+            [e.run_seconds for e in endings],
+            list({e.lease_id for e in endings}),
+            self.worker_id,
+        )
+        if sum(len(alike.task_ids) for alike in finished) == len(endings):
+            return finished
+        ended = {task_id for alike in finished for task_id in alike.task_ids}
+        missing = [ending for ending in endings if ending.task_id not in ended]
+        return finished + await self._write("finish_tasks", *self._columns(missing))
 
     def _columns(self, endings: Sequence[Ending]) -> tuple[object, ...]:
         """Return the arguments of `finish_tasks`."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
@@ -95,6 +95,7 @@ class RunningAttempt:
         began_at: float,
         output_cap_bytes: int,
         desk: Desk,
+        slot: asyncio.Task[Any] | None,
     ) -> None:
         self.task = task
         self.began_at = began_at
@@ -102,7 +103,7 @@ class RunningAttempt:
 
         self._output_cap_bytes = output_cap_bytes
         self._desk = desk
-        self.slot = asyncio.current_task()
+        self.slot = slot
         """The slot that it runs in; None once it has ended."""
 
     @property

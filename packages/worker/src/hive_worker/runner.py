@@ -121,6 +121,8 @@ class Runner:
         self._settings = settings
         self._clock = clock
         self._sealer = sealer
+        # To ask which loop runs takes a call of the kernel: a microsecond, for every task.
+        self._loop = asyncio.get_running_loop()
         self.running: dict[TaskId, RunningAttempt] = {}
         self.on_abandoned: Callable[[asyncio.Task[Any]], None] = lambda _slot: None
         """Called with the slot in which an attempt runs on that was abandoned."""
@@ -143,6 +145,7 @@ class Runner:
             began_at=self._clock.seconds(),
             output_cap_bytes=self._settings.output_cap_bytes,
             desk=self,
+            slot=asyncio.current_task(self._loop),
         )
         self.running[task.id] = attempt
         try:
@@ -217,10 +220,7 @@ class Runner:
         """Return how the attempt ended. Being called off is an outcome; the worker's end is not."""
         slot = attempt.slot
         try:
-            if self._sealer is None:
-                outcome = await self._executed(attempt)
-            else:
-                outcome = await self._unsealed(attempt, self._sealer)
+            outcome = await self._executed(attempt)
             if isinstance(outcome, Released) and outcome is not GONE and not outcome.again_after:
                 # Given back at once it would be claimed at once, and come back as fast as
                 # Postgres can write: what keeps it from running here lasts longer than that.
@@ -244,17 +244,12 @@ class Runner:
             return replace(attempt.verdict, result=attempt.usage)
         return attempt.verdict
 
-    async def _unsealed(self, attempt: RunningAttempt, sealer: Sealer) -> Outcome:
-        """Return how a sealed attempt ended; what may not be opened here never reaches code."""
-        try:
-            attempt.task = sealer.opened(attempt.task)
-        except UsageError as error:
-            return Failed(str(error), is_retryable=False)
-        return await self._executed(attempt)
-
     async def _executed(self, attempt: RunningAttempt) -> Outcome:
         task = attempt.task
         try:
+            if self._sealer is not None:
+                # What may not be opened here never reaches code.
+                task = attempt.task = self._sealer.opened(task)
             if not self._records.has_room:
                 await self._records.wait_for_room()
             executor = self._executors.opened(task.kind)
@@ -317,13 +312,7 @@ class Runner:
             # Nearly all of them; what follows is for the others.
             succeed, name = Move.SUCCEED, OutcomeName.SUCCEEDED
             return Ending(
-                task.id,
-                task.lease_id,
-                succeed,
-                name,
-                result,
-                run_seconds=run_seconds,
-                then=then,
+                task.id, task.lease_id, succeed, name, result, run_seconds=run_seconds, then=then
             )
         move = move_for(outcome, failures=task.failures, max_attempts=task.max_attempts)
         error = error_of(outcome)

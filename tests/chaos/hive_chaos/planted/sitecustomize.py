@@ -17,7 +17,8 @@ def no_fence():
         "where g.lease_id = any(array(select id from held))"
         " and t.id = g.id and t.lease_id = g.lease_id"
     )
-    _change_statement("finish_tasks", fence, "where t.id = g.id")
+    for name in ("finish_tasks", "succeed_tasks"):
+        _change_statement(name, fence, "where t.id = g.id")
 
 
 def endless_proof():

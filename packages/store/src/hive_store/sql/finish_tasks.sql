@@ -1,4 +1,4 @@
--- Write how attempts ended, free their leases, and tell of it: the only way an attempt ends by its worker.
+-- Write how attempts ended, free their leases, and tell of it: the way an attempt ends by its worker.
 --
 -- Fenced: a task changes only while it names the lease that the caller names, and the lease row is
 -- there. (The row, not its expiry: a lease that lapsed but was not reaped is still nobody else's.)
