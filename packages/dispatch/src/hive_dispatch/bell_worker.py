@@ -3,7 +3,7 @@
 arq marks each job as in progress, runs it, and clears the mark: eleven commands in six round trips,
 a millisecond, so that no two workers run one job. Of a bundle that is what its lease is for. So a
 bundle is taken out of Redis, in one round trip with all others that there is room for, and whether
-it is run is decided by the accept.
+it is run is decided by the accept. Who waits at the bell has the bundle from the bell itself.
 
 What it relies on inside arq 0.28, and `test_arq_internals.py` holds it to: the names and
 parameters of `Worker.main`, `_poll_iteration` and `start_jobs`; the attributes `tasks`,
@@ -14,8 +14,9 @@ sweeps ended ones out of `tasks`, and raises what they raised.
 import asyncio
 import logging
 import math
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
@@ -31,6 +32,15 @@ POLL_SECONDS: Final = 0.5
 
 LOOK_SECONDS: Final = 10.0
 """A look is two round trips, however much it finds; on a far network they may be slow ones."""
+
+
+class _Stroke(NamedTuple):
+    """What rings: a job, and its bundle."""
+
+    name: str
+    bundle: bytes
+    is_new: bool
+    """Whether somebody waited for it: what lay there may long have been taken."""
 
 
 class BellWorker(Worker):
@@ -91,13 +101,18 @@ class BellWorker(Worker):
             # Otherwise every bundle would cost a stroke to hear, under load as well.
             waits = not self._has_found and self._waits_at_bell()
             stroke = await self._hear_bell() if waits else None
-            if self.allow_pick_jobs:
+            if stroke is not None and stroke.is_new and self.allow_pick_jobs:
+                # Nobody else has it yet; but for one who looks this moment, and has the same lease
+                # accepted: then one of the two accepts does nothing.
+                self._begin(stroke.name, stroke.bundle)
+                await self._remove(stroke.name)
+            elif self.allow_pick_jobs:
                 async with asking("hand over bundles", seconds=LOOK_SECONDS):
                     if stroke is None:
                         await self._poll_iteration()
                     else:
                         # What rang is taken without a look; if others were quicker, a look follows.
-                        await self.start_jobs([stroke])
+                        await self.start_jobs([stroke.name.encode()])
             self.looks += 1
 
     def _waits_at_bell(self) -> bool:
@@ -111,21 +126,31 @@ class BellWorker(Worker):
         else:
             await asyncio.sleep(0)  # ended, but arq has not counted it yet
 
-    async def _hear_bell(self) -> bytes | None:
-        """Wait at the bell; return the id of the job that rang, or None if none did.
+    async def _hear_bell(self) -> "_Stroke | None":
+        """Wait at the bell; return what rang, or None if nothing did.
 
         When told to stop, a stroke is left to others.
         """
         client: Any = self.pool  # redis-py's types do not tell its two kinds of client apart
+        pipeline = client.pipeline(transaction=False)
+        pipeline.execute_command("LLEN", self._bell)
+        pipeline.execute_command("BLPOP", self._bell, POLL_SECONDS)
         async with asking("ring", seconds=POLL_SECONDS + ANSWER_SECONDS):
-            answer = await client.blpop([self._bell], timeout=POLL_SECONDS)
+            lying_there, answer = await pipeline.execute()
             if answer is None:
                 return None
             if not self.allow_pick_jobs:
                 await client.lpush(self._bell, answer[1])
                 return None
-            # An older queen's stroke says no more than that there is something.
-            return answer[1] if answer[1].startswith(self._own_jobs) else None
+        return _stroke_in(answer[1], of=self._own_jobs, is_new=not lying_there)
+
+    async def _remove(self, name: str) -> None:
+        """Take out of the queue what its stroke has handed over."""
+        pipeline: Any = self.pool.pipeline(transaction=False)
+        pipeline.execute_command("ZREM", self.queue_name, name)
+        pipeline.execute_command("DEL", job_key_prefix + name)
+        async with asking("let go of a bundle"):
+            await pipeline.execute()
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Take what there is room for out of Redis, and start what nobody else was quicker to take.
@@ -145,9 +170,12 @@ class BellWorker(Worker):
         self._has_found = bool(names)
         for name, was_there, bundle in zip(names, answers[::3], answers[1::3], strict=True):
             if was_there and bundle is not None:
-                self.job_counter += 1
-                self.tasks[name] = self._start(bundle)
-                self.tasks[name].add_done_callback(self._count_ended)
+                self._begin(name, bundle)
+
+    def _begin(self, name: str, bundle: bytes) -> None:
+        self.job_counter += 1
+        self.tasks[name] = self._start(bundle)
+        self.tasks[name].add_done_callback(self._count_ended)
 
     def _count_ended(self, _task: object) -> None:
         self.job_counter -= 1
@@ -160,3 +188,11 @@ class BellWorker(Worker):
 
 async def _never(ctx: dict[Any, Any]) -> None:
     """Be the function that arq wants to be given: what it would run is taken before that."""
+
+
+def _stroke_in(stroke: bytes, *, of: bytes, is_new: bool) -> _Stroke | None:
+    """Return what a stroke says; None if it says no more than that there is something."""
+    name, _, carried = stroke.partition(b".")
+    if not name.startswith(of):
+        return None
+    return _Stroke(name.decode(), b64decode(carried), is_new=is_new and bool(carried))

@@ -5,15 +5,16 @@ never taken, so any number of bundles go out in one round trip:
 
     PSETEX arq:job:{id}   the bundle, for as long as its lease lasts unaccepted
     ZADD   {queue}        the ids, which is where arq looks
-    RPUSH  {bell}         one stroke per bundle, its id, which is what wakes a worker
+    RPUSH  {bell}         one stroke per bundle, its id and itself, which is what wakes a worker
 
 A bundle may be sent again, under another id: accepting it is fenced, so a second one does nothing.
 """
 
 import asyncio
+from base64 import b64encode
 from collections import deque
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Mapping, Sequence
+from itertools import count, islice
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -86,28 +87,31 @@ class BundleSender:
             return
         pipeline: Any = self._client.pipeline(transaction=False)
         self._remove_what_lapsed(pipeline)
-        by_queue: dict[str, list[str]] = {}
+        by_queue: dict[str, dict[str, bytes]] = {}
         for bundle in bundles:
             # Padded, because arq takes the jobs of one millisecond in the order of their ids.
             job_id = f"{self._prefix}:{self._id}:{next(self._numbers):010x}"
-            by_queue.setdefault(bundle.queue, []).append(job_id)
+            encoded = by_queue.setdefault(bundle.queue, {})[job_id] = encode_bundle(bundle)
             pipeline.execute_command(
-                "PSETEX", job_key_prefix + job_id, round(ttl_seconds * 1000), encode_bundle(bundle)
+                "PSETEX", job_key_prefix + job_id, round(ttl_seconds * 1000), encoded
             )
-        for queue, job_ids in by_queue.items():
-            self._enqueue(pipeline, queue, job_ids, ttl_seconds)
+        for queue, jobs in by_queue.items():
+            self._enqueue(pipeline, queue, jobs, ttl_seconds)
         async with asking("take bundles"):
             await pipeline.execute()
 
-    def _enqueue(self, pipeline: Any, queue: str, job_ids: list[str], ttl_seconds: float) -> None:
+    def _enqueue(
+        self, pipeline: Any, queue: str, jobs: Mapping[str, bytes], ttl_seconds: float
+    ) -> None:
         waiting, bell = queue_key(self._prefix, queue), bell_key(self._prefix, queue)
         deadline = asyncio.get_running_loop().time() + ttl_seconds
-        self._sent.extend((deadline, waiting, job_id) for job_id in job_ids)
+        self._sent.extend((deadline, waiting, job_id) for job_id in jobs)
         score = timestamp_ms() - CLOCK_SKEW_MS
         pipeline.execute_command(
-            "ZADD", waiting, *(word for job_id in job_ids for word in (score, job_id))
+            "ZADD", waiting, *(word for job_id in jobs for word in (score, job_id))
         )
-        pipeline.execute_command("RPUSH", bell, *job_ids[:STROKES])
+        strokes = (f"{job_id}.".encode() + b64encode(bundle) for job_id, bundle in jobs.items())
+        pipeline.execute_command("RPUSH", bell, *islice(strokes, STROKES))
         pipeline.execute_command("LTRIM", bell, 0, STROKES - 1)
         pipeline.execute_command("EXPIRE", waiting, IDLE_SECONDS)
         pipeline.execute_command("EXPIRE", bell, IDLE_SECONDS)

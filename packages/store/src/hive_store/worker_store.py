@@ -385,6 +385,6 @@ def _finished(rows: Sequence[Row]) -> list[Finished]:
     ]
 
 
-def _leased_task(row: Sequence[Any]) -> LeasedTask:
+def _leased_task(row: "Sequence[Any] | Row") -> LeasedTask:
     # The statements' columns are the fields of a task, in their order, and `is_cancelled`.
     return LeasedTask(Task._make(row[:TASK_FIELDS]), row[TASK_FIELDS])
