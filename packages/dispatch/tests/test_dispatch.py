@@ -94,9 +94,9 @@ async def running(*receivers: BundleReceiver) -> AsyncGenerator[None]:
                 task.cancel()
 
 
-async def until_asleep_at_the_bell(client: Any) -> None:
+async def until_asleep_at_the_bell(client: Any, *, count: int = 1) -> None:
     async with asyncio.timeout(10):
-        while not (await client.info("clients"))["blocked_clients"]:  # noqa: ASYNC110
+        while (await client.info("clients"))["blocked_clients"] < count:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
 
@@ -171,6 +171,22 @@ async def test_what_a_stroke_has_handed_over_does_not_stay_in_redis(redis_url: s
         assert await client.zcard(queue_key("hive", "default")) == 0
         assert await client.keys("arq:job:*") == []
     assert accepted.bundles == sent
+
+
+async def test_bundles_without_a_stroke_are_found_by_those_that_others_have_woken(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hive_dispatch.bell_worker.POLL_SECONDS", 60)
+    accepted, sent = Accepted(), [bundle() for _ in range(60)]
+    async with (
+        BundleSender(redis_url) as sender,
+        redis_client(redis_url) as client,
+        running(*(receiver(redis_url, accepted.accept) for _ in range(20))),
+    ):
+        await until_asleep_at_the_bell(client, count=20)
+        await sender.send(sent, ttl_seconds=30)
+        wanted = {each.lease_id for each in sent}
+        await until(lambda: {each.lease_id for each in accepted.bundles} == wanted)
 
 
 async def test_a_stroke_that_nobody_waited_for_hands_over_nothing_that_others_have_taken(

@@ -145,12 +145,15 @@ class BellWorker(Worker):
         return _stroke_in(answer[1], of=self._own_jobs, is_new=not lying_there)
 
     async def _remove(self, name: str) -> None:
-        """Take out of the queue what its stroke has handed over."""
+        """Take out of the queue what its stroke has handed over, and see whether there is more."""
         pipeline: Any = self.pool.pipeline(transaction=False)
         pipeline.execute_command("ZREM", self.queue_name, name)
         pipeline.execute_command("DEL", job_key_prefix + name)
+        pipeline.execute_command("ZCARD", self.queue_name)
         async with asking("let go of a bundle"):
-            await pipeline.execute()
+            *_, left = await pipeline.execute()
+        # Not every bundle has a stroke, and each stroke of many may have woken another worker.
+        self._has_found = left > 0
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Take what there is room for out of Redis, and start what nobody else was quicker to take.
