@@ -10,7 +10,7 @@ import pytest
 from asyncpg import Connection, connect
 
 from hive_bus.bus import Bus
-from hive_contracts.errors import StoreUnavailableError
+from hive_contracts.errors import ConfigurationError, StoreUnavailableError
 from hive_contracts.events import Event, EventFrame, EventType
 from hive_contracts.ids import QueenId, TaskId
 from hive_contracts.states import TaskState
@@ -374,3 +374,19 @@ async def test_tasks_without_their_lease_are_shouted_about(
     await database.execute("delete from hive.lease")
     await scene.duties.tick()
     assert "no lease holds them" in capsys.readouterr().out
+
+
+async def test_a_role_that_may_not_fold_sums_does_every_other_duty(
+    scene: Scene, database: "Connection[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its role may be of before this duty; what comes after it is done all the same."""
+    await database.execute(
+        "insert into hive.unique_key (key, task_id, at) values ('old', 1, '2020-01-01')"
+    )
+
+    async def refuse(*, keep_days: int, limit: int) -> None:
+        raise ConfigurationError("permission denied for table spent")
+
+    monkeypatch.setattr(scene.store, "fold_spent", refuse)
+    await scene.duties.tick()
+    assert await database.fetchval("select count(*) from hive.unique_key") == 0
