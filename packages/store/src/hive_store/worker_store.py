@@ -230,7 +230,7 @@ class WorkerStore:
         if set_aside:
             endings = [e for e in endings if e.move is not PARK and e.move is not ASK]
             return [*await self.finish(endings), *await self._set_aside(set_aside)]
-        if any(ending.move is not SUCCEED for ending in endings):
+        if any(ending.move is not SUCCEED or ending.result is None for ending in endings):
             return await self._write("finish_tasks", *self._columns(endings))
         return await self._succeed(endings)
 
