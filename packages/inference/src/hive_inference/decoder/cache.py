@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, I64, aligned_zeros
+from hive_inference.arrays import F32, I64, sparse_zeros
 from hive_inference.decoder.shape import DecoderShape
 from hive_inference.kernels.softmax import GROUP
 
@@ -28,7 +28,7 @@ class Cache:
         self.slots = slots
         self.context = shape.context
         columns = _horizon(shape.context)
-        self.both = aligned_zeros(shape.layers, 2, slots, shape.kv_heads, columns, shape.head_width)
+        self.both = sparse_zeros(shape.layers, 2, slots, shape.kv_heads, columns, shape.head_width)
         """(L, 2, S, G, C, D), keys and then values, C rounded up to a horizon."""
 
         self.hidden: F32 = np.full((slots, columns), -np.inf, np.float32)
