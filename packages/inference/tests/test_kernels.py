@@ -1,5 +1,8 @@
 """Each kernel is what its plain form says, on arrays of any shape."""
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,11 +139,13 @@ def test_every_plan_multiplies(
 
 
 @settings(max_examples=40)
-@given(st.integers(1, 600), st.integers(1, 160), st.booleans(), seeds)
+@given(
+    st.integers(1, 600), st.integers(1, 160), st.sampled_from([(1,), (64,)]), st.booleans(), seeds
+)
 def test_a_row_has_the_same_bits_whatever_rows_it_is_with(
-    inputs: int, outputs: int, has_bias: bool, seed: int
+    inputs: int, outputs: int, rows: tuple[int, ...], has_bias: bool, seed: int
 ):
-    plan = tune(inputs, outputs)
+    plan = tune(inputs, outputs, rows)
     folded = {"a.weight": drawn(seed, inputs, outputs)}
     if has_bias:
         folded["a.bias"] = drawn(seed + 1, outputs)
@@ -149,24 +154,41 @@ def test_a_row_has_the_same_bits_whatever_rows_it_is_with(
     layer = Linear(weight, plan, x, out)
     row = drawn(seed + 2, inputs)
     bits: set[bytes] = set()
-    for rows in (1, 2, 3, 5, 8, 13, 32, 33, 64):
-        x[:, :-1] = drawn(rows, 64, inputs)
-        for place in range(max(0, rows - TILE), rows):
+    for count in (1, 2, 3, 5, 8, 13, 32, 33, 64):
+        x[:, :-1] = drawn(count, 64, inputs)
+        for place in range(max(0, count - TILE), count):
             x[place, :-1] = row
-            layer(rows)
+            layer(count)
             bits.add(out[place].tobytes())
     assert len(bits) == 1
 
 
-@pytest.mark.parametrize("outputs", [16, 48, 65, 160, 480])
-def test_rows_go_through_in_tiles_where_outputs_fill_registers_else_each_alone(outputs: int):
-    assert tune(160, outputs).tile == (TILE if outputs % 16 == 0 else 1)
+def clock_by_which_plan_is_fastest(fastest: int, plans: int, rows: int) -> Iterator[float]:
+    now = 0.0
+    for turn in itertools.count():
+        yield now
+        now += 1.0 if turn // rows % plans == fastest else 2.0
+        yield now
+
+
+OF_64 = [Plan(panel=panel, tile=tile) for panel in (64, 32) for tile in (TILE, 1)]
+
+
+@pytest.mark.parametrize("fastest", range(len(OF_64)))
+def test_the_plan_is_taken_that_is_fastest_here(fastest: int):
+    ticks = clock_by_which_plan_is_fastest(fastest, len(OF_64), 2)
+    assert tune(64, 64, (1, 8), clock=lambda: next(ticks)) == OF_64[fastest]
 
 
 def test_of_plans_that_are_equally_fast_the_first_is_taken():
-    ticks = iter(range(1_000_000))
-    plan = tune(64, 64, clock=lambda: float(next(ticks)))
-    assert plan == Plan(panel=64, tile=TILE)
+    ticks = itertools.count()
+    assert tune(64, 64, (1, 8), clock=lambda: float(next(ticks))) == OF_64[0]
+
+
+@pytest.mark.parametrize("outputs", [1, 24, 65])
+def test_where_outputs_do_not_fill_registers_each_row_is_a_product_of_its_own(outputs: int):
+    ticks = clock_by_which_plan_is_fastest(0, 1, 1)
+    assert tune(160, outputs, (8,), clock=lambda: next(ticks)) == Plan(panel=outputs, tile=1)
 
 
 def test_rows_fill_whole_tiles():

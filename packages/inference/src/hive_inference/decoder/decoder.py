@@ -28,10 +28,13 @@ from hive_inference.kernels.norms import normalise
 from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate
 from hive_inference.weights import Weights
 
-__all__ = ["PIECE", "Decoder", "layer_sizes"]
+__all__ = ["PIECE", "ROWS", "Decoder", "layer_sizes"]
 
 PIECE = 32
 """Tokens of a prompt that go through together: the others wait for no more than these."""
+
+ROWS = (1, 8, PIECE)
+"""What plans are made for: one text, some at once, a piece of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,13 @@ from hive_inference.kernels.norms import layer_norm
 from hive_inference.kernels.softmax import LEAST_SUM, exponentiate_from
 from hive_inference.weights import Weights
 
-__all__ = ["Encoder", "layer_sizes"]
+__all__ = ["ROWS", "Encoder", "layer_sizes"]
 
 _BLOCK_ROWS: Final = 128
 """Of MiniLM's inner layer so many rows take 0.8 MB."""
+
+ROWS: Final = (16, _BLOCK_ROWS)
+"""What plans are made for: a short text, a block of many."""
 
 
 @dataclass(frozen=True, slots=True)
