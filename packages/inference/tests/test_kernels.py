@@ -51,7 +51,7 @@ def test_gelu_far_out_is_the_identity_or_nothing():
 def test_normalise_is_the_root_mean_square_norm(shape: tuple[int, int], seed: int, epsilon: float):
     x = drawn(seed, *shape)
     out = np.empty_like(x)
-    normalise(x, out, np.empty(shape[0], np.float32), epsilon)
+    normalise(x, out, np.empty((shape[0], 1), np.float32), np.float32(shape[1] * epsilon))
     expected = plain.rms_norm(x.astype(np.float64), np.ones(shape[1]), epsilon)
     np.testing.assert_allclose(out * np.sqrt(shape[1]), expected, rtol=2e-5, atol=1e-6)
 
@@ -63,10 +63,10 @@ def test_layer_norm_is_the_formula(shape: tuple[int, int], seed: int):
     expected = plain.layer_norm(
         x.astype(np.float64), gamma.astype(np.float64), beta.astype(np.float64), 1e-5
     )
-    means = np.full(width, 1 / width, np.float32)
-    lengths = np.empty(rows, np.float32)
+    means = np.full((width, 1), 1 / width, np.float32)
+    lengths, margin = np.empty((rows, 1), np.float32), np.float32(width * 1e-5)
     scaled = gamma * np.float32(np.sqrt(width))
-    layer_norm(x, scaled, beta, mean_weights=means, lengths=lengths, epsilon=1e-5)
+    layer_norm(x, scaled, beta, mean_weights=means, lengths=lengths, margin=margin)
     np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-4)
 
 

@@ -37,9 +37,7 @@ class Cache:
         self.lengths: I64 = np.zeros(slots, np.int64)
         """(S,): how many positions of each slot are taken."""
 
-    def horizon(self, rows: int) -> int:
-        """Return how many columns the first `rows` slots' attention has to read."""
-        return _horizon(int(self.lengths[:rows].max()))
+        self._slots = np.arange(slots)
 
     def extend(self, slot: int, count: int) -> None:
         """Take `count` more positions of a slot.
@@ -53,21 +51,23 @@ class Cache:
         self.hidden[slot, length : length + count] = 0.0
         self.lengths[slot] = length + count
 
-    def extend_first(self, rows: int) -> I64:
-        """Take one more position of each of the first `rows` slots; return the positions.
+    def extend_first(self, rows: int) -> tuple[I64, int]:
+        """Take one more position of each of the first `rows` slots.
 
         Shapes:
-            returns: (R,)
+            returns: (R,), the positions; and how many columns attention has to read then
 
         Raises:
             ValueError: the context of one of them is full.
         """
-        positions = self.lengths[:rows].copy()
-        if int(positions.max()) >= self.context:
+        lengths = self.lengths[:rows]
+        positions = lengths.copy()
+        longest = int(np.maximum.reduce(positions))
+        if longest >= self.context:
             raise ValueError(f"a sequence cannot grow: all {self.context} positions are taken")
-        self.hidden[np.arange(rows), positions] = 0.0
-        self.lengths[:rows] += 1
-        return positions
+        self.hidden[self._slots[:rows], positions] = 0.0
+        np.add(positions, 1, out=lengths)
+        return positions, _horizon(longest + 1)
 
     def clear(self, slot: int) -> None:
         """Forget a slot's sequence."""
