@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hive_inference.arrays import F32, aligned_empty, with_ones
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan, lay_out, multiply, tune
-from hive_inference.kernels.norms import layer_norm, normalise
+from hive_inference.kernels.norms import Normalise, layer_norm
 from hive_inference.kernels.softmax import FOUR, LEAST_SUM, exponentiate, exponentiate_from
 from hive_inference.reference import kernels as plain
 
@@ -51,9 +51,19 @@ def test_gelu_far_out_is_the_identity_or_nothing():
 def test_normalise_is_the_root_mean_square_norm(shape: tuple[int, int], seed: int, epsilon: float):
     x = drawn(seed, *shape)
     out = np.empty_like(x)
-    normalise(x, out, np.empty((shape[0], 1), np.float32), np.float32(shape[1] * epsilon))
+    Normalise(x, out, shape[1] * epsilon)()
     expected = plain.rms_norm(x.astype(np.float64), np.ones(shape[1]), epsilon)
     np.testing.assert_allclose(out * np.sqrt(shape[1]), expected, rtol=2e-5, atol=1e-6)
+
+
+@given(st.integers(1, 300), st.integers(2, 9), seeds)
+def test_no_bit_of_a_norm_depends_on_the_rows_beside(width: int, rows: int, seed: int):
+    x = drawn(seed, rows, width)
+    together, alone = np.empty_like(x), np.empty_like(x)
+    Normalise(x, together, 1e-3)()
+    for row in range(rows):
+        Normalise(x[row : row + 1], alone[row : row + 1], 1e-3)()
+    assert together.tobytes() == alone.tobytes()
 
 
 @given(st.tuples(st.integers(1, 150), st.integers(8, 96)), seeds)
@@ -64,7 +74,7 @@ def test_layer_norm_is_the_formula(shape: tuple[int, int], seed: int):
         x.astype(np.float64), gamma.astype(np.float64), beta.astype(np.float64), 1e-5
     )
     means = np.full((width, 1), 1 / width, np.float32)
-    lengths, margin = np.empty((rows, 1), np.float32), np.float32(width * 1e-5)
+    lengths, margin = np.empty((rows, 1), np.float32), width * 1e-5
     scaled = gamma * np.float32(np.sqrt(width))
     layer_norm(x, scaled, beta, mean_weights=means, lengths=lengths, margin=margin)
     np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-4)

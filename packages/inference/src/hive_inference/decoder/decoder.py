@@ -24,7 +24,7 @@ from hive_inference.decoder.views import FirstRows, Views
 from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan
-from hive_inference.kernels.norms import normalise
+from hive_inference.kernels.norms import Normalise
 from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate
 from hive_inference.weights import Weights
 
@@ -172,8 +172,6 @@ class Decoder:
             self._up = aligned_zeros(rows, shape.up_width)
         self._added = aligned_zeros(rows, shape.width)
         self._output = aligned_zeros(rows, shape.head_outputs)
-        self._lengths = aligned_zeros(rows, 1)
-        self._margin = np.float32(shape.width * shape.epsilon)
         self._scratch = aligned_empty(128, shape.feed_forward)
         columns = self.cache.hidden.shape[1]
         self._scores = aligned_zeros(rows * shape.heads * columns)
@@ -185,13 +183,12 @@ class Decoder:
 
     def _look_at(self, rows: int) -> FirstRows:
         """Return the first rows of the buffers."""
-        shape = self.shape
+        shape, x = self.shape, self._x[:rows]
         heads = self._fused[:rows].reshape(rows, shape.heads + 2 * shape.kv_heads, shape.head_width)
         return FirstRows(
             rows=rows,
-            x=self._x[:rows],
-            normal=self._normal[:rows, :-1],
-            lengths=self._lengths[:rows],
+            x=x,
+            normalise=Normalise(x, self._normal[:rows, :-1], shape.width * shape.epsilon),
             heads=heads,
             turned=heads[:, : shape.heads + shape.kv_heads],
             added=self._added[:rows],
@@ -207,7 +204,7 @@ class Decoder:
 
     def _project(self, layer: _Layer, first: FirstRows, turns: tuple[F32, F32] | None) -> None:
         """Write queries, keys and values of the new positions to `first.heads`."""
-        normalise(first.x, first.normal, first.lengths, self._margin)
+        first.normalise()
         layer.qkv(first.rows)
         if turns is not None and self._rotation is not None:
             self._rotation.turn(first.turned, turns)
@@ -278,7 +275,7 @@ class Decoder:
         x, rows = first.x, first.rows
         layer.out(rows)
         np.add(x, first.added, out=x)
-        normalise(x, first.normal, first.lengths, self._margin)
+        first.normalise()
         layer.up(rows)
         match self.shape.activation:
             case Activation.GELU_TANH:
@@ -291,7 +288,7 @@ class Decoder:
         np.add(x, first.added, out=x)
 
     def _logits(self, first: FirstRows) -> F32:
-        normalise(first.x, first.normal, first.lengths, self._margin)
+        first.normalise()
         self._head(first.rows)
         return first.logits
 

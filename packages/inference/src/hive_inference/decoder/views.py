@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hive_inference.arrays import F32, I64
+from hive_inference.kernels.norms import Normalise
 
 __all__ = ["FirstRows", "Views"]
 
@@ -16,11 +17,8 @@ class FirstRows:
     x: F32
     """(R, E), the residual stream."""
 
-    normal: F32
-    """(R, E), it once normalised."""
-
-    lengths: F32
-    """(R, 1)."""
+    normalise: Normalise
+    """Writes it normalised to where the next layer takes it from."""
 
     heads: F32
     """(R, H + 2 G, D), queries, keys and values of the new positions."""

@@ -98,7 +98,7 @@ class Encoder:
         self._entry = _norm(folded, "entry", width)
         self._layers = [_layer(folded, f"layers.{i}", shape, plans) for i in range(shape.layers)]
         self._means = np.full((width, 1), 1.0 / width, np.float32)
-        self._margin = np.float32(width * shape.epsilon)
+        self._margin = width * shape.epsilon
         # Zeros: rows that only fill up a product must hold numbers.
         rows = _padded(max_tokens)
         self._x = with_ones(rows, width)

@@ -2,35 +2,50 @@
 
 A layer norm in front of a linear layer costs three passes less once folded: with a residual stream
 that is kept centred the mean is zero, and scale, shift and the root of the width go into the layer
-behind. What is left is `normalise`.
+behind. What is left is `Normalise`.
 """
 
 import numpy as np
 
 from hive_inference.arrays import F32
 
-__all__ = ["layer_norm", "normalise"]
+__all__ = ["Normalise", "layer_norm"]
 
 
-def normalise(x: F32, out: F32, lengths: F32, margin: np.float32) -> None:
-    """Write x / sqrt(sum(x^2) + margin) to `out`: the root mean square norm over sqrt(E).
+class Normalise:
+    """Writes x / sqrt(sum(x^2) + margin): the root mean square norm over sqrt(E).
 
-    Shapes:
-        x: (R, E)
-        out: (R, E), overwritten; may be x
-        lengths: (R, 1), overwritten
-        margin: (), E times what is added to the variance
+    Its views are made once. For one row they have an axis less, and no number is written where it
+    is read: numpy then takes half a microsecond for what else takes one.
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019, equation 4.
     """
-    np.vecdot(x, x, out=lengths, keepdims=True)
-    np.add(lengths, margin, out=lengths)
-    np.sqrt(lengths, out=lengths)
-    np.divide(x, lengths, out=out)
+
+    def __init__(self, x: F32, out: F32, margin: float) -> None:
+        """Look at two buffers.
+
+        Shapes:
+            x: (R, E)
+            out: (R, E), overwritten by each call; may be x
+            margin: E times what is added to the variance
+        """
+        is_alone = len(x) == 1
+        self._x, self._out = (x[0], out[0]) if is_alone else (x, out)
+        self._squares = np.empty(self._x.shape[:-1], np.float32)
+        self._lengths = np.empty_like(self._squares)
+        self._divisors = self._lengths if is_alone else self._lengths[:, None]
+        self._margin = np.array(margin, np.float32)
+
+    def __call__(self) -> None:
+        """Do it with what is in x now."""
+        np.vecdot(self._x, self._x, out=self._lengths)
+        np.add(self._lengths, self._margin, out=self._squares)
+        np.sqrt(self._squares, out=self._lengths)
+        np.divide(self._x, self._divisors, out=self._out)
 
 
 def layer_norm(
-    x: F32, gamma: F32, beta: F32, *, mean_weights: F32, lengths: F32, margin: np.float32
+    x: F32, gamma: F32, beta: F32, *, mean_weights: F32, lengths: F32, margin: float
 ) -> None:
     """Replace x by (x - mean) / sqrt(variance + epsilon) * gamma + beta.
 
@@ -39,7 +54,7 @@ def layer_norm(
         gamma, beta: (E,); gamma times sqrt(E), beta as it is
         mean_weights: (E, 1), each 1 / E
         lengths: (R, 1), overwritten
-        margin: (), E epsilon
+        margin: E epsilon
 
     A product with `mean_weights` takes a tenth of the time of `mean(axis=-1)`.
 
@@ -47,6 +62,6 @@ def layer_norm(
     """
     np.matmul(x, mean_weights, out=lengths)
     x -= lengths
-    normalise(x, x, lengths, margin)
+    Normalise(x, x, margin)()
     x *= gamma
     x += beta
