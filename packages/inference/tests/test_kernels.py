@@ -195,6 +195,11 @@ def test_of_plans_that_are_equally_fast_the_first_is_taken():
     assert tune(64, 64, (1, 8), clock=lambda: float(next(ticks))) == OF_64[0]
 
 
+def test_a_wide_layer_has_panels_as_wide_as_are_tried_out_and_divide_it():
+    ticks = clock_by_which_plan_is_fastest(0, 7, 1)
+    assert tune(8, 50_304, (1,), clock=lambda: next(ticks)) == Plan(panel=3144, tile=1)
+
+
 @pytest.mark.parametrize("outputs", [1, 24, 65])
 def test_where_outputs_do_not_fill_registers_each_row_is_a_product_of_its_own(outputs: int):
     ticks = clock_by_which_plan_is_fastest(0, 1, 1)
