@@ -58,6 +58,9 @@ _TIMED_OUTPUTS: Final = 4096
 _EVICTING_NUMBERS: Final = 2_000_000
 """More than the caches have room for that are a core's own: a model's other layers come between."""
 
+_MOST_EVICTING_NUMBERS: Final = 16_000_000
+"""More than any cache has room for: a head of a large vocabulary is always read from memory."""
+
 _PANELS: Final = (32, 64, 128, 512)
 
 _NEARLY: Final = 1.05
@@ -163,7 +166,10 @@ def tune(
         for plan in (Plan(panel=panel, tile=TILE), Plan(panel=panel, tile=1))
         if plan.tile == 1 or _is_exact(x, laid[panel], plan)
     ]
-    seconds = _times(x, [laid[plan.panel] for plan in plans], plans, rows, clock)
+    evicting = max(_EVICTING_NUMBERS, min(inputs * outputs, _MOST_EVICTING_NUMBERS))
+    seconds = _times(
+        x, [laid[plan.panel] for plan in plans], plans, rows, evicting=evicting, clock=clock
+    )
     slowness = (seconds / seconds.min(axis=0)).sum(axis=1)
     return plans[int((slowness <= _NEARLY * slowness.min()).argmax())]
 
@@ -221,6 +227,8 @@ def _times(
     weights: Sequence[F32],
     plans: Sequence[Plan],
     rows: Sequence[int],
+    *,
+    evicting: int,
     clock: Callable[[], float],
 ) -> F64:
     """Return the seconds per output of each plan's products of each number of rows, at best.
@@ -230,7 +238,7 @@ def _times(
     Shapes:
         returns: (plans, numbers of rows)
     """
-    others = aligned_zeros(_EVICTING_NUMBERS)
+    others = aligned_zeros(evicting)
     outputs = [weight.shape[0] * weight.shape[2] for weight in weights]
     outs = [aligned_empty(len(x), count) for count in outputs]
     best: F64 = np.full((len(plans), len(rows)), np.inf)
