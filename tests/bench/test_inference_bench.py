@@ -55,6 +55,18 @@ def test_each_row_ends_with_its_name_its_figure_its_reach_and_its_state(tmp_path
         assert (tmp_path / f"inference-{name}.svg").read_text().startswith("<svg")
 
 
+def test_whoever_measures_memory_has_none_that_a_worker_would_not_have() -> None:
+    say = "import sys, inference_bench.__main__; print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", say],
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"numpy", "asyncpg", "redis"} & set(ran.stdout.split())
+
+
 def test_a_row_that_does_not_exist_is_refused_with_those_that_do() -> None:
     ran = run("quickly")
     assert ran.returncode == 2

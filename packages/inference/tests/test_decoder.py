@@ -1,15 +1,18 @@
 """The decoder is the plain one, and a sequence's logits know nothing of the others'."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from decoders import GPT, LLAMA, ODD, make_decoder, random_weights, shapes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hive_inference.arrays import F32, I64
+from hive_inference.decoder.cache import Cache
 from hive_inference.decoder.decoder import PIECE, Decoder
 from hive_inference.decoder.folding import fold
 from hive_inference.decoder.shape import DecoderShape, Positions
@@ -106,6 +109,17 @@ def test_a_context_does_not_overflow():
         decoder.decode(np.array([1]))
     with pytest.raises(ValueError, match="160 \\+ 1 tokens do not fit into 160"):
         decoder.prefill(0, np.array([1]))
+
+
+def test_positions_of_a_cache_that_no_text_has_come_to_take_no_memory():
+    shape = replace(GPT, context=32_768)
+    taken = psutil.Process().memory_info().rss
+    cache = Cache(shape, slots=16)
+    cache.both[..., 0, :] = 1.0
+    cache.hidden[:] = 0.0  # is as long as the context, whatever comes
+    taken = psutil.Process().memory_info().rss - taken
+    assert cache.both.nbytes > 250 * 2**20
+    assert taken < cache.hidden.nbytes + 8 * 2**20
 
 
 def test_a_tensor_of_another_shape_is_refused_by_name():

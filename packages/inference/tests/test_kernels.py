@@ -1,5 +1,8 @@
 """Each kernel is what its plain form says, on arrays of any shape."""
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 from hive_inference.arrays import F32, aligned_empty, with_ones
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan, lay_out, multiply, tune
-from hive_inference.kernels.norms import layer_norm, normalise
+from hive_inference.kernels.norms import Normalise, layer_norm
 from hive_inference.kernels.softmax import FOUR, LEAST_SUM, exponentiate, exponentiate_from
 from hive_inference.reference import kernels as plain
 
@@ -48,9 +51,19 @@ def test_gelu_far_out_is_the_identity_or_nothing():
 def test_normalise_is_the_root_mean_square_norm(shape: tuple[int, int], seed: int, epsilon: float):
     x = drawn(seed, *shape)
     out = np.empty_like(x)
-    normalise(x, out, np.empty(shape[0], np.float32), epsilon)
+    Normalise(x, out, shape[1] * epsilon)()
     expected = plain.rms_norm(x.astype(np.float64), np.ones(shape[1]), epsilon)
     np.testing.assert_allclose(out * np.sqrt(shape[1]), expected, rtol=2e-5, atol=1e-6)
+
+
+@given(st.integers(1, 300), st.integers(2, 9), seeds)
+def test_no_bit_of_a_norm_depends_on_the_rows_beside(width: int, rows: int, seed: int):
+    x = drawn(seed, rows, width)
+    together, alone = np.empty_like(x), np.empty_like(x)
+    Normalise(x, together, 1e-3)()
+    for row in range(rows):
+        Normalise(x[row : row + 1], alone[row : row + 1], 1e-3)()
+    assert together.tobytes() == alone.tobytes()
 
 
 @given(st.tuples(st.integers(1, 150), st.integers(8, 96)), seeds)
@@ -60,10 +73,10 @@ def test_layer_norm_is_the_formula(shape: tuple[int, int], seed: int):
     expected = plain.layer_norm(
         x.astype(np.float64), gamma.astype(np.float64), beta.astype(np.float64), 1e-5
     )
-    means = np.full(width, 1 / width, np.float32)
-    lengths = np.empty(rows, np.float32)
+    means = np.full((width, 1), 1 / width, np.float32)
+    lengths, margin = np.empty((rows, 1), np.float32), width * 1e-5
     scaled = gamma * np.float32(np.sqrt(width))
-    layer_norm(x, scaled, beta, mean_weights=means, lengths=lengths, epsilon=1e-5)
+    layer_norm(x, scaled, beta, mean_weights=means, lengths=lengths, margin=margin)
     np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -136,11 +149,13 @@ def test_every_plan_multiplies(
 
 
 @settings(max_examples=40)
-@given(st.integers(1, 600), st.integers(1, 160), st.booleans(), seeds)
+@given(
+    st.integers(1, 600), st.integers(1, 160), st.sampled_from([(1,), (64,)]), st.booleans(), seeds
+)
 def test_a_row_has_the_same_bits_whatever_rows_it_is_with(
-    inputs: int, outputs: int, has_bias: bool, seed: int
+    inputs: int, outputs: int, rows: tuple[int, ...], has_bias: bool, seed: int
 ):
-    plan = tune(inputs, outputs)
+    plan = tune(inputs, outputs, rows)
     folded = {"a.weight": drawn(seed, inputs, outputs)}
     if has_bias:
         folded["a.bias"] = drawn(seed + 1, outputs)
@@ -149,24 +164,46 @@ def test_a_row_has_the_same_bits_whatever_rows_it_is_with(
     layer = Linear(weight, plan, x, out)
     row = drawn(seed + 2, inputs)
     bits: set[bytes] = set()
-    for rows in (1, 2, 3, 5, 8, 13, 32, 33, 64):
-        x[:, :-1] = drawn(rows, 64, inputs)
-        for place in range(max(0, rows - TILE), rows):
+    for count in (1, 2, 3, 5, 8, 13, 32, 33, 64):
+        x[:, :-1] = drawn(count, 64, inputs)
+        for place in range(max(0, count - TILE), count):
             x[place, :-1] = row
-            layer(rows)
+            layer(count)
             bits.add(out[place].tobytes())
     assert len(bits) == 1
 
 
-@pytest.mark.parametrize("outputs", [16, 48, 65, 160, 480])
-def test_rows_go_through_in_tiles_where_outputs_fill_registers_else_each_alone(outputs: int):
-    assert tune(160, outputs).tile == (TILE if outputs % 16 == 0 else 1)
+def clock_by_which_plan_is_fastest(fastest: int, plans: int, rows: int) -> Iterator[float]:
+    now = 0.0
+    for turn in itertools.count():
+        yield now
+        now += 1.0 if turn // rows % plans == fastest else 2.0
+        yield now
+
+
+OF_64 = [Plan(panel=panel, tile=tile) for panel in (64, 32) for tile in (TILE, 1)]
+
+
+@pytest.mark.parametrize("fastest", range(len(OF_64)))
+def test_the_plan_is_taken_that_is_fastest_here(fastest: int):
+    ticks = clock_by_which_plan_is_fastest(fastest, len(OF_64), 2)
+    assert tune(64, 64, (1, 8), clock=lambda: next(ticks)) == OF_64[fastest]
 
 
 def test_of_plans_that_are_equally_fast_the_first_is_taken():
-    ticks = iter(range(1_000_000))
-    plan = tune(64, 64, clock=lambda: float(next(ticks)))
-    assert plan == Plan(panel=64, tile=TILE)
+    ticks = itertools.count()
+    assert tune(64, 64, (1, 8), clock=lambda: float(next(ticks))) == OF_64[0]
+
+
+def test_a_wide_layer_has_panels_as_wide_as_are_tried_out_and_divide_it():
+    ticks = clock_by_which_plan_is_fastest(0, 7, 1)
+    assert tune(8, 50_304, (1,), clock=lambda: next(ticks)) == Plan(panel=3144, tile=1)
+
+
+@pytest.mark.parametrize("outputs", [1, 24, 65])
+def test_where_outputs_do_not_fill_registers_each_row_is_a_product_of_its_own(outputs: int):
+    ticks = clock_by_which_plan_is_fastest(0, 1, 1)
+    assert tune(160, outputs, (8,), clock=lambda: next(ticks)) == Plan(panel=outputs, tile=1)
 
 
 def test_rows_fill_whole_tiles():

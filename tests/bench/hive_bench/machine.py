@@ -6,11 +6,13 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from hive_bench.ground import Ground
+if TYPE_CHECKING:
+    # Whoever only asks for the load is spared the clients of Postgres and Redis: 20 MiB.
+    from hive_bench.ground import Ground
 
 __all__ = ["describe", "load"]
 
@@ -26,7 +28,7 @@ def load() -> str:
     return f"{busy:.0f} % of its processors busy, load averages {averages}"
 
 
-async def describe(ground: Ground) -> dict[str, Any]:
+async def describe(ground: "Ground") -> dict[str, Any]:
     """Return the machine, the versions, and the settings that make Postgres durable."""
     async with ground.connected("hive") as connection:
         settings = {name: await connection.fetchval(f"show {name}") for name in SETTINGS}

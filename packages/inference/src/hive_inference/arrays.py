@@ -12,6 +12,7 @@ Axis names, used in every signature of this package:
 """
 
 import math
+import mmap
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "Bool",
     "aligned_empty",
     "aligned_zeros",
+    "sparse_zeros",
     "with_ones",
 ]
 
@@ -43,8 +45,19 @@ def aligned_empty(*shape: int) -> F32:
 
 
 def aligned_zeros(*shape: int) -> F32:
-    """Return an array of zeros that begins on a cache line; what is never touched takes no room."""
+    """Return an array of zeros that begins on a cache line."""
     return _aligned(np.zeros(_raw_bytes(shape), dtype=np.uint8), shape)
+
+
+def sparse_zeros(*shape: int) -> F32:
+    """Return an array of zeros that begins on a page; pages that are never written take no room.
+
+    For what is large and mostly empty: arrays of numpy's from 4 MiB on are made of huge pages, and
+    the first number that is written takes 2 MiB.
+    """
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    raw = np.frombuffer(mmap.mmap(-1, math.prod(shape) * 4, private), dtype=np.float32)
+    return raw.reshape(shape)
 
 
 def with_ones(rows: int, width: int) -> F32:

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, F64, I64, Bool
+from hive_inference.arrays import F32, F64, Bool
 from hive_inference.messages import Sampling
 
 __all__ = ["Sampler", "choose"]
@@ -33,6 +33,15 @@ class Sampler:
     def __init__(self, sampling: Sampling, *, vocabulary: int, prompt: Iterable[int]) -> None:
         """Begin after `prompt`."""
         self.sampling = sampling
+        self.is_greedy = sampling.temperature == 0.0
+        self.filters = (
+            sampling.repetition_penalty != 1.0
+            or sampling.temperature not in {0.0, 1.0}
+            or sampling.top_k is not None
+            or sampling.top_p < 1.0
+        )
+        """Whether `filter` would change anything."""
+
         self._stream = np.random.Generator(np.random.Philox(key=sampling.seed))
         self._drawn: deque[float] = deque()
         self._seen: Bool | None = None
@@ -70,28 +79,29 @@ class Sampler:
             self._seen[token] = True
 
 
-def choose(samplers: Sequence[Sampler], logits: F32) -> list[int]:
+def choose(samplers: Sequence[Sampler], logits: F32, sums: F64) -> list[int]:
     """Return the next token of each sequence.
 
     Shapes:
         logits: (R, V), a row for each sampler; changed
+        sums: (R, V) or more rows, overwritten; made anew, it would cost more than what goes in
     """
-    for sampler, row in zip(samplers, logits, strict=True):
-        sampler.filter(row)
-    likeliest = logits.argmax(axis=1)
-    logits -= np.take_along_axis(logits, likeliest[:, None], axis=1)
+    for place, sampler in enumerate(samplers):
+        if sampler.filters:
+            sampler.filter(logits[place])
+    greedy = {p: int(logits[p].argmax()) for p, s in enumerate(samplers) if s.is_greedy}
+    np.subtract(logits, np.maximum.reduce(logits, axis=1, keepdims=True), out=logits)
     np.exp(logits, out=logits)
-    cumulated: F64 = np.cumsum(logits, axis=1, dtype=np.float64)
-    uniforms = np.array([sampler.next_uniform() for sampler in samplers])
-    drawn: I64 = np.sum(cumulated <= (uniforms * cumulated[:, -1])[:, None], axis=1)
-    tokens = [
-        greedy if sampler.sampling.temperature == 0.0 else random
-        for sampler, greedy, random in zip(
-            samplers, likeliest.tolist(), drawn.tolist(), strict=True
-        )
-    ]
-    for sampler, token in zip(samplers, tokens, strict=True):
+    cumulated = np.add.accumulate(
+        logits, axis=1, dtype=np.float64, out=sums[: len(logits)]
+    )  # fmt: skip
+    tokens: list[int] = []
+    for place, (sampler, row) in enumerate(zip(samplers, cumulated, strict=True)):
+        token = greedy.get(place)
+        if token is None:
+            token = int(row.searchsorted(sampler.next_uniform() * row[-1], "right"))
         sampler.note(token)
+        tokens.append(token)
     return tokens
 
 

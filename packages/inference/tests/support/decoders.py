@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hive_inference.arrays import F32
-from hive_inference.decoder.decoder import Decoder, layer_sizes
+from hive_inference.decoder.decoder import ROWS, Decoder, layer_sizes
 from hive_inference.decoder.folding import fold, trained_shapes
 from hive_inference.decoder.shape import Activation, DecoderShape, Norm, Positions
 from hive_inference.kernels.linear import Plan, lay_out, tune
@@ -51,7 +51,7 @@ def make_decoder(
 ) -> Decoder:
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
     for size in layer_sizes(shape) - _plans.keys():
-        _plans[size] = tune(*size)
+        _plans[size] = tune(*size, ROWS)
     plans = {size: _plans[size] for size in layer_sizes(shape)}
     laid = Weights(lay_out(folded, plans), described="folded")
     return Decoder(laid, shape, slots=slots, plans=plans)

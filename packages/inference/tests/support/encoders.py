@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hive_inference.arrays import F32
-from hive_inference.encoder.encoder import Encoder, layer_sizes
+from hive_inference.encoder.encoder import ROWS, Encoder, layer_sizes
 from hive_inference.encoder.folding import fold, trained_shapes
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.linear import Plan, lay_out, tune
@@ -34,7 +34,7 @@ def make_encoder(
 ) -> Encoder:
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
     for size in layer_sizes(shape) - _plans.keys():
-        _plans[size] = tune(*size)
+        _plans[size] = tune(*size, ROWS)
     plans = {size: _plans[size] for size in layer_sizes(shape)}
     laid = Weights(lay_out(folded, plans), described="folded")
     return Encoder(laid, shape, max_tokens=max_tokens, plans=plans)

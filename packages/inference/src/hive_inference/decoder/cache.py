@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, I64, aligned_zeros
+from hive_inference.arrays import F32, I64, sparse_zeros
 from hive_inference.decoder.shape import DecoderShape
 from hive_inference.kernels.softmax import GROUP
 
@@ -28,7 +28,7 @@ class Cache:
         self.slots = slots
         self.context = shape.context
         columns = _horizon(shape.context)
-        self.both = aligned_zeros(shape.layers, 2, slots, shape.kv_heads, columns, shape.head_width)
+        self.both = sparse_zeros(shape.layers, 2, slots, shape.kv_heads, columns, shape.head_width)
         """(L, 2, S, G, C, D), keys and then values, C rounded up to a horizon."""
 
         self.hidden: F32 = np.full((slots, columns), -np.inf, np.float32)
@@ -37,9 +37,7 @@ class Cache:
         self.lengths: I64 = np.zeros(slots, np.int64)
         """(S,): how many positions of each slot are taken."""
 
-    def horizon(self, rows: int) -> int:
-        """Return how many columns the first `rows` slots' attention has to read."""
-        return _horizon(int(self.lengths[:rows].max()))
+        self._slots = np.arange(slots)
 
     def extend(self, slot: int, count: int) -> None:
         """Take `count` more positions of a slot.
@@ -53,21 +51,23 @@ class Cache:
         self.hidden[slot, length : length + count] = 0.0
         self.lengths[slot] = length + count
 
-    def extend_first(self, rows: int) -> I64:
-        """Take one more position of each of the first `rows` slots; return the positions.
+    def extend_first(self, rows: int) -> tuple[I64, int]:
+        """Take one more position of each of the first `rows` slots.
 
         Shapes:
-            returns: (R,)
+            returns: (R,), the positions; and how many columns attention has to read then
 
         Raises:
             ValueError: the context of one of them is full.
         """
-        positions = self.lengths[:rows].copy()
-        if int(positions.max()) >= self.context:
+        lengths = self.lengths[:rows]
+        positions = lengths.copy()
+        longest = int(np.maximum.reduce(positions))
+        if longest >= self.context:
             raise ValueError(f"a sequence cannot grow: all {self.context} positions are taken")
-        self.hidden[np.arange(rows), positions] = 0.0
-        self.lengths[:rows] += 1
-        return positions
+        self.hidden[self._slots[:rows], positions] = 0.0
+        np.add(positions, 1, out=lengths)
+        return positions, _horizon(longest + 1)
 
     def clear(self, slot: int) -> None:
         """Forget a slot's sequence."""

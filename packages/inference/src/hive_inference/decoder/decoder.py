@@ -20,18 +20,21 @@ from hive_inference.arrays import F32, I64, aligned_empty, aligned_zeros, with_o
 from hive_inference.decoder.cache import Cache
 from hive_inference.decoder.rotary import Rotation
 from hive_inference.decoder.shape import Activation, DecoderShape, Positions
-from hive_inference.decoder.views import Views
+from hive_inference.decoder.views import FirstRows, Views
 from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan
-from hive_inference.kernels.norms import normalise
+from hive_inference.kernels.norms import Normalise
 from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate
 from hive_inference.weights import Weights
 
-__all__ = ["PIECE", "Decoder", "layer_sizes"]
+__all__ = ["PIECE", "ROWS", "Decoder", "layer_sizes"]
 
 PIECE = 32
 """Tokens of a prompt that go through together: the others wait for no more than these."""
+
+ROWS = (1, 8, PIECE)
+"""What plans are made for: one text, some at once, a piece of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +105,18 @@ class Decoder:
             ValueError: the context of one of the sequences is full.
         """
         rows = len(tokens)
-        positions = self.cache.extend_first(rows)
-        horizon = self.cache.horizon(rows)
+        positions, horizon = self.cache.extend_first(rows)
         if self._views.rows != rows or self._views.horizon != horizon:
             self._views = self._look(rows, horizon)
-        views, places = self._views, self._places[:rows]
-        x = self._enter(tokens, positions)
+        views, first = self._views, self._first[rows]
+        self._enter(first, tokens, positions)
         turns = self._rotation.at(positions) if self._rotation else None
         for number, layer in enumerate(self._layers):
-            self._project(layer, rows, turns)
-            self.cache.both[number][:, places, :, positions] = views.new
+            self._project(layer, first, turns)
+            views.both[number][:, views.places, :, positions] = views.new
             self._attend_each(views, number)
-            self._finish(layer, rows, x)
-        return self._logits(rows)
+            self._finish(layer, first)
+        return self._logits(first)
 
     def prefill(self, slot: int, tokens: I64) -> F32:
         """Append a piece of a prompt to one sequence; return what may come after its last token.
@@ -130,18 +132,20 @@ class Decoder:
         start = int(self.cache.lengths[slot])
         self.cache.extend(slot, count)
         positions = np.arange(start, start + count)
-        x = self._enter(tokens, positions)
+        first = self._first[count]
+        self._enter(first, tokens, positions)
         turns = self._rotation.at(positions) if self._rotation else None
         for number, layer in enumerate(self._layers):
-            heads = self._project(layer, count, turns)
+            self._project(layer, first, turns)
+            heads = first.heads
             keys, values = self.cache.both[number, :, slot]
             new = heads.swapaxes(0, 1)
             keys[:, start : start + count] = new[self.shape.heads : -self.shape.kv_heads]
             values[:, start : start + count] = new[-self.shape.kv_heads :]
             self._attend_causally(heads, keys[:, : start + count], values[:, : start + count])
-            self._finish(layer, count, x)
-        x[0] = x[count - 1]
-        return self._logits(1)[0]
+            self._finish(layer, first)
+        first.x[0] = first.x[count - 1]
+        return self._logits(self._first[1])[0]
 
     def _layer(self, folded: Weights, name: str, plans: Mapping[tuple[int, int], Plan]) -> _Layer:
         def linear(part: str, x: F32, out: F32) -> Linear:
@@ -168,31 +172,42 @@ class Decoder:
             self._up = aligned_zeros(rows, shape.up_width)
         self._added = aligned_zeros(rows, shape.width)
         self._output = aligned_zeros(rows, shape.head_outputs)
-        self._lengths = aligned_zeros(rows)
         self._scratch = aligned_empty(128, shape.feed_forward)
         columns = self.cache.hidden.shape[1]
         self._scores = aligned_zeros(rows * shape.heads * columns)
         self._sums = aligned_empty(rows * shape.heads, 1)
         self._ones = np.ones((columns, 1), np.float32)
         self._places = np.arange(rows)
+        self._first = [self._look_at(count) for count in range(rows + 1)]
         self._views = self._look(1, GROUP)
 
-    def _enter(self, tokens: I64, positions: I64) -> F32:
-        x = self._x[: len(tokens)]
-        np.take(self._embedding, tokens, axis=0, out=x, mode="clip")
-        if self._positions is not None:
-            x += self._positions[positions]
-        return x
+    def _look_at(self, rows: int) -> FirstRows:
+        """Return the first rows of the buffers."""
+        shape, x = self.shape, self._x[:rows]
+        heads = self._fused[:rows].reshape(rows, shape.heads + 2 * shape.kv_heads, shape.head_width)
+        return FirstRows(
+            rows=rows,
+            x=x,
+            normalise=Normalise(x, self._normal[:rows, :-1], shape.width * shape.epsilon),
+            heads=heads,
+            turned=heads[:, : shape.heads + shape.kv_heads],
+            added=self._added[:rows],
+            up=self._up[:rows],
+            activated=self._activated[:rows, :-1],
+            logits=self._output[:rows, : shape.vocabulary],
+        )
 
-    def _project(self, layer: _Layer, rows: int, turns: tuple[F32, F32] | None) -> F32:
-        """Return queries, keys and values of the new positions, (R, H + 2 G, D)."""
-        shape = self.shape
-        self._normalise(rows)
-        layer.qkv(rows)
-        heads = self._fused[:rows].reshape(rows, -1, shape.head_width)
+    def _enter(self, first: FirstRows, tokens: I64, positions: I64) -> None:
+        self._embedding.take(tokens, axis=0, out=first.x, mode="clip")
+        if self._positions is not None:
+            np.add(first.x, self._positions[positions], out=first.x)
+
+    def _project(self, layer: _Layer, first: FirstRows, turns: tuple[F32, F32] | None) -> None:
+        """Write queries, keys and values of the new positions to `first.heads`."""
+        first.normalise()
+        layer.qkv(first.rows)
         if turns is not None and self._rotation is not None:
-            self._rotation.turn(heads[:, : shape.heads + shape.kv_heads], turns)
-        return heads
+            self._rotation.turn(first.turned, turns)
 
     def _look(self, rows: int, horizon: int) -> Views:
         """Return what attention with one new position of each sequence looks at."""
@@ -209,6 +224,8 @@ class Decoder:
         return Views(
             rows=rows,
             horizon=horizon,
+            places=self._places[:rows],
+            both=list(self.cache.both),
             new=fused[:, shape.query_width :].reshape(rows, 2, groups, width),
             queries=fused[:, : shape.query_width].reshape(rows, groups, shared, 1, width),
             keys=list(seen[:, 0].swapaxes(-1, -2)),
@@ -253,33 +270,27 @@ class Decoder:
         attended = scores @ values[:, None]  # (G, H / G, T, D)
         self._attended[:count, :-1] = attended.transpose(2, 0, 1, 3).reshape(count, -1)
 
-    def _finish(self, layer: _Layer, rows: int, x: F32) -> None:
+    def _finish(self, layer: _Layer, first: FirstRows) -> None:
         """Take the rest of a layer, from what attention has found to the residual stream."""
+        x, rows = first.x, first.rows
         layer.out(rows)
-        x += self._added[:rows]
-        self._normalise(rows)
+        np.add(x, first.added, out=x)
+        first.normalise()
         layer.up(rows)
-        self._activate(rows)
-        layer.down(rows)
-        x += self._added[:rows]
-
-    def _activate(self, rows: int) -> None:
         match self.shape.activation:
             case Activation.GELU_TANH:
-                twice_gelu_tanh(self._up[:rows], self._scratch)
+                twice_gelu_tanh(first.up, self._scratch)
             case Activation.GELU_ERF:
-                twice_gelu_erf(self._up[:rows], self._scratch)
+                twice_gelu_erf(first.up, self._scratch)
             case Activation.GATED_SILU:
-                gate_with_silu(self._up[:rows], self._activated[:rows, :-1])
+                gate_with_silu(first.up, first.activated)
+        layer.down(rows)
+        np.add(x, first.added, out=x)
 
-    def _logits(self, rows: int) -> F32:
-        self._normalise(rows)
-        self._head(rows)
-        return self._output[:rows, : self.shape.vocabulary]
-
-    def _normalise(self, rows: int) -> None:
-        normal = self._normal[:rows, :-1]
-        normalise(self._x[:rows], normal, self._lengths[:rows], self.shape.epsilon)
+    def _logits(self, first: FirstRows) -> F32:
+        first.normalise()
+        self._head(first.rows)
+        return first.logits
 
 
 def _linear(folded: Weights, name: str, plan: Plan, x: F32, out: F32) -> Linear:

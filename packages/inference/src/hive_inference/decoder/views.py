@@ -1,19 +1,57 @@
-"""What attention looks at in a step: made once, since a view costs as much as a small product."""
+"""What a step looks at: made once, since a view costs as much as a small product."""
 
 from dataclasses import dataclass
 
-from hive_inference.arrays import F32
+from hive_inference.arrays import F32, I64
+from hive_inference.kernels.norms import Normalise
 
-__all__ = ["Views"]
+__all__ = ["FirstRows", "Views"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRows:
+    """The first rows of every buffer."""
+
+    rows: int
+
+    x: F32
+    """(R, E), the residual stream."""
+
+    normalise: Normalise
+    """Writes it normalised to where the next layer takes it from."""
+
+    heads: F32
+    """(R, H + 2 G, D), queries, keys and values of the new positions."""
+
+    turned: F32
+    """(R, H + G, D), those of them that a rotation turns."""
+
+    added: F32
+    """(R, E), what comes to the residual stream."""
+
+    up: F32
+    """(R, F), or (R, 2 F) with a gate."""
+
+    activated: F32
+    """(R, F)."""
+
+    logits: F32
+    """(R, V)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """Arrays that every layer of a step looks at, and the next steps too: made once for them."""
+    """What attention looks at, in every layer of a step and in the next steps too."""
 
     rows: int
     horizon: int
     """T: how many columns of the cache are read."""
+
+    places: I64
+    """(R,), the numbers of the slots."""
+
+    both: list[F32]
+    """For each layer the cache, (2, S, G, C, D)."""
 
     new: F32
     """(R, 2, G, D), keys and values of the new positions."""

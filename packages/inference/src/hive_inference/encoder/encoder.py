@@ -24,10 +24,13 @@ from hive_inference.kernels.norms import layer_norm
 from hive_inference.kernels.softmax import LEAST_SUM, exponentiate_from
 from hive_inference.weights import Weights
 
-__all__ = ["Encoder", "layer_sizes"]
+__all__ = ["ROWS", "Encoder", "layer_sizes"]
 
 _BLOCK_ROWS: Final = 128
 """Of MiniLM's inner layer so many rows take 0.8 MB."""
+
+ROWS: Final = (16, _BLOCK_ROWS)
+"""What plans are made for: a short text, a block of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class Encoder:
         self._positions = folded.take("positions", shape.context, width)
         self._entry = _norm(folded, "entry", width)
         self._layers = [_layer(folded, f"layers.{i}", shape, plans) for i in range(shape.layers)]
-        self._means = np.full(width, 1.0 / width, np.float32)
+        self._means = np.full((width, 1), 1.0 / width, np.float32)
+        self._margin = width * shape.epsilon
         # Zeros: rows that only fill up a product must hold numbers.
         rows = _padded(max_tokens)
         self._x = with_ones(rows, width)
@@ -103,7 +107,7 @@ class Encoder:
         self._added = aligned_zeros(_BLOCK_ROWS, width)
         self._up = with_ones(_BLOCK_ROWS, inner)
         self._scratch = aligned_empty(128, inner)
-        self._lengths = aligned_empty(max_tokens)
+        self._lengths = aligned_empty(max_tokens, 1)
 
     def encode(self, texts: Sequence[Sequence[int]]) -> F32:
         """Return each text's vector: the mean of its tokens' last states, of length 1.
@@ -180,7 +184,7 @@ class Encoder:
             norm.beta,
             mean_weights=self._means,
             lengths=self._lengths[: len(x)],
-            epsilon=self.shape.epsilon,
+            margin=self._margin,
         )
 
 

@@ -23,8 +23,14 @@ not depend on the row's place among the four either, since they go through the s
 side by side, as long as outputs fill whole registers; that they do is tried out when a layer is
 planned. Where outputs do not fill registers, or places differ, each row is a product of its own.
 
+So it is, too, where that is faster: OpenBLAS leaves out the packing only on processors with
+AVX-512. On others a row alone, a vector times a panel, takes a third to a fifth of the time of
+four, and 8 or 32 rows take as long one by one as in fours (128 to 384 numbers, 1 and 8 rows: 6 and
+26 microseconds against 20 and 35; one core of an AMD EPYC with AVX2, November 2026).
+
 Tiles as large as rows allow would gain 2 to 8 % for 8 to 32 rows, and lose a row's bits.
-Which panel is fastest depends on the shape and on the machine, so it is measured.
+Which panel and tile are fastest depends on the shape, on the machine, and on how many rows there
+will be, so it is measured.
 
 Holds with one BLAS thread; with more, OpenBLAS divides its sums as it finds time.
 """
@@ -49,11 +55,18 @@ _TRIALS: Final = 7
 _TIMED_OUTPUTS: Final = 4096
 """A wider layer only has more panels."""
 
-_TIMED_ROWS: Final = (TILE, 8 * TILE)
 _EVICTING_NUMBERS: Final = 2_000_000
 """More than the caches have room for that are a core's own: a model's other layers come between."""
 
-_PANELS: Final = (32, 64, 128)
+_MOST_EVICTING_NUMBERS: Final = 16_000_000
+"""More than any cache has room for: a head of a large vocabulary is always read from memory."""
+
+_PANELS: Final = (32, 64, 128, 512)
+
+_NEARLY: Final = 1.05
+"""A plan has to be so much faster than one before it: the first has the widest panels, of which
+memory gives 21 GB/s where it gives 10 to 17 of narrow ones (AVX2, one row, November 2026), and a
+layer that is tried out lies in the third cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,54 +129,58 @@ def lay_out(folded: Mapping[str, F32], plans: Mapping[tuple[int, int], Plan]) ->
     for name, tensor in folded.items():
         layer, _, part = name.rpartition(".")
         if part == "weight":
-            laid[name] = _panels(tensor, folded.get(f"{layer}.bias"), plans[tensor.shape])
+            laid[name] = _panels(tensor, folded.get(f"{layer}.bias"), plans[tensor.shape].panel)
         elif part != "bias":
             laid[name] = tensor
     return laid
 
 
-def tune(inputs: int, outputs: int, clock: Callable[[], float] = time.perf_counter) -> Plan:
+def tune(
+    inputs: int,
+    outputs: int,
+    rows: Sequence[int],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Plan:
     """Return the fastest plan among those that give a row the same bits in every company.
 
     Args:
         inputs: K.
         outputs: N.
+        rows: how many there may be: each number counts as much as the others.
         clock: seconds, to measure with.
     """
     draw = np.random.Generator(np.random.Philox(key=inputs * outputs))
+    widest = max(p for p in range(1, min(outputs, _TIMED_OUTPUTS) + 1) if outputs % p == 0)
     width = min(outputs, _TIMED_OUTPUTS)
-    x = with_ones(_COMPARED_ROWS, inputs)
-    x[:, :-1] = draw.standard_normal((_COMPARED_ROWS, inputs), dtype=np.float32)
+    most = -(-max(_COMPARED_ROWS, *rows) // TILE) * TILE
+    x = with_ones(most, inputs)
+    x[:, :-1] = draw.standard_normal((most, inputs), dtype=np.float32)
     weight = draw.standard_normal((inputs, width), dtype=np.float32)
     bias = draw.standard_normal(width, dtype=np.float32)
-    panels = [outputs, *(p for p in _PANELS if p < outputs and outputs % p == 0)]
-    plans = [Plan(panel=panel, tile=TILE) for panel in panels]
-    laid = {plan: _panels(weight, bias, plan) for plan in plans}
-    if outputs % _WHOLE_REGISTERS == 0:
-        # A layer without a bias has one term less.
-        plans = [
-            plan
-            for plan in plans
-            if _places_agree(x, laid[plan], plan) and _places_agree(x, laid[plan][:, :-1], plan)
-        ]
-    else:
-        plans = []
-    if not plans:
-        return Plan(panel=outputs, tile=1)
-    seconds = _times(x, [laid[plan] for plan in plans], plans, clock)
+    panels = [widest, *(p for p in _PANELS if p < widest and outputs % p == 0)]
+    whole = {panel: width // panel * panel for panel in panels}
+    laid = {p: _panels(weight[:, :count], bias[:count], p) for p, count in whole.items()}
+    plans = [
+        plan
+        for panel in panels
+        for plan in (Plan(panel=panel, tile=TILE), Plan(panel=panel, tile=1))
+        if plan.tile == 1 or _is_exact(x, laid[panel], plan)
+    ]
+    evicting = max(_EVICTING_NUMBERS, min(inputs * outputs, _MOST_EVICTING_NUMBERS))
+    seconds = _times(
+        x, [laid[plan.panel] for plan in plans], plans, rows, evicting=evicting, clock=clock
+    )
     slowness = (seconds / seconds.min(axis=0)).sum(axis=1)
-    return plans[int(slowness.argmin())]
+    return plans[int((slowness <= _NEARLY * slowness.min()).argmax())]
 
 
-def _panels(weight: F32, bias: F32 | None, plan: Plan) -> F32:
+def _panels(weight: F32, bias: F32 | None, panel: int) -> F32:
     inputs, outputs = weight.shape
-    # The timed part of a wide layer may be narrower than its only panel.
-    width = min(plan.panel, outputs)
     taken = inputs if bias is None else inputs + 1
-    panels = aligned_empty(outputs // width, taken, width)
-    panels[:, :inputs] = weight.reshape(inputs, -1, width).transpose(1, 0, 2)
+    panels = aligned_empty(outputs // panel, taken, panel)
+    panels[:, :inputs] = weight.reshape(inputs, -1, panel).transpose(1, 0, 2)
     if bias is not None:
-        panels[:, inputs] = bias.reshape(-1, width)
+        panels[:, inputs] = bias.reshape(-1, panel)
     return panels
 
 
@@ -179,6 +196,15 @@ def _product(x: F32, weight: F32, out: F32, plan: Plan) -> tuple[F32, F32, F32]:
         weight[:, None],
         out.reshape(tiles, tile, panels, width).transpose(2, 0, 1, 3),
     )
+
+
+def _is_exact(x: F32, weight: F32, plan: Plan) -> bool:
+    """Return whether a row's bits do not depend on its place in a tile, with a bias or without."""
+    if plan.panel % _WHOLE_REGISTERS:
+        return False
+    x = x[:_COMPARED_ROWS]
+    # A layer without a bias has one term less.
+    return _places_agree(x, weight, plan) and _places_agree(x, weight[:, :-1], plan)
 
 
 def _places_agree(x: F32, weight: F32, plan: Plan) -> bool:
@@ -197,23 +223,30 @@ def _places_agree(x: F32, weight: F32, plan: Plan) -> bool:
 
 
 def _times(
-    x: F32, weights: Sequence[F32], plans: Sequence[Plan], clock: Callable[[], float]
+    x: F32,
+    weights: Sequence[F32],
+    plans: Sequence[Plan],
+    rows: Sequence[int],
+    *,
+    evicting: int,
+    clock: Callable[[], float],
 ) -> F64:
-    """Return the seconds of each plan's products of each of `_TIMED_ROWS`, at best.
+    """Return the seconds per output of each plan's products of each number of rows, at best.
 
     The plans take turns, so that what else the machine does slows none of them alone.
 
     Shapes:
         returns: (plans, numbers of rows)
     """
-    others = aligned_zeros(_EVICTING_NUMBERS)
-    out = aligned_empty(max(_TIMED_ROWS), weights[0].shape[0] * weights[0].shape[2])
-    best: F64 = np.full((len(plans), len(_TIMED_ROWS)), np.inf)
+    others = aligned_zeros(evicting)
+    outputs = [weight.shape[0] * weight.shape[2] for weight in weights]
+    outs = [aligned_empty(len(x), count) for count in outputs]
+    best: F64 = np.full((len(plans), len(rows)), np.inf)
     for _ in range(_TRIALS):
         for i, plan in enumerate(plans):
-            for j, rows in enumerate(_TIMED_ROWS):
+            for j, count in enumerate(map(plan.padded, rows)):
                 others += 1.0
                 started = clock()
-                multiply(x[:rows], weights[i], out[:rows], plan)
-                best[i, j] = min(best[i, j], clock() - started)
+                multiply(x[:count], weights[i], outs[i][:count], plan)
+                best[i, j] = min(best[i, j], (clock() - started) / outputs[i])
     return best

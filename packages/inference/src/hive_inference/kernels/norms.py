@@ -2,49 +2,66 @@
 
 A layer norm in front of a linear layer costs three passes less once folded: with a residual stream
 that is kept centred the mean is zero, and scale, shift and the root of the width go into the layer
-behind. What is left is `normalise`.
+behind. What is left is `Normalise`.
 """
 
 import numpy as np
 
 from hive_inference.arrays import F32
 
-__all__ = ["layer_norm", "normalise"]
+__all__ = ["Normalise", "layer_norm"]
 
 
-def normalise(x: F32, out: F32, lengths: F32, epsilon: float) -> None:
-    """Write x / sqrt(sum(x^2) + E epsilon) to `out`: the root mean square norm over sqrt(E).
+class Normalise:
+    """Writes x / sqrt(sum(x^2) + margin): the root mean square norm over sqrt(E).
 
-    Shapes:
-        x: (R, E)
-        out: (R, E), overwritten; may be x
-        lengths: (R,), overwritten
+    Its views are made once. For one row they have an axis less, and no number is written where it
+    is read: numpy then takes half a microsecond for what else takes one.
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019, equation 4.
     """
-    np.vecdot(x, x, out=lengths)
-    lengths += np.float32(epsilon * x.shape[-1])
-    np.sqrt(lengths, out=lengths)
-    np.divide(x, lengths[:, None], out=out)
+
+    def __init__(self, x: F32, out: F32, margin: float) -> None:
+        """Look at two buffers.
+
+        Shapes:
+            x: (R, E)
+            out: (R, E), overwritten by each call; may be x
+            margin: E times what is added to the variance
+        """
+        is_alone = len(x) == 1
+        self._x, self._out = (x[0], out[0]) if is_alone else (x, out)
+        self._squares = np.empty(self._x.shape[:-1], np.float32)
+        self._lengths = np.empty_like(self._squares)
+        self._divisors = self._lengths if is_alone else self._lengths[:, None]
+        self._margin = np.array(margin, np.float32)
+
+    def __call__(self) -> None:
+        """Do it with what is in x now."""
+        np.vecdot(self._x, self._x, out=self._lengths)
+        np.add(self._lengths, self._margin, out=self._squares)
+        np.sqrt(self._squares, out=self._lengths)
+        np.divide(self._x, self._divisors, out=self._out)
 
 
 def layer_norm(
-    x: F32, gamma: F32, beta: F32, *, mean_weights: F32, lengths: F32, epsilon: float
+    x: F32, gamma: F32, beta: F32, *, mean_weights: F32, lengths: F32, margin: float
 ) -> None:
     """Replace x by (x - mean) / sqrt(variance + epsilon) * gamma + beta.
 
     Shapes:
         x: (R, E), changed in place
         gamma, beta: (E,); gamma times sqrt(E), beta as it is
-        mean_weights: (E,), each 1 / E
-        lengths: (R,), overwritten
+        mean_weights: (E, 1), each 1 / E
+        lengths: (R, 1), overwritten
+        margin: E epsilon
 
     A product with `mean_weights` takes a tenth of the time of `mean(axis=-1)`.
 
     Source: Ba, Kiros and Hinton, Layer Normalization, 2016, equation 3.
     """
     np.matmul(x, mean_weights, out=lengths)
-    x -= lengths[:, None]
-    normalise(x, x, lengths, epsilon)
+    x -= lengths
+    Normalise(x, x, margin)()
     x *= gamma
     x += beta

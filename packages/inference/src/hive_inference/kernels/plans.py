@@ -7,7 +7,7 @@ different bits. So the first plan that is written is everybody's.
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -20,21 +20,24 @@ from hive_inference.kernels.linear import Plan, tune
 
 __all__ = ["find_plans"]
 
-_FORMAT: Final = "3"
+_FORMAT: Final = "4"
 
 
-def find_plans(sizes: Iterable[tuple[int, int]], *, folder: Path) -> Mapping[tuple[int, int], Plan]:
+def find_plans(
+    sizes: Iterable[tuple[int, int]], *, rows: Sequence[int], folder: Path
+) -> Mapping[tuple[int, int], Plan]:
     """Return a plan for each size of layer, from `folder` if it has been made on this machine.
 
     Args:
         sizes: (inputs, outputs) of each.
+        rows: how many there may be.
         folder: where plans are kept; made if it is not there.
     """
     wanted = sorted(set(sizes))
-    path = folder / f"plans-{_digest(wanted)}.json"
+    path = folder / f"plans-{_digest(wanted, rows)}.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _keep({size: tune(*size) for size in wanted}, path)
+        _keep({size: tune(*size, rows) for size in wanted}, path)
     return _read(path)
 
 
@@ -56,7 +59,7 @@ def _read(path: Path) -> Mapping[tuple[int, int], Plan]:
     return plans
 
 
-def _digest(sizes: list[tuple[int, int]]) -> str:
+def _digest(sizes: list[tuple[int, int]], rows: Sequence[int]) -> str:
     machine = [
         np.__version__,
         np.show_config(mode="dicts"),
@@ -65,7 +68,7 @@ def _digest(sizes: list[tuple[int, int]]) -> str:
         os.environ.get("OPENBLAS_NUM_THREADS"),
         os.environ.get("OPENBLAS_CORETYPE"),
     ]
-    return sha256(json.dumps([_FORMAT, sizes, machine]).encode()).hexdigest()[:32]
+    return sha256(json.dumps([_FORMAT, sizes, rows, machine]).encode()).hexdigest()[:32]
 
 
 def _processor() -> str:

@@ -7,10 +7,12 @@ from typing import Final
 
 from hive_inference.arrays import F32
 from hive_inference.decoder import folding as decoder_folding
+from hive_inference.decoder.decoder import ROWS as DECODED_ROWS
 from hive_inference.decoder.decoder import Decoder
 from hive_inference.decoder.decoder import layer_sizes as decoder_layer_sizes
 from hive_inference.decoder.shape import DecoderShape
 from hive_inference.encoder import folding as encoder_folding
+from hive_inference.encoder.encoder import ROWS as ENCODED_ROWS
 from hive_inference.encoder.encoder import Encoder
 from hive_inference.encoder.encoder import layer_sizes as encoder_layer_sizes
 from hive_inference.encoder.packing import BUDGET_TOKENS
@@ -94,7 +96,7 @@ def load_model(
 def _load_decoder(
     weights: TensorFile, shape: DecoderShape, family: _Family, *, cache: Path, slots: int
 ) -> Decoder:
-    plans = find_plans(decoder_layer_sizes(shape), folder=cache)
+    plans = find_plans(decoder_layer_sizes(shape), rows=DECODED_ROWS, folder=cache)
 
     def fold(theirs: Weights) -> Mapping[str, F32]:
         renamed = Weights(family.rename(theirs, shape), described=str(weights.path))
@@ -109,7 +111,7 @@ def _load_encoder(
 ) -> Encoder:
     shape = bert.shape_of(said, max_context=max_context)
 
-    plans = find_plans(encoder_layer_sizes(shape), folder=cache)
+    plans = find_plans(encoder_layer_sizes(shape), rows=ENCODED_ROWS, folder=cache)
 
     def fold(theirs: Weights) -> Mapping[str, F32]:
         renamed = Weights(bert.rename(theirs, shape), described=str(weights.path))
