@@ -201,7 +201,8 @@ class _Shape(NamedTuple):
 def _shape_of(kind: type) -> _Shape:
     kinds = get_type_hints(kind)
     is_strict = issubclass(kind, Payload)
-    fields = msgspec.structs.fields(kind) if is_strict else dataclasses.fields(kind)
+    its_fields: Any = msgspec.structs.fields if is_strict else dataclasses.fields
+    fields = its_fields(kind)
     nothing = (dataclasses.MISSING, msgspec.NODEFAULT)
     return _Shape(
         decode=msgspec.json.Decoder(kind).decode,
