@@ -122,12 +122,12 @@ def test_no_bit_of_a_softmax_depends_on_the_rows_beside(rows: int, columns: int,
     assert len({total.tobytes() for total in sums.reshape(-1)}) == 1
 
 
-cuts = st.sampled_from([(1, 1), (1, TILE), (2, 1), (3, TILE)])
+cuts = st.sampled_from([(1, 1), (1, TILE), (1, None), (2, 1), (3, TILE), (3, None)])
 
 
 @given(st.integers(1, 70), st.integers(1, 16), cuts, st.booleans(), seeds)
 def test_every_plan_multiplies(
-    inputs: int, width: int, cut: tuple[int, int], has_bias: bool, seed: int
+    inputs: int, width: int, cut: tuple[int, int | None], has_bias: bool, seed: int
 ):
     panels, tile = cut
     plan = Plan(panel=width, tile=tile)
@@ -155,7 +155,7 @@ def test_every_plan_multiplies(
 def test_a_row_has_the_same_bits_whatever_rows_it_is_with(
     inputs: int, outputs: int, rows: tuple[int, ...], has_bias: bool, seed: int
 ):
-    plan = tune(inputs, outputs, rows)
+    plan = tune(inputs, outputs, rows, same_bits=True)
     folded = {"a.weight": drawn(seed, inputs, outputs)}
     if has_bias:
         folded["a.bias"] = drawn(seed + 1, outputs)
@@ -181,31 +181,44 @@ def clock_by_which_plan_is_fastest(fastest: int, plans: int, rows: int) -> Itera
         yield now
 
 
-OF_64 = [Plan(panel=panel, tile=tile) for panel in (64, 32) for tile in (TILE, 1)]
+OF_64 = [Plan(panel=panel, tile=tile) for panel in (64, 32) for tile in (TILE, 1, None)]
+OF_SAME_BITS = [plan for plan in OF_64 if plan.tile is not None]
+
+
+@pytest.mark.parametrize("fastest", range(len(OF_SAME_BITS)))
+def test_the_plan_is_taken_that_is_fastest_here(fastest: int):
+    ticks = clock_by_which_plan_is_fastest(fastest, len(OF_SAME_BITS), 2)
+    plan = tune(64, 64, (1, 8), same_bits=True, clock=lambda: next(ticks))
+    assert plan == OF_SAME_BITS[fastest]
 
 
 @pytest.mark.parametrize("fastest", range(len(OF_64)))
-def test_the_plan_is_taken_that_is_fastest_here(fastest: int):
+def test_all_rows_may_be_one_product_where_bits_may_differ(fastest: int):
     ticks = clock_by_which_plan_is_fastest(fastest, len(OF_64), 2)
-    assert tune(64, 64, (1, 8), clock=lambda: next(ticks)) == OF_64[fastest]
+    assert tune(64, 64, (1, 8), same_bits=False, clock=lambda: next(ticks)) == OF_64[fastest]
 
 
 def test_of_plans_that_are_equally_fast_the_first_is_taken():
     ticks = itertools.count()
-    assert tune(64, 64, (1, 8), clock=lambda: float(next(ticks))) == OF_64[0]
+    plan = tune(64, 64, (1, 8), same_bits=True, clock=lambda: float(next(ticks)))
+    assert plan == OF_64[0]
 
 
 def test_a_wide_layer_has_panels_as_wide_as_are_tried_out_and_divide_it():
     ticks = clock_by_which_plan_is_fastest(0, 7, 1)
-    assert tune(8, 50_304, (1,), clock=lambda: next(ticks)) == Plan(panel=3144, tile=1)
+    plan = tune(8, 50_304, (1,), same_bits=True, clock=lambda: next(ticks))
+    assert plan == Plan(panel=3144, tile=1)
 
 
 @pytest.mark.parametrize("outputs", [1, 24, 65])
 def test_where_outputs_do_not_fill_registers_each_row_is_a_product_of_its_own(outputs: int):
     ticks = clock_by_which_plan_is_fastest(0, 1, 1)
-    assert tune(160, outputs, (8,), clock=lambda: next(ticks)) == Plan(panel=outputs, tile=1)
+    plan = tune(160, outputs, (8,), same_bits=True, clock=lambda: next(ticks))
+    assert plan == Plan(panel=outputs, tile=1)
 
 
 def test_rows_fill_whole_tiles():
     plan = Plan(panel=64, tile=TILE)
     assert [plan.padded(rows) for rows in (0, 1, 4, 5, 17)] == [0, 4, 4, 8, 20]
+    plan = Plan(panel=64, tile=None)
+    assert [plan.padded(rows) for rows in (0, 1, 4, 5, 17)] == [0, 1, 4, 5, 17]

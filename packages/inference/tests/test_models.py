@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from folders import LETTERS, bert_folder, gpt2_folder, llama_folder, plain_folder, write_model
 
 from hive_inference.arrays import F32
+from hive_inference.decoder import decoder
 from hive_inference.decoder.shape import DecoderShape
+from hive_inference.encoder import encoder
 from hive_inference.errors import UnknownModelError, WeightsError
 from hive_inference.kernels.plans import find_plans
 from hive_inference.models.loading import DecoderModel, EncoderModel, load_model
@@ -85,8 +88,30 @@ def test_what_is_folded_and_planned_once_is_kept(tmp_path: Path):
 
 
 def test_plans_that_are_kept_are_those_that_were_made(tmp_path: Path):
-    made = find_plans([(24, 40), (40, 24)], rows=(1, 8), folder=tmp_path)
-    assert find_plans([(40, 24), (24, 40)], rows=(1, 8), folder=tmp_path) == made
+    for same_bits in (True, False):
+        find = partial(find_plans, rows=(1, 8), same_bits=same_bits, folder=tmp_path)
+        assert find([(24, 40), (40, 24)]) == find([(40, 24), (24, 40)])
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("write", "sizes", "rows", "same_bits"),
+    [
+        (gpt2_folder, decoder.layer_sizes(decoders.GPT), decoder.ROWS, True),
+        (bert_folder, encoder.layer_sizes(encoders.BERT), encoder.ROWS, False),
+    ],
+)
+def test_decoders_alone_are_planned_so_that_bits_stay_the_same(
+    tmp_path: Path,
+    write: Callable[[Path], Written],
+    sizes: set[tuple[int, int]],
+    rows: tuple[int, ...],
+    same_bits: bool,
+):
+    load(write(tmp_path / "theirs")[0], tmp_path / "cache")
+    kept = sorted((tmp_path / "cache").iterdir())
+    find_plans(sizes, rows=rows, same_bits=same_bits, folder=tmp_path / "cache")
+    assert sorted((tmp_path / "cache").iterdir()) == kept
 
 
 @pytest.mark.parametrize(

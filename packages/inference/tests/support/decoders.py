@@ -51,7 +51,7 @@ def make_decoder(
 ) -> Decoder:
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
     for size in layer_sizes(shape) - _plans.keys():
-        _plans[size] = tune(*size, ROWS)
+        _plans[size] = tune(*size, ROWS, same_bits=True)
     plans = {size: _plans[size] for size in layer_sizes(shape)}
     laid = Weights(lay_out(folded, plans), described="folded")
     return Decoder(laid, shape, slots=slots, plans=plans)

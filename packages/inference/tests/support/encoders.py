@@ -34,7 +34,7 @@ def make_encoder(
 ) -> Encoder:
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
     for size in layer_sizes(shape) - _plans.keys():
-        _plans[size] = tune(*size, ROWS)
+        _plans[size] = tune(*size, ROWS, same_bits=False)
     plans = {size: _plans[size] for size in layer_sizes(shape)}
     laid = Weights(lay_out(folded, plans), described="folded")
     return Encoder(laid, shape, max_tokens=max_tokens, plans=plans)

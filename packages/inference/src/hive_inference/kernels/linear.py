@@ -28,6 +28,9 @@ AVX-512. On others a row alone, a vector times a panel, takes a third to a fifth
 four, and 8 or 32 rows take as long one by one as in fours (128 to 384 numbers, 1 and 8 rows: 6 and
 26 microseconds against 20 and 35; one core of an AMD EPYC with AVX2, November 2026).
 
+Who needs no such bits, as an encoder, may also have all rows in one product, which packs once:
+128 rows of 384 times (384, 1536) run at 87 GFLOP/s so, against 35 in fours (the same machine).
+
 Tiles as large as rows allow would gain 2 to 8 % for 8 to 32 rows, and lose a row's bits.
 Which panel and tile are fastest depends on the shape, on the machine, and on how many rows there
 will be, so it is measured.
@@ -62,6 +65,7 @@ _MOST_EVICTING_NUMBERS: Final = 16_000_000
 """More than any cache has room for: a head of a large vocabulary is always read from memory."""
 
 _PANELS: Final = (32, 64, 128, 512)
+_TILES: Final = (TILE, 1, None)
 
 _NEARLY: Final = 1.05
 """A plan has to be so much faster than one before it: the first has the widest panels, of which
@@ -76,12 +80,12 @@ class Plan:
     panel: int
     """Outputs that lie together; the layer's number of outputs is a multiple."""
 
-    tile: int
-    """Rows of each product, `TILE` or 1."""
+    tile: int | None
+    """Rows of each product, `TILE` or 1; None for all rows in one."""
 
     def padded(self, rows: int) -> int:
         """Return how many rows go through where `rows` are wanted."""
-        return -(-rows // self.tile) * self.tile
+        return rows if self.tile is None else -(-rows // self.tile) * self.tile
 
 
 class Linear:
@@ -139,14 +143,17 @@ def tune(
     inputs: int,
     outputs: int,
     rows: Sequence[int],
+    *,
+    same_bits: bool,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Plan:
-    """Return the fastest plan among those that give a row the same bits in every company.
+    """Return the fastest plan.
 
     Args:
         inputs: K.
         outputs: N.
         rows: how many there may be: each number counts as much as the others.
+        same_bits: whether a row must have the same bits in every company.
         clock: seconds, to measure with.
     """
     draw = np.random.Generator(np.random.Philox(key=inputs * outputs))
@@ -162,9 +169,8 @@ def tune(
     laid = {p: _panels(weight[:, :count], bias[:count], p) for p, count in whole.items()}
     plans = [
         plan
-        for panel in panels
-        for plan in (Plan(panel=panel, tile=TILE), Plan(panel=panel, tile=1))
-        if plan.tile == 1 or _is_exact(x, laid[panel], plan)
+        for plan in (Plan(panel=panel, tile=tile) for panel in panels for tile in _TILES)
+        if not same_bits or _is_exact(x, laid[plan.panel], plan)
     ]
     evicting = max(_EVICTING_NUMBERS, min(inputs * outputs, _MOST_EVICTING_NUMBERS))
     seconds = _times(
@@ -190,7 +196,7 @@ def _product(x: F32, weight: F32, out: F32, plan: Plan) -> tuple[F32, F32, F32]:
     A panel goes through all tiles before the next one comes, so that it stays in the cache.
     """
     panels, taken, width = weight.shape
-    tiles, tile = len(x) // plan.tile, plan.tile
+    tiles, tile = (1, len(x)) if plan.tile is None else (len(x) // plan.tile, plan.tile)
     return (
         x[:, :taken].reshape(tiles, tile, taken),
         weight[:, None],
@@ -199,8 +205,10 @@ def _product(x: F32, weight: F32, out: F32, plan: Plan) -> tuple[F32, F32, F32]:
 
 
 def _is_exact(x: F32, weight: F32, plan: Plan) -> bool:
-    """Return whether a row's bits do not depend on its place in a tile, with a bias or without."""
-    if plan.panel % _WHOLE_REGISTERS:
+    """Return whether a row's bits do not depend on the rows beside it, with a bias or without."""
+    if plan.tile == 1:
+        return True
+    if plan.tile is None or plan.panel % _WHOLE_REGISTERS:
         return False
     x = x[:_COMPARED_ROWS]
     # A layer without a bias has one term less.
@@ -208,17 +216,17 @@ def _is_exact(x: F32, weight: F32, plan: Plan) -> bool:
 
 
 def _places_agree(x: F32, weight: F32, plan: Plan) -> bool:
-    """Return whether a row's bits are the same in every place of a tile.
+    """Return whether a row's bits are the same in every place of four.
 
     Shapes:
         x: (R, K + 1)
         weight: (P, K + 1, W)
     """
-    repeated = with_ones(plan.tile * len(x), x.shape[1] - 1)
-    repeated[:] = np.repeat(x, plan.tile, axis=0)
+    repeated = with_ones(TILE * len(x), x.shape[1] - 1)
+    repeated[:] = np.repeat(x, TILE, axis=0)
     out = aligned_empty(len(repeated), weight.shape[0] * weight.shape[2])
     multiply(repeated, weight, out, plan)
-    tiles = out.view(np.uint32).reshape(len(x), plan.tile, -1)
+    tiles = out.view(np.uint32).reshape(len(x), TILE, -1)
     return bool((tiles == tiles[:, :1]).all())
 
 

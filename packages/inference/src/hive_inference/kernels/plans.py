@@ -24,20 +24,21 @@ _FORMAT: Final = "4"
 
 
 def find_plans(
-    sizes: Iterable[tuple[int, int]], *, rows: Sequence[int], folder: Path
+    sizes: Iterable[tuple[int, int]], *, rows: Sequence[int], same_bits: bool, folder: Path
 ) -> Mapping[tuple[int, int], Plan]:
     """Return a plan for each size of layer, from `folder` if it has been made on this machine.
 
     Args:
         sizes: (inputs, outputs) of each.
         rows: how many there may be.
+        same_bits: whether a row must have the same bits in every company.
         folder: where plans are kept; made if it is not there.
     """
     wanted = sorted(set(sizes))
-    path = folder / f"plans-{_digest(wanted, rows)}.json"
+    path = folder / f"plans-{_digest(wanted, rows, same_bits=same_bits)}.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _keep({size: tune(*size, rows) for size in wanted}, path)
+        _keep({size: tune(*size, rows, same_bits=same_bits) for size in wanted}, path)
     return _read(path)
 
 
@@ -59,7 +60,7 @@ def _read(path: Path) -> Mapping[tuple[int, int], Plan]:
     return plans
 
 
-def _digest(sizes: list[tuple[int, int]], rows: Sequence[int]) -> str:
+def _digest(sizes: list[tuple[int, int]], rows: Sequence[int], *, same_bits: bool) -> str:
     machine = [
         np.__version__,
         np.show_config(mode="dicts"),
@@ -68,7 +69,7 @@ def _digest(sizes: list[tuple[int, int]], rows: Sequence[int]) -> str:
         os.environ.get("OPENBLAS_NUM_THREADS"),
         os.environ.get("OPENBLAS_CORETYPE"),
     ]
-    return sha256(json.dumps([_FORMAT, sizes, rows, machine]).encode()).hexdigest()[:32]
+    return sha256(json.dumps([_FORMAT, sizes, rows, same_bits, machine]).encode()).hexdigest()[:32]
 
 
 def _processor() -> str:

@@ -96,7 +96,8 @@ def load_model(
 def _load_decoder(
     weights: TensorFile, shape: DecoderShape, family: _Family, *, cache: Path, slots: int
 ) -> Decoder:
-    plans = find_plans(decoder_layer_sizes(shape), rows=DECODED_ROWS, folder=cache)
+    sizes = decoder_layer_sizes(shape)
+    plans = find_plans(sizes, rows=DECODED_ROWS, same_bits=True, folder=cache)
 
     def fold(theirs: Weights) -> Mapping[str, F32]:
         renamed = Weights(family.rename(theirs, shape), described=str(weights.path))
@@ -110,8 +111,8 @@ def _load_encoder(
     weights: TensorFile, said: Configuration, *, cache: Path, max_context: int
 ) -> Encoder:
     shape = bert.shape_of(said, max_context=max_context)
-
-    plans = find_plans(encoder_layer_sizes(shape), rows=ENCODED_ROWS, folder=cache)
+    sizes = encoder_layer_sizes(shape)
+    plans = find_plans(sizes, rows=ENCODED_ROWS, same_bits=False, folder=cache)
 
     def fold(theirs: Weights) -> Mapping[str, F32]:
         renamed = Weights(bert.rename(theirs, shape), described=str(weights.path))
