@@ -1,18 +1,24 @@
 """The users that Hive ships for a Redis: each does its part, and is refused everything else."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from hive_contracts.bundles import Bundle
 from hive_contracts.errors import BusUnavailableError
+from hive_contracts.ids import LeaseId
+from hive_dispatch.receiver import BundleReceiver
 from hive_dispatch.sender import BundleSender
 from hive_testkit.guarded_redis import GuardedRedis, running_guarded_redis
 from hive_testkit.plugin import temporary_directory
+from hive_testkit.waiting import until
 
 ROLES = ("submitter", "viewer", "queen", "worker")
 
@@ -124,3 +130,37 @@ def test_the_file_gives_no_password_away_and_lets_nobody_in_without_one() -> Non
         words = line.split()
         assert words[2:4] == ["on", "resetpass"]
         assert not [word for word in words if word[0] in "#>" or word == "nopass"]
+
+
+async def test_bundles_go_from_the_queens_user_to_the_workers_by_the_bell_and_by_a_look(
+    redis: GuardedRedis,
+) -> None:
+    accepted: list[Bundle] = []
+
+    async def accept(bundle: Bundle) -> None:
+        accepted.append(bundle)
+
+    async def wait_for_room() -> int:
+        return 10
+
+    sent = [Bundle(lease_id=LeaseId(uuid4()), queue="default", size=1) for _ in range(40)]
+    receiver = BundleReceiver(
+        redis.url_of("worker"),
+        "hive",
+        "default",
+        accept=accept,
+        wait_for_room=wait_for_room,
+        max_bundles=10,
+    )
+    async with BundleSender(redis.url_of("queen"), "hive") as sender:
+        await sender.send(sent[:1], ttl_seconds=30)
+        receiving = asyncio.create_task(receiver.run())
+        try:
+            await until(lambda: accepted == sent[:1])
+            await sender.send(sent[1:2], ttl_seconds=30)
+            await until(lambda: accepted == sent[:2])
+            await sender.send(sent[2:], ttl_seconds=30)
+            await until(lambda: {b.lease_id for b in accepted} == {b.lease_id for b in sent})
+        finally:
+            receiving.cancel()
+            await asyncio.wait([receiving])
