@@ -152,15 +152,12 @@ async def test_bundles_go_from_the_queens_user_to_the_workers_by_the_bell_and_by
         wait_for_room=wait_for_room,
         max_bundles=10,
     )
-    async with BundleSender(redis.url_of("queen"), "hive") as sender:
+    async with BundleSender(redis.url_of("queen"), "hive") as sender, asyncio.TaskGroup() as group:
         await sender.send(sent[:1], ttl_seconds=30)
-        receiving = asyncio.create_task(receiver.run())
-        try:
-            await until(lambda: accepted == sent[:1])
-            await sender.send(sent[1:2], ttl_seconds=30)
-            await until(lambda: accepted == sent[:2])
-            await sender.send(sent[2:], ttl_seconds=30)
-            await until(lambda: {b.lease_id for b in accepted} == {b.lease_id for b in sent})
-        finally:
-            receiving.cancel()
-            await asyncio.wait([receiving])
+        receiving = group.create_task(receiver.run())
+        await until(lambda: accepted == sent[:1])
+        await sender.send(sent[1:2], ttl_seconds=30)
+        await until(lambda: accepted == sent[:2])
+        await sender.send(sent[2:], ttl_seconds=30)
+        await until(lambda: {b.lease_id for b in accepted} == {b.lease_id for b in sent})
+        receiving.cancel()
