@@ -214,12 +214,13 @@ async def test_a_stroke_for_what_others_were_quicker_to_take_costs_nothing_but_a
             assert await accepted.wait(1) == [sent]
 
 
+@pytest.mark.parametrize("stroke", [b"1", b"hive:1.x", b"hive:\xff.AA==", b"hive:1.AA=="])
 async def test_a_stroke_that_names_no_job_of_ours_is_a_reason_to_look_and_no_more(
-    redis_url: str,
+    redis_url: str, stroke: bytes
 ) -> None:
     accepted, sent = Accepted(), bundle()
     async with BundleSender(redis_url) as sender, redis_client(redis_url) as client:
-        await client.rpush(bell_key("hive", "default"), "1")
+        await client.rpush(bell_key("hive", "default"), stroke)
         await client.set("arq:job:1", "somebody else's")
         await sender.send([sent], ttl_seconds=15)
         async with running(receiver(redis_url, accepted.accept)):

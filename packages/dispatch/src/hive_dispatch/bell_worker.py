@@ -196,6 +196,10 @@ async def _never(ctx: dict[Any, Any]) -> None:
 def _stroke_in(stroke: bytes, *, of: bytes, is_new: bool) -> _Stroke | None:
     """Return what a stroke says; None if it says no more than that there is something."""
     name, _, carried = stroke.partition(b".")
-    if not name.startswith(of):
-        return None
-    return _Stroke(name.decode(), b64decode(carried), is_new=is_new and bool(carried))
+    try:
+        bundle = b64decode(carried)
+        if name.startswith(of):
+            return _Stroke(name.decode(), bundle, is_new=is_new and bool(bundle))
+    except ValueError:
+        pass  # nothing of ours, whatever it begins with
+    return None
