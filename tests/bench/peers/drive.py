@@ -23,7 +23,7 @@ from peers.probe import Probe, here
 
 __all__ = ["Peer", "all_at_once", "drive", "submit_numbered", "submit_timed"]
 
-LONGEST_SECONDS = 15.0
+LONGEST_SECONDS = 60.0
 LOOK_SECONDS = 0.001
 
 
