@@ -31,6 +31,7 @@ from hive_contracts.ids import LeaseId, QueenId, TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, ParentResult, WhenBusy
 from hive_contracts.wire import (
+    Payload,
     decode_bundle,
     decode_frame,
     decode_json,
@@ -97,6 +98,15 @@ class Wanted:
     cwd: str | None = None
     place: Where | None = None
     env: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class Quick(Payload, frozen=True, kw_only=True):
+    argv: list[str]
+    cwd: str | None = None
+
+
+class QuickWithin(Quick, frozen=True, kw_only=True):
+    place: Where | None = None
 
 
 @given(frames)
@@ -219,6 +229,29 @@ def test_a_payload_that_does_not_fit_is_refused_with_the_field_named(
         MalformedPayloadError, match=f"^the payload does not suit kind 'command': .*{reason}"
     ):
         decode_payload("command", payload, Wanted)
+
+
+@pytest.mark.parametrize("into", [Quick, QuickWithin])
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ('{"argv":["true"],"cwdd":"/"}', "no field 'cwdd'; fields: argv, cwd"),
+        ("{}", r"""lacks the field 'argv', as in {"argv": \["..."\]}; fields: argv, cwd"""),
+        ('{"argv":"true"}', r"\$.argv"),
+        ('{"argv":["a"],"$sealed":1}', "set sealing.key_dir"),
+        ("nonsense", "malformed"),
+    ],
+)
+def test_a_payload_of_a_quick_type_is_refused_in_the_same_words(
+    into: type[Payload], payload: str, reason: str
+) -> None:
+    with pytest.raises(MalformedPayloadError, match=reason):
+        decode_payload("command", payload, into)
+
+
+def test_a_quick_type_with_others_within_refuses_what_these_have_no_field_for() -> None:
+    with pytest.raises(MalformedPayloadError, match=r"no field 'place\.x'; fields: kind"):
+        decode_payload("command", '{"argv":["a"],"place":{"kind":"here","x":1}}', QuickWithin)
 
 
 NESTED = b"\x91" * 100_000 + b"\xc0"

@@ -198,25 +198,24 @@ class _Shape(NamedTuple):
 
 
 @cache
-def _shape_of(kind: type) -> _Shape:
-    kinds = get_type_hints(kind)
-    is_strict = issubclass(kind, Payload)
-    its_fields: Any = msgspec.structs.fields if is_strict else dataclasses.fields
+def _shape_of(kind: Any) -> _Shape:
+    its_fields: Any = msgspec.structs.fields if issubclass(kind, Payload) else dataclasses.fields
     fields = its_fields(kind)
     nothing = (dataclasses.MISSING, msgspec.NODEFAULT)
+    nested = {
+        name: each
+        for name, said in get_type_hints(kind).items()
+        for each in (get_args(said) if get_origin(said) in (Union, UnionType) else (said,))
+        if isinstance(each, type) and dataclasses.is_dataclass(each)
+    }
     return _Shape(
         decode=msgspec.json.Decoder(kind).decode,
-        is_strict=is_strict,
+        is_strict=issubclass(kind, Payload) and not nested,
         names=frozenset(f.name for f in fields),
         required=frozenset(
             f.name for f in fields if f.default in nothing and f.default_factory in nothing
         ),
-        nested={
-            name: each
-            for name, said in kinds.items()
-            for each in (get_args(said) if get_origin(said) in (Union, UnionType) else (said,))
-            if isinstance(each, type) and dataclasses.is_dataclass(each)
-        },
+        nested=nested,
     )
 
 
