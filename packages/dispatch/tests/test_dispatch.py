@@ -1,6 +1,8 @@
 """Bundles go from a sender to the receivers of their queues, at once and in one piece."""
 
 import asyncio
+import gc
+import weakref
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -171,6 +173,30 @@ async def test_what_a_stroke_has_handed_over_does_not_stay_in_redis(redis_url: s
         assert await client.zcard(queue_key("hive", "default")) == 0
         assert await client.keys("arq:job:*") == []
     assert accepted.bundles == sent
+
+
+async def test_nothing_is_kept_of_bundles_that_came_one_by_one_with_their_strokes(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hive_dispatch.bell_worker.POLL_SECONDS", 60)
+    accepted, accepting = Accepted(), weakref.WeakSet[Any]()
+
+    async def accept(each: Bundle) -> None:
+        accepting.add(asyncio.current_task())
+        await accepted.accept(each)
+
+    async with (
+        BundleSender(redis_url) as sender,
+        redis_client(redis_url) as client,
+        running(receiver(redis_url, accept)),
+    ):
+        for number in range(1, 31):
+            await until_asleep_at_the_bell(client)
+            await sender.send([bundle()], ttl_seconds=15)
+            await accepted.wait(number)
+        await until_asleep_at_the_bell(client)
+        gc.collect()
+        assert len(accepting) < 5
 
 
 async def test_bundles_without_a_stroke_are_found_by_those_that_others_have_woken(

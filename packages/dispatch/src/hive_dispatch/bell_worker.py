@@ -178,10 +178,12 @@ class BellWorker(Worker):
     def _begin(self, name: str, bundle: bytes) -> None:
         self.job_counter += 1
         self.tasks[name] = self._start(bundle)
-        self.tasks[name].add_done_callback(self._count_ended)
+        self.tasks[name].add_done_callback(lambda _: self._forget(name))
 
-    def _count_ended(self, _task: object) -> None:
+    def _forget(self, name: str) -> None:
+        # arq would do it at its next poll: who always finds a bundle at the bell makes none.
         self.job_counter -= 1
+        self.tasks.pop(name, None)
 
     async def finish(self) -> None:
         """Return when every job that was started has ended."""
