@@ -20,7 +20,7 @@ from hive_inference.safetensors import TensorFile, write_tensors
 
 __all__ = ["Weights", "fold_once"]
 
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
 """Changes whenever folding changes what it writes, so that old files are not mapped."""
 
 

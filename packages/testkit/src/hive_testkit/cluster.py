@@ -132,14 +132,15 @@ class Cluster:
         Struck between two tasks, it would lose nothing, and the fault would show nothing.
         """
         give_up_at = time.monotonic() + 30
-        while True:
-            self.signal(name, signal.SIGSTOP)
+        while time.monotonic() < give_up_at:
+            # Frozen only once it is at work: frozen for each look it would leave all work to others.
             if self._runs_something(name):
-                return
-            self.signal(name, signal.SIGCONT)
-            if time.monotonic() > give_up_at:
-                raise TimeoutError(f"{name} runs nothing")
+                self.signal(name, signal.SIGSTOP)
+                if self._runs_something(name):
+                    return
+                self.signal(name, signal.SIGCONT)
             await asyncio.sleep(0.02)
+        raise TimeoutError(f"{name} runs nothing")
 
     def _runs_something(self, name: str) -> bool:
         below = psutil.Process(self.processes[name].pid).children(recursive=True)

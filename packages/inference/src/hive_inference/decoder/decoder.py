@@ -22,7 +22,7 @@ from hive_inference.decoder.rotary import Rotation
 from hive_inference.decoder.shape import Activation, DecoderShape, Positions
 from hive_inference.decoder.views import FirstRows, Views
 from hive_inference.kernels.gated import gate_with_silu
-from hive_inference.kernels.gelu import twice_gelu_erf, twice_gelu_tanh
+from hive_inference.kernels.gelu import gelu_erf, gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan
 from hive_inference.kernels.norms import Normalise
 from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate
@@ -279,9 +279,9 @@ class Decoder:
         layer.up(rows)
         match self.shape.activation:
             case Activation.GELU_TANH:
-                twice_gelu_tanh(first.up, self._scratch)
+                gelu_tanh(first.up, self._scratch)
             case Activation.GELU_ERF:
-                twice_gelu_erf(first.up, self._scratch)
+                gelu_erf(first.up, self._scratch)
             case Activation.GATED_SILU:
                 gate_with_silu(first.up, first.activated)
         layer.down(rows)

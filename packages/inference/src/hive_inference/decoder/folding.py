@@ -9,8 +9,8 @@ first (`hive_inference.models`).
     layers.I.qkv.weight (E, (H+2G)D), .bias        queries over sqrt(D)
     layers.I.out.weight (HD, E), .bias             centred
     layers.I.norm2.gamma, .beta (E,)               gone into up
-    layers.I.up.weight (E, F), .bias               with a gate (E, 2F): gate over 2, then up
-    layers.I.down.weight (F, E), .bias             centred; after GELU over 2
+    layers.I.up.weight (E, F), .bias               with a gate (E, 2F): gate, then up
+    layers.I.down.weight (F, E), .bias             centred
     final.gamma, .beta (E,)                        gone into head
     head.weight (E, V), .bias                      zeros behind, up to `head_outputs`
 
@@ -27,7 +27,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hive_inference.arrays import F32, F64
-from hive_inference.decoder.shape import Activation, DecoderShape, Norm, Positions
+from hive_inference.decoder.shape import DecoderShape, Norm, Positions
 from hive_inference.weights import Weights
 
 __all__ = ["fold", "trained_shapes"]
@@ -63,10 +63,9 @@ def fold(trained: Weights, shape: DecoderShape) -> Mapping[str, F32]:
     for layer in range(shape.layers):
         name = f"layers.{layer}"
         folded |= folder.behind_norm(f"{name}.norm1", f"{name}.qkv", _query_scales(shape))
-        folded |= folder.into_stream(f"{name}.out", 1.0)
-        folded |= folder.behind_norm(f"{name}.norm2", f"{name}.up", _gate_scales(shape))
-        is_gated = shape.activation is Activation.GATED_SILU
-        folded |= folder.into_stream(f"{name}.down", 1.0 if is_gated else 0.5)
+        folded |= folder.into_stream(f"{name}.out")
+        folded |= folder.behind_norm(f"{name}.norm2", f"{name}.up", np.ones(shape.up_width))
+        folded |= folder.into_stream(f"{name}.down")
     folded |= folder.behind_norm("final", "head", np.ones(shape.vocabulary))
     for name in {"head.weight", "head.bias"} & folded.keys():
         more = [(0, 0)] * (folded[name].ndim - 1) + [(0, shape.head_outputs - shape.vocabulary)]
@@ -95,9 +94,9 @@ class _Folder:
             layer, gamma[:, None] * weight * scales, None if bias is None else bias * scales
         )
 
-    def into_stream(self, layer: str, scale: float) -> dict[str, F32]:
+    def into_stream(self, layer: str) -> dict[str, F32]:
         bias = self._optional(f"{layer}.bias")
-        weight = self._centred(self._wide(f"{layer}.weight") * scale)
+        weight = self._centred(self._wide(f"{layer}.weight"))
         return _narrow(layer, weight, None if bias is None else self._centred(bias))
 
     def _wide(self, name: str) -> F64:
@@ -120,13 +119,6 @@ def _narrow(layer: str, weight: F64, bias: F64 | None) -> dict[str, F32]:
 def _query_scales(shape: DecoderShape) -> F64:
     scales = np.ones(shape.fused_width)
     scales[: shape.query_width] /= np.sqrt(shape.head_width)
-    return scales
-
-
-def _gate_scales(shape: DecoderShape) -> F64:
-    scales = np.ones(shape.up_width)
-    if shape.activation is Activation.GATED_SILU:
-        scales[: shape.feed_forward] = 0.5
     return scales
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from hive_inference.arrays import F32, aligned_empty, aligned_zeros, with_ones
 from hive_inference.encoder.shape import EncoderShape
-from hive_inference.kernels.gelu import twice_gelu_erf
+from hive_inference.kernels.gelu import gelu_erf
 from hive_inference.kernels.linear import TILE, Plan, multiply
 from hive_inference.kernels.norms import layer_norm
 from hive_inference.kernels.softmax import LEAST_SUM, exponentiate_from
@@ -108,6 +108,7 @@ class Encoder:
         self._up = with_ones(_BLOCK_ROWS, inner)
         self._scratch = aligned_empty(128, inner)
         self._lengths = aligned_empty(max_tokens, 1)
+        self._scores = aligned_empty(0)
 
     def encode(self, texts: Sequence[Sequence[int]]) -> F32:
         """Return each text's vector: the mean of its tokens' last states, of length 1.
@@ -153,15 +154,23 @@ class Encoder:
         heads, width = self.shape.heads, self.shape.head_width
         fused = self._fused[rows].reshape(count, length, 3, heads, width)
         queries, keys, values = fused.transpose(2, 0, 3, 1, 4)  # (B, H, T, D) each
-        scores: F32 = queries @ keys.swapaxes(-1, -2)
+        scores = self._room_for_scores(count, length)
+        np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
         sums = exponentiate_from(scores, scores.max(keepdims=True))
         if sums.min() < LEAST_SUM:
-            scores = queries @ keys.swapaxes(-1, -2)
+            np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
             sums = exponentiate_from(scores, scores.max(axis=-1, keepdims=True))
         attended = self._attended[rows, :-1].reshape(count, length, heads, width)
         attended = attended.transpose(0, 2, 1, 3)
         np.matmul(scores, values, out=attended)
         attended /= sums
+
+    def _room_for_scores(self, count: int, length: int) -> F32:
+        """Return a buffer, (B, H, T, T); a new one each time would cost a fifth of the product."""
+        size = count * self.shape.heads * length * length
+        if self._scores.size < size:
+            self._scores = aligned_empty(size)
+        return self._scores[:size].reshape(count, self.shape.heads, length, length)
 
     def _finish(self, layer: _Layer, start: int, count: int) -> None:
         """Take a block of rows through the rest of a layer, from what attention has found."""
@@ -172,7 +181,7 @@ class Encoder:
         x += added[:count]
         self._normalise(x, layer.norm1)
         layer.up(self._x[rows], up[:, :-1])
-        twice_gelu_erf(up[:, :-1], self._scratch)
+        gelu_erf(up[:, :-1], self._scratch)
         layer.down(up, added)
         x += added[:count]
         self._normalise(x, layer.norm2)

@@ -10,7 +10,7 @@ Both are named as below, every matrix (inputs, outputs).
     layers.I.out.weight (E, E), .bias           the same
     layers.I.norm1.gamma, .beta (E,)            gamma times sqrt(E)
     layers.I.up.weight (E, F), .bias            the same
-    layers.I.down.weight (F, E), .bias          weight over 2, since the engine's GELU comes twice
+    layers.I.down.weight (F, E), .bias          the same
     layers.I.norm2.gamma, .beta (E,)            gamma times sqrt(E)
 """
 
@@ -61,8 +61,6 @@ def fold(trained: Weights, shape: EncoderShape) -> Mapping[str, F32]:
             folded[name] = tensor * np.float32(np.sqrt(shape.width))
         elif ".qkv." in name:
             folded[name] = tensor * query_scales
-        elif name.endswith(".down.weight"):
-            folded[name] = tensor * np.float32(0.5)
         else:
             folded[name] = tensor
     return folded

@@ -3,27 +3,22 @@
 import numpy as np
 
 from hive_inference.arrays import F32
+from hive_inference.kernels.gelu import times_logistic
 
 __all__ = ["gate_with_silu"]
 
-_ONE = np.float32(1.0)
-
 
 def gate_with_silu(up: F32, out: F32) -> None:
-    """Write silu(2 g) u to `out`, where g and u are the halves of `up`.
-
-    The gate comes halved, by folded weights, since silu(2 g) = g (1 + tanh g): no exponential that
-    could overflow, and one division less.
+    """Write silu(g) u to `out`: g and u are the halves of `up`, silu(g) = g / (1 + exp(-g)).
 
     Shapes:
-        up: (R, 2 F), g first
+        up: (R, 2 F), g first; g is overwritten
         out: (R, F), overwritten
 
     Source: Shazeer, GLU Variants Improve Transformer, 2020, equation 6.
     """
     width = out.shape[1]
     gate = up[:, :width]
-    np.tanh(gate, out=out)
-    out += _ONE
-    out *= gate
-    out *= up[:, width:]
+    np.negative(gate, out=out)
+    times_logistic(gate, out)
+    np.multiply(gate, up[:, width:], out=out)
