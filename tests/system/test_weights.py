@@ -7,11 +7,11 @@ import asyncpg
 from hive_client import Hive
 from hive_testkit.cluster import Cluster, check
 
-COUNT = 120
-FIRST = 120
-"""While these start, both queues have work: the heavier one is through after 160."""
+COUNT = 80
+FIRST = 80
+"""While these start, both queues have work: the heavier one is through after 106."""
 
-BOUND = 15
+BOUND = 12
 """Tasks run for as long as the machine lets them, and it is the time of slots that is shared."""
 
 

@@ -12,6 +12,9 @@ from inference_bench.shapes import ALPHABET, Shape
 
 __all__ = ["FULL", "SMOKE", "Scale", "Workbench", "asked"]
 
+SMALLER: Final = 4
+"""How many times as wide a model is that something can be learnt from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
@@ -63,7 +66,13 @@ class Workbench:
         """Return the sizes of a model in this run."""
         if not self.scale.is_small:
             return shape
-        return replace(shape, layers=1, vocabulary=min(shape.vocabulary, len(ALPHABET)))
+        return replace(
+            shape,
+            layers=1,
+            vocabulary=min(shape.vocabulary, len(ALPHABET)),
+            width=shape.width // SMALLER,
+            feed_forward=shape.feed_forward // SMALLER,
+        )
 
     def model(self, shape: Shape) -> Path:
         """Return the folder of a model, made when it is first asked for."""
