@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from hive_inference.arrays import F32, aligned_empty, aligned_zeros, with_ones
+from hive_inference.arrays import F32, aligned_empty, aligned_zeros, ones_behind, with_ones
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.gelu import gelu_erf
 from hive_inference.kernels.linear import TILE, Plan, multiply
@@ -101,12 +101,13 @@ class Encoder:
         self._margin = width * shape.epsilon
         # Zeros: rows that only fill up a product must hold numbers.
         rows = _padded(max_tokens)
-        self._x = with_ones(rows, width)
+        self._stream = ones_behind(rows, width)
+        self._x = self._stream[:, : width + 1]
         self._fused = aligned_zeros(rows, 3 * width)
         self._attended = with_ones(rows, width)
-        self._added = aligned_zeros(_BLOCK_ROWS, width)
-        self._up = with_ones(_BLOCK_ROWS, inner)
-        self._scratch = aligned_empty(128, inner)
+        self._added = aligned_zeros(_BLOCK_ROWS, self._stream.shape[1])
+        self._up = ones_behind(_BLOCK_ROWS, inner)
+        self._scratch = aligned_empty(128, self._up.shape[1])
         self._lengths = aligned_empty(max_tokens, 1)
         self._scores = aligned_empty(0)
 
@@ -144,7 +145,7 @@ class Encoder:
         x = self._x[: len(tokens), :-1]
         np.take(self._embedding, tokens, axis=0, out=x, mode="clip")
         x += self._positions[np.concatenate([np.arange(len(text)) for text in texts])]
-        self._normalise(x, self._entry)
+        self._normalise(self._stream[: len(tokens)], self._entry)
 
     def _attend(self, rows: slice, count: int, length: int) -> None:
         """Attend within `count` texts of equal length.
@@ -175,16 +176,18 @@ class Encoder:
     def _finish(self, layer: _Layer, start: int, count: int) -> None:
         """Take a block of rows through the rest of a layer, from what attention has found."""
         rows = slice(start, start + _padded(count))
-        x = self._x[start : start + count, :-1]
+        stream = self._stream[start : start + count]
         added, up = self._added[: _padded(count)], self._up[: _padded(count)]
-        layer.out(self._attended[rows], added)
-        x += added[:count]
-        self._normalise(x, layer.norm1)
-        layer.up(self._x[rows], up[:, :-1])
-        gelu_erf(up[:, :-1], self._scratch)
-        layer.down(up, added)
-        x += added[:count]
-        self._normalise(x, layer.norm2)
+        width, inner = self.shape.width, self.shape.feed_forward
+        layer.out(self._attended[rows], added[:, :width])
+        stream += added[:count]
+        self._normalise(stream, layer.norm1)
+        layer.up(self._x[rows], up[:, :inner])
+        gelu_erf(up, self._scratch)
+        up[:, inner] = 1.0
+        layer.down(up[:, : inner + 1], added[:, :width])
+        stream += added[:count]
+        self._normalise(stream, layer.norm2)
 
     def _normalise(self, x: F32, norm: _Norm) -> None:
         layer_norm(
@@ -217,7 +220,11 @@ def _layer(
 
 
 def _norm(folded: Weights, name: str, width: int) -> _Norm:
-    return _Norm(folded.take(f"{name}.gamma", width), folded.take(f"{name}.beta", width))
+    """Take a norm's weights, and leave what stands behind a row as `ones_behind` makes it."""
+    gamma = np.zeros_like(beta := ones_behind(1, width)[0])
+    gamma[:width] = folded.take(f"{name}.gamma", width)
+    beta[:width] = folded.take(f"{name}.beta", width)
+    return _Norm(gamma, beta)
 
 
 def _padded(rows: int) -> int:
