@@ -49,7 +49,7 @@ async def test_a_line_connects_when_it_is_used_and_not_before(
             pass
 
 
-async def test_a_hot_line_forgets_its_plans_when_they_are_a_second_old(
+async def test_a_hot_line_forgets_its_plans_when_they_are_old(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []

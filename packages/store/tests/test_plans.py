@@ -1,9 +1,9 @@
 """The hot statements read indexes, whatever the planner believes about the tables.
 
-Each runs in three situations: a burst into empty tables that nothing has analyzed since; a burst
-beside 50,000 finished tasks, on statistics of an empty queue; and with generic plans made on
-statistics of the full tables. What is looked at is what the statement really did: `explain
-analyze`, rolled back.
+Each runs in four situations: a burst into empty tables that nothing has analyzed since; the same
+with plans that were made before it, and kept; a burst beside 50,000 finished tasks, on statistics
+of an empty queue; and with generic plans made on statistics of the full tables. What is looked at
+is what the statement really did: `explain analyze`, rolled back.
 """
 
 import asyncio
@@ -46,7 +46,19 @@ ADD_SCHEDULED: Final = (
 )
 
 
-@pytest.fixture(scope="module", params=["burst", "beside finished tasks", "generic plans"])
+OLD_PLANS: Final = "burst behind old plans"
+
+PLANNED: Final = (
+    *("claim_tasks", "accept_leases", "read_leased_tasks", "start_tasks", "finish_tasks"),
+    *("succeed_tasks", "renew_leases", "reap_leases", "release_due_tasks", "grant_turns"),
+    *("claim_limited_tasks", "count_open_tasks", "count_orphans", "count_called_off"),
+)
+"""What is sent over hot lines, and is explained below."""
+
+
+@pytest.fixture(
+    scope="module", params=["burst", OLD_PLANS, "beside finished tasks", "generic plans"]
+)
 def situation(
     request: pytest.FixtureRequest, postgres_server: str, postgres_template: str
 ) -> Generator[tuple[str, str]]:
@@ -62,6 +74,8 @@ async def _come_about(url: str, situation: str) -> None:
     try:
         # No analyze behind the test's back: the statistics are those of the situation.
         await connection.execute("alter table hive.task set (autovacuum_enabled = off)")
+        if situation == OLD_PLANS:
+            return  # who has made them brings the burst
         if situation != "burst":
             await connection.execute(ADD_FINISHED)
             await connection.execute("analyze")
@@ -85,9 +99,21 @@ async def hot(database_url: str, situation: tuple[str, str]) -> AsyncGenerator[C
     generic = {"plan_cache_mode": "force_generic_plan"} if is_generic else {}
     connection = await asyncpg.connect(database_url, server_settings=HOT_SETTINGS | generic)
     try:
+        if situation[0] == OLD_PLANS:
+            await _make_plans(connection)
+            await connection.execute(ADD_QUEUED)
         yield connection
     finally:
         await connection.close()
+
+
+async def _make_plans(connection: Connection) -> None:
+    """Have the connection plan every hot statement, and keep the plans."""
+    for name in PLANNED:
+        kinds = (await connection.prepare(statement(name))).get_parameters()
+        nothing = f"({', '.join('null' for _ in kinds)})" if kinds else ""
+        await connection.execute(f"prepare plan_of_{name} as {statement(name)}")
+        await connection.execute(f"explain execute plan_of_{name}{nothing}")
 
 
 async def explain(connection: Connection, name: str, *arguments: object) -> Plan:
@@ -101,16 +127,20 @@ async def explain(connection: Connection, name: str, *arguments: object) -> Plan
         for kind, argument in zip(kinds, arguments, strict=True)
     ]
     values = f"({', '.join(written)})" if written else ""
+    known = "select exists(select from pg_prepared_statements where name = $1)"
+    plan, is_old = f"plan_of_{name}", await connection.fetchval(known, f"plan_of_{name}")
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute(f"prepare explained as {statement(name)}")
+        if not is_old:
+            await connection.execute(f"prepare {plan} as {statement(name)}")
         told = await connection.fetchval(
-            f"explain (analyze, buffers, timing off, format json) execute explained{values}"
+            f"explain (analyze, buffers, timing off, format json) execute {plan}{values}"
         )
     finally:
         await transaction.rollback()
-        await connection.execute("deallocate explained")
+        if not is_old:
+            await connection.execute(f"deallocate {plan}")
     return json.loads(told)[0]["Plan"]
 
 

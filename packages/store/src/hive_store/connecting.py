@@ -60,7 +60,7 @@ HOT_SETTINGS: Final = {
 """For connections that claim and finish: a plan made while the table was empty, or on statistics
 from before a burst, must not read the table (a cached plan claimed in 473 ms instead of 1.3). With
 all else switched off, and statements that join nothing but rows with their index, one plan is left
-for each; to make it anew took 0.5 ms of each claim and finish. `Line` forgets plans each second."""
+for each; to make it anew took 0.5 ms of each claim and finish. `Line` forgets old plans."""
 
 
 async def connect(url: str, *, settings: Mapping[str, str] | None = None) -> Connection:
