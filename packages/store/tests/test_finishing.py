@@ -294,6 +294,36 @@ async def test_of_many_successes_those_written_before_and_those_of_others_are_to
     assert await leases(database) == {}
 
 
+async def test_of_a_task_that_ended_under_two_leases_the_later_one_counts(
+    tasks: TaskStore,
+    queen: QueenStore,
+    worker: WorkerStore,
+    lease_out: LeaseOut,
+    database: Connection,
+) -> None:
+    """Its worker could not write the first ending before the lease lapsed, and had it again."""
+    lapsed, [task_id] = await lease_out(1)
+    await pass_time(database, 61)
+    await queen.reap(batch_size=100)
+    [bundle] = await queen.claim(
+        "default",
+        limit=10,
+        lease=MINUTE,
+        bundle_size=10,
+        worker_count=1,
+        watermarks=Watermarks(),
+    )
+    await worker.accept([bundle.lease_id], lease=MINUTE)
+    flush = [
+        succeeded(task_id, lapsed, result='"first"'),
+        succeeded(task_id, bundle.lease_id, result='"second"'),
+    ]
+    [finished] = await worker.finish(flush)
+    assert (finished.task_ids, finished.lease_id) == ([task_id], bundle.lease_id)
+    assert (await tasks.read(task_id)).result == "second"
+    assert await leases(database) == {}
+
+
 async def test_endings_under_many_leases_are_written_in_one_batch(
     worker: WorkerStore, lease_out: LeaseOut, database: Connection
 ) -> None:

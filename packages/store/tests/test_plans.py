@@ -52,6 +52,7 @@ PLANNED: Final = (
     *("claim_tasks", "accept_leases", "read_leased_tasks", "start_tasks", "finish_tasks"),
     *("succeed_tasks", "renew_leases", "reap_leases", "release_due_tasks", "grant_turns"),
     *("claim_limited_tasks", "count_open_tasks", "count_orphans", "count_called_off"),
+    *("write_spending", "free_from_budgets"),
 )
 """What is sent over hot lines, and is explained below."""
 
@@ -386,6 +387,36 @@ async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> N
             n.get("Rows Removed by Join Filter", 0) * n["Actual Loops"] for n in nodes(plan)
         )
         assert compared <= BUNDLE
+
+
+async def test_what_is_spent_is_written_at_a_cost_of_what_is_told(hot: Connection) -> None:
+    lease_id, ids = await lease_tasks(hot)
+    for count in (1, 100):
+        told = [[1] * count for _ in range(4)]
+        plan = await explain(hot, "write_spending", ids[:count], [lease_id] * count, *told)
+        assert plan["Actual Rows"] == count
+        # A row of the task, of what it has spent, and of the sums, with their indexes.
+        assert buffers(plan) < 500 + 30 * count
+
+
+async def test_what_is_spent_is_summed_once_however_many_tasks_a_budget_keeps(
+    hot: Connection,
+) -> None:
+    await hot.execute(
+        "insert into hive.spent (day, queue, group_name, microdollars)"
+        " select date_trunc('day', now(), 'UTC'), 'default', g::text, 1"
+        " from generate_series(1, 2000) g;"
+        "select hive.set_budget('queue', 'default', false, 1000);"
+        "insert into hive.task"
+        " (kind, state, run_at, parked_at, parked_reason, parked_run_at, error)"
+        " select 'agent', 'scheduled', 'infinity', now(), r.reason, now(), r.reason"
+        " from (select reason from hive.budget_use) r, generate_series(1, 1000)"
+    )
+    plan = await explain(hot, "free_from_budgets", None, None)
+    assert buffers(plan) < 10_000
+    await hot.execute("select hive.set_budget('queue', 'default', false, 1000000)")
+    parked = "select count(*) from hive.task where parked_at is not null"
+    assert await hot.fetchval(parked) == 0
 
 
 async def test_a_hot_key_costs_neither_its_grant_nor_the_claims_of_others(hot: Connection) -> None:

@@ -289,8 +289,9 @@ class WorkerStore:
         )
         if sum(len(alike.task_ids) for alike in finished) == len(endings):
             return finished
-        ended = {task_id for alike in finished for task_id in alike.task_ids}
-        missing = [ending for ending in endings if ending.task_id not in ended]
+        # By lease as well: a task that was given out once more may have ended under both.
+        ended = {(task_id, alike.lease_id) for alike in finished for task_id in alike.task_ids}
+        missing = [ending for ending in endings if (ending.task_id, ending.lease_id) not in ended]
         return finished + await self._write("finish_tasks", *self._columns(missing))
 
     def _columns(self, endings: Sequence[Ending]) -> tuple[object, ...]:
