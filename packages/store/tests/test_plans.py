@@ -52,7 +52,7 @@ PLANNED: Final = (
     *("claim_tasks", "accept_leases", "read_leased_tasks", "start_tasks", "finish_tasks"),
     *("succeed_tasks", "renew_leases", "reap_leases", "release_due_tasks", "grant_turns"),
     *("claim_limited_tasks", "count_open_tasks", "count_orphans", "count_called_off"),
-    *("write_spending", "free_from_budgets"),
+    *("write_spending", "free_from_budgets", "forget_unique_keys"),
 )
 """What is sent over hot lines, and is explained below."""
 
@@ -387,6 +387,16 @@ async def test_tasks_that_have_a_lease_each_cost_no_square(hot: Connection) -> N
             n.get("Rows Removed by Join Filter", 0) * n["Actual Loops"] for n in nodes(plan)
         )
         assert compared <= BUNDLE
+
+
+async def test_unique_keys_of_tasks_that_are_gone_cost_a_page_each_time(hot: Connection) -> None:
+    await hot.execute(
+        "insert into hive.unique_key (key, task_id, at)"
+        " select g::text, 1000000 + g, now() - interval '1 h' from generate_series(1, 5000) g"
+    )
+    plan = await explain(hot, "forget_unique_keys", 0.0, 100)
+    assert sum(rows_read(node) for node in scans(plan, "task")) <= 100
+    assert buffers(plan) < 10_000
 
 
 async def test_what_is_spent_is_written_at_a_cost_of_what_is_told(hot: Connection) -> None:

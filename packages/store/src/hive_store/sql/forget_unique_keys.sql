@@ -8,7 +8,7 @@ with old as materialized (
   select u.key
   from hive.unique_key u
   where u.at < statement_timestamp() - make_interval(secs => $1::double precision)
-    and not exists (select from hive.task t where t.id = u.task_id and t.finished_at is null)
+    and coalesce((select t.finished_at is not null from hive.task t where t.id = u.task_id), true)
   limit $2::integer
   for update skip locked
 ),
