@@ -113,8 +113,16 @@ async def _make_plans(connection: Connection) -> None:
     for name in PLANNED:
         kinds = (await connection.prepare(statement(name))).get_parameters()
         nothing = f"({', '.join('null' for _ in kinds)})" if kinds else ""
-        await connection.execute(f"prepare plan_of_{name} as {statement(name)}")
-        await connection.execute(f"explain execute plan_of_{name}{nothing}")
+        await connection.execute(f"explain execute {await _prepared(connection, name)}{nothing}")
+
+
+async def _prepared(connection: Connection, name: str) -> str:
+    """Prepare a statement once; return what its plan is called, which is kept."""
+    plan = f"plan_of_{name}"
+    known = "select exists(select from pg_prepared_statements where name = $1)"
+    if not await connection.fetchval(known, plan):
+        await connection.execute(f"prepare {plan} as {statement(name)}")
+    return plan
 
 
 async def explain(connection: Connection, name: str, *arguments: object) -> Plan:
@@ -128,20 +136,15 @@ async def explain(connection: Connection, name: str, *arguments: object) -> Plan
         for kind, argument in zip(kinds, arguments, strict=True)
     ]
     values = f"({', '.join(written)})" if written else ""
-    known = "select exists(select from pg_prepared_statements where name = $1)"
-    plan, is_old = f"plan_of_{name}", await connection.fetchval(known, f"plan_of_{name}")
+    plan = await _prepared(connection, name)
     transaction = connection.transaction()
     await transaction.start()
     try:
-        if not is_old:
-            await connection.execute(f"prepare {plan} as {statement(name)}")
         told = await connection.fetchval(
             f"explain (analyze, buffers, timing off, format json) execute {plan}{values}"
         )
     finally:
         await transaction.rollback()
-        if not is_old:
-            await connection.execute(f"deallocate {plan}")
     return json.loads(told)[0]["Plan"]
 
 

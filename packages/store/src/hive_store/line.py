@@ -33,7 +33,7 @@ class Line:
     """A connection that is opened when it is needed, and again when it was lost.
 
     A line that has settings is a hot one: it makes a plan once for many sends (`HOT_SETTINGS`), and
-    forgets its plans every ten seconds, so that none is made for what the tables once looked like.
+    forgets its plans every ten seconds, so that none is much older than what the tables look like.
     """
 
     def __init__(self, url: str, *, settings: dict[str, str] | None = None) -> None:

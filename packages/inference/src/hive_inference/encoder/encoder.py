@@ -221,7 +221,8 @@ def _layer(
 
 def _norm(folded: Weights, name: str, width: int) -> _Norm:
     """Take a norm's weights, and leave what stands behind a row as `ones_behind` makes it."""
-    gamma = np.zeros_like(beta := ones_behind(1, width)[0])
+    beta = ones_behind(1, width)[0]
+    gamma = np.zeros_like(beta)
     gamma[:width] = folded.take(f"{name}.gamma", width)
     beta[:width] = folded.take(f"{name}.beta", width)
     return _Norm(gamma, beta)

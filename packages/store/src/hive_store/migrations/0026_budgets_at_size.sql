@@ -6,7 +6,8 @@
 --
 -- compatible_from: 25
 
--- As before, but for the first statement, which looks up the tasks by their ids.
+-- As before (0025 says why rows are locked first, and why in one order), but for the first statement: it looks up
+-- the tasks by their ids.
 create or replace function hive.write_spending(of_tasks bigint[], of_leases uuid[], told_microdollars bigint[],
                                                told_input_tokens bigint[], told_output_tokens bigint[],
                                                told_turns bigint[])
@@ -67,7 +68,7 @@ begin
 end
 $$;
 
--- As before, but what is used up is found first, and once.
+-- As before (0025), but what is used up is found first, and once.
 create or replace function hive.free_from_budgets(by_whom text default null, from_host text default null)
 returns integer language plpgsql as $$
 declare
