@@ -12,6 +12,7 @@ from hive_inference.embedder import Embedder
 from hive_inference.encoder.packing import pack
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.errors import FullError, RequestError, WeightsError
+from hive_inference.kernels.linear import TILE, Plan
 from hive_inference.messages import Embed, Embedded, End, Ended, News
 from hive_inference.reference.encoder import PlainEncoder
 from hive_inference.tokenizer import CharacterTokenizer
@@ -31,6 +32,33 @@ def test_an_encoder_is_what_the_plain_one_is(shape: EncoderShape, seed: int, dat
     for vector, tokens in zip(found, texts, strict=True):
         # GELU's approximation is off by 3e-5, and these layers are larger than trained ones.
         np.testing.assert_allclose(vector, plain.encode(tokens), atol=5e-4)
+
+
+@pytest.mark.parametrize("tile", [None, 1, TILE])
+def test_a_long_pass_is_what_the_plain_one_is_in_whatever_portions_it_is_computed(tile: int | None):
+    draw = np.random.default_rng(1)
+    texts = [draw.integers(0, 70, length).tolist() for length in [*[3] * 9, *[40] * 7, 39, 1]]
+    weights = random_weights(BERT)
+    plain = PlainEncoder(weights, BERT)
+    encoder = make_encoder(BERT, weights, max_tokens=400, plan=Plan(panel=8, tile=tile))
+    for vector, tokens in zip(encoder.encode(texts), texts, strict=True):
+        np.testing.assert_allclose(vector, plain.encode(tokens), atol=1e-4)
+
+
+@pytest.mark.parametrize(("sharper", "shift"), [(30, 0), (3000, 0), (1, 6), (1, -6)])
+def test_scores_far_from_zero_are_weighed_like_any_others(sharper: int, shift: int):
+    weights = dict(random_weights(BERT))
+    for layer in range(BERT.layers):
+        weight, bias = f"layers.{layer}.qkv.weight", f"layers.{layer}.qkv.bias"
+        weights[weight], weights[bias] = weights[weight].copy(), weights[bias].copy()
+        weights[weight][:, : BERT.width] *= sharper
+        # All queries point one way, and all keys the same way or the other.
+        weights[bias][: BERT.width] += 6
+        weights[bias][BERT.width : 2 * BERT.width] += shift
+    texts = [[1, 2, 3, 4], [5, 6, 7, 8], [9] * 20]
+    plain = PlainEncoder(weights, BERT)
+    for vector, tokens in zip(make_encoder(BERT, weights).encode(texts), texts, strict=True):
+        np.testing.assert_allclose(vector, plain.encode(tokens), atol=1e-3)
 
 
 @given(st.lists(st.integers(1, 700), max_size=60))

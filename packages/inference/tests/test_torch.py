@@ -1,12 +1,10 @@
 """The engine agrees with torch: decoders by their logits, MiniLM's shape by its vectors.
 
-Torch is a development extra (`pip install 'hive-inference[comparison]'`). The weights are random,
-of the size of trained ones; those of MiniLM itself are compared if HIVE_MINILM names their folder.
+Torch is a development extra (`pip install 'hive-inference[comparison]'`). The decoders' weights are
+random, of the size of trained ones; the encoder's are also those of MiniLM itself.
 """
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +18,7 @@ from hive_inference.encoder.folding import trained_shapes
 from hive_inference.encoder.shape import EncoderShape
 from hive_inference.models import bert
 from hive_inference.models.configuration import Configuration
+from hive_inference.models.registry import Registry
 from hive_inference.safetensors import TensorFile
 from hive_inference.weights import Weights
 
@@ -135,9 +134,7 @@ def test_an_encoder_of_minilms_shape_agrees_with_torch():
 
 
 def test_minilm_itself_agrees_with_torch():
-    if "HIVE_MINILM" not in os.environ:
-        pytest.skip("HIVE_MINILM names no folder with the weights of all-MiniLM-L6-v2")
-    folder = Path(os.environ["HIVE_MINILM"])
+    folder = Registry().find("minilm")
     shape = bert.shape_of(Configuration(folder / "config.json"), max_context=512)
     theirs = Weights(TensorFile(folder / "model.safetensors"))
     assert_vectors_agree(bert.rename(theirs, shape), shape)

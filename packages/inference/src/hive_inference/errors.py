@@ -31,9 +31,10 @@ class WeightsError(InferenceError):
 class UnknownModelError(InferenceError):
     """No model of that name is registered; the message lists those that are."""
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+    def __init__(self, name: str, known: tuple[str, ...], way_to_get: str | None = None) -> None:
         listed = ", ".join(known) or "none"
-        super().__init__(f"there is no model {name!r}; the models here are: {listed}")
+        way = f"; {name} comes by `{way_to_get}`" if way_to_get else ""
+        super().__init__(f"there is no model {name!r}; the models here are: {listed}{way}")
         self.name = name
 
 

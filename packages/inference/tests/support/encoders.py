@@ -30,12 +30,17 @@ def random_weights(shape: EncoderShape, seed: int = 0) -> Mapping[str, F32]:
 
 
 def make_encoder(
-    shape: EncoderShape, trained: Mapping[str, F32] | None = None, *, max_tokens: int = 512
+    shape: EncoderShape,
+    trained: Mapping[str, F32] | None = None,
+    *,
+    max_tokens: int = 512,
+    plan: Plan | None = None,
 ) -> Encoder:
+    """Return an encoder whose layers all multiply as `plan` says, or as is best on this machine."""
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
     for size in layer_sizes(shape) - _plans.keys():
         _plans[size] = tune(*size, ROWS, same_bits=False)
-    plans = {size: _plans[size] for size in layer_sizes(shape)}
+    plans = {size: plan or _plans[size] for size in layer_sizes(shape)}
     laid = Weights(lay_out(folded, plans), described="folded")
     return Encoder(laid, shape, max_tokens=max_tokens, plans=plans)
 

@@ -94,6 +94,7 @@ class Decoder:
         head = (shape.width, shape.head_outputs)
         self._head = _linear(folded, "head", plans[head], self._normal, self._output)
 
+    @np.errstate(over="ignore")
     def decode(self, tokens: I64) -> F32:
         """Append a token to each of the first sequences; return what may come next.
 
@@ -118,6 +119,7 @@ class Decoder:
             self._finish(layer, first)
         return self._logits(first)
 
+    @np.errstate(over="ignore")
     def prefill(self, slot: int, tokens: I64) -> F32:
         """Append a piece of a prompt to one sequence; return what may come after its last token.
 

@@ -1,9 +1,11 @@
 """The encoder: several texts in one pass, token after token, without padding.
 
 Layers work on all tokens at once, (R, E) with R the tokens of all texts; attention alone knows the
-borders, and takes neighbours of equal length in one product. What follows attention goes through
-the rest of its layer in blocks of rows, so that a block stays in the cache from its first product
-to its last norm.
+borders, and takes neighbours of equal length in one product. Where rows go through products in
+tiles, what follows attention goes through the rest of its layer in blocks of rows, so that a block
+stays in the cache from its first product to its last norm. Products of all rows pack the weights
+each time, so there a pass is one block: 512 rows take 4 to 13 % less time than four times 128
+(AVX2, one and two threads, November 2026).
 
 A text's vector differs in its last bits by the texts beside it (some 1e-7): keep caches by text,
 not by vector.
@@ -21,7 +23,7 @@ from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.gelu import gelu_erf
 from hive_inference.kernels.linear import TILE, Plan, multiply
 from hive_inference.kernels.norms import layer_norm
-from hive_inference.kernels.softmax import LEAST_SUM, exponentiate_from
+from hive_inference.kernels.softmax import GREATEST_SUM, LEAST_SUM, exponentiate_as_they_are
 from hive_inference.weights import Weights
 
 __all__ = ["ROWS", "Encoder", "layer_sizes"]
@@ -101,16 +103,19 @@ class Encoder:
         self._margin = width * shape.epsilon
         # Zeros: rows that only fill up a product must hold numbers.
         rows = _padded(max_tokens)
+        takes_all = all(plan.tile is None for plan in plans.values())
+        self._block = rows if takes_all else _BLOCK_ROWS
         self._stream = ones_behind(rows, width)
         self._x = self._stream[:, : width + 1]
         self._fused = aligned_zeros(rows, 3 * width)
         self._attended = with_ones(rows, width)
-        self._added = aligned_zeros(_BLOCK_ROWS, self._stream.shape[1])
-        self._up = ones_behind(_BLOCK_ROWS, inner)
+        self._added = aligned_zeros(self._block, self._stream.shape[1])
+        self._up = ones_behind(self._block, inner)
         self._scratch = aligned_empty(128, self._up.shape[1])
         self._lengths = aligned_empty(max_tokens, 1)
         self._scores = aligned_empty(0)
 
+    @np.errstate(over="ignore")
     def encode(self, texts: Sequence[Sequence[int]]) -> F32:
         """Return each text's vector: the mean of its tokens' last states, of length 1.
 
@@ -131,13 +136,13 @@ class Encoder:
         count = sum(lengths)
         self._enter(texts)
         for layer in self._layers:
-            for start in range(0, _padded(count), _BLOCK_ROWS):
-                rows = slice(start, min(start + _BLOCK_ROWS, _padded(count)))
+            for start in range(0, _padded(count), self._block):
+                rows = slice(start, min(start + self._block, _padded(count)))
                 layer.qkv(self._x[rows], self._fused[rows])
             for rows, texts_alike, length in _runs(lengths):
                 self._attend(rows, texts_alike, length)
-            for start in range(0, count, _BLOCK_ROWS):
-                self._finish(layer, start, min(_BLOCK_ROWS, count - start))
+            for start in range(0, count, self._block):
+                self._finish(layer, start, min(self._block, count - start))
         return _pooled(self._x[:count, :-1], lengths)
 
     def _enter(self, texts: Sequence[Sequence[int]]) -> None:
@@ -157,10 +162,11 @@ class Encoder:
         queries, keys, values = fused.transpose(2, 0, 3, 1, 4)  # (B, H, T, D) each
         scores = self._room_for_scores(count, length)
         np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
-        sums = exponentiate_from(scores, scores.max(keepdims=True))
-        if sums.min() < LEAST_SUM:
+        sums = exponentiate_as_they_are(scores)
+        if not (sums.min() > LEAST_SUM and sums.max() < GREATEST_SUM):
             np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
-            sums = exponentiate_from(scores, scores.max(axis=-1, keepdims=True))
+            scores -= scores.max(axis=-1, keepdims=True)
+            sums = exponentiate_as_they_are(scores)
         attended = self._attended[rows, :-1].reshape(count, length, heads, width)
         attended = attended.transpose(0, 2, 1, 3)
         np.matmul(scores, values, out=attended)

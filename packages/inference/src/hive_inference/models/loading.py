@@ -1,5 +1,6 @@
 """From a folder to a model that runs."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,8 @@ def load_model(
         tokenizer = _tokenizer(folder, said, shape.vocabulary)
         return DecoderModel(decoder, tokenizer, said.integers("eos_token_id"))
     if kind in _ENCODERS:
-        encoder = _load_encoder(weights, said, cache=cache, max_context=max_context)
+        most = min(max_context, _longest_text(folder))
+        encoder = _load_encoder(weights, said, cache=cache, max_context=most)
         return EncoderModel(encoder, _tokenizer(folder, said, encoder.shape.vocabulary))
     known = ", ".join([*_DECODERS, *_ENCODERS])
     raise WeightsError(f"{folder}: model_type is {kind!r}; known here are {known}")
@@ -120,6 +122,14 @@ def _load_encoder(
 
     folded = fold_once(weights, fold, recipe=f"{shape} {plans}", folder=cache)
     return Encoder(folded, shape, max_tokens=max(BUDGET_TOKENS, shape.context), plans=plans)
+
+
+def _longest_text(folder: Path) -> int:
+    """Return how many tokens of a text sentence-transformers takes, if the model says so to it."""
+    said = folder / "sentence_bert_config.json"
+    return (
+        Configuration(said).integer("max_seq_length", sys.maxsize) if said.exists() else sys.maxsize
+    )
 
 
 def _tokenizer(folder: Path, said: Configuration, vocabulary: int) -> Tokenizer:

