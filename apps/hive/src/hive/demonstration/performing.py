@@ -8,7 +8,8 @@ from typing import Final
 from hive.demonstration.killing import Killed, kill_a_working_worker
 from hive.demonstration.ledger import Ledger
 from hive.demonstration.progress import Progress
-from hive.demonstration.verse import Recital, Verse, verse_tasks
+from hive.demonstration.stage import WORKERS
+from hive.demonstration.verse import Recital, Verse, measure_of_lag, sonnet
 from hive.demonstration.workload import Piece, tasks_for
 from hive.tasks.reaching import View
 from hive.words import counted
@@ -23,6 +24,8 @@ LONGEST_SECONDS: Final = 600.0
 """After so long something is wrong, and the verdict says what has not ended."""
 
 EVENTS_AT_ONCE: Final = 1000
+PIECES_A_SONNET: Final = 40
+"""So many come between one sonnet and the next, so that there is verse from beginning to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +44,23 @@ async def perform(view: View, data_dir: Path, pieces: list[Piece], progress: Pro
     """Hand in the pieces and return once all have ended, or it has taken far too long."""
     clock, ledger = BootClock(), Ledger()
     began_at = clock.seconds()
-    ids = await view.tasks.submit([*verse_tasks(), *tasks_for(pieces)])
-    sonnet, lag, *ids_of_pieces = ids
-    recital = Recital(view, sonnet, lag, progress)
+    tasks = [measure_of_lag()]
+    for number, first in enumerate(range(0, len(pieces), PIECES_A_SONNET), start=1):
+        tasks += [sonnet(number), *tasks_for(pieces[first : first + PIECES_A_SONNET])]
+    ids = await view.tasks.submit(tasks)
+    sonnets = ids[1 :: 1 + PIECES_A_SONNET]
+    progress.note(
+        f"{len(pieces):,} tasks on {len({piece.path for piece in pieces})} files and"
+        f" {counted(len(sonnets), 'sonnet')}, for {WORKERS} workers"
+    )
+    recital = Recital(view, sonnets, ids[0], progress)
     progress.begin(len(ids))
     cursor, killed = BEGINNING, None
     while ledger.done < len(ids) and clock.seconds() - began_at < LONGEST_SECONDS:
         while events := await view.events.after(cursor, limit=EVENTS_AT_ONCE):
             ledger.take(events)
             cursor = events[-1].cursor or cursor
-        await recital.look(ledger.done)
+        await recital.look(ledger)
         progress.update(ledger)
         if killed is None and len(ids) > ledger.done >= len(ids) // 2:
             unfinished = [i for i in ids if i not in ledger.ends]
@@ -62,7 +72,7 @@ async def perform(view: View, data_dir: Path, pieces: list[Piece], progress: Pro
                 )
         await asyncio.sleep(LOOK_SECONDS)
     return Run(
-        pieces=dict(zip(ids_of_pieces, pieces, strict=True)),
+        pieces=dict(zip((i for i in ids[1:] if i not in sonnets), pieces, strict=True)),
         verse=await recital.verse(),
         ledger=ledger,
         killed=killed,

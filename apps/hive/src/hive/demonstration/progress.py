@@ -30,8 +30,11 @@ class Progress(Protocol):
         """Show how far it is."""
         ...
 
-    def recite(self, text: str) -> None:
-        """Show more of the sonnet; the end of a line comes with it."""
+    def recite(self, text: str, *, stays: bool) -> None:
+        """Show more of a sonnet; the end of a line comes with it.
+
+        Lines that do not stay are seen only while they are written, and only on a terminal.
+        """
         ...
 
 
@@ -68,7 +71,9 @@ class _Lines:
             rate = ledger.done / (now - self._began_at)
             say(f"{ledger.done:>5}/{self._total}  {_figures(ledger, rate)}")
 
-    def recite(self, text: str) -> None:
+    def recite(self, text: str, *, stays: bool) -> None:
+        if not stays:
+            return
         *lines, self._open_line = f"{self._open_line}{text}".split("\n")
         for line in lines:
             say(f"{INDENT}{line}")
@@ -111,10 +116,10 @@ def _bar() -> "Generator[Progress]":
                 rate = ledger.done / max(0.001, clock.seconds() - began_at)
                 rich.update(task, completed=ledger.done, figures=_figures(ledger, rate))
 
-            def recite(self, text: str) -> None:
+            def recite(self, text: str, *, stays: bool) -> None:
                 nonlocal open_line
                 *lines, open_line = f"{open_line}{text}".split("\n")
-                for line in lines:
+                for line in lines if stays else ():
                     self.note(f"{INDENT}{line}")
 
         yield Bar()

@@ -9,7 +9,6 @@ from hive.demonstration.corpus import BROKEN, standard_library, write_broken_fil
 from hive.demonstration.expecting import expectations
 from hive.demonstration.performing import Run, perform
 from hive.demonstration.progress import Progress
-from hive.demonstration.stage import WORKERS
 from hive.demonstration.staging import Performed, on_stage
 from hive.demonstration.summary import Summary
 from hive.demonstration.workload import pieces_of
@@ -58,7 +57,6 @@ async def _perform_and_check(tasks: int | None, settings: Settings, progress: Pr
     paths = [*standard_library(most), *write_broken_files(data_dir / "broken")]
     async with open_view(settings) as view:
         pieces = pieces_of(paths)
-        progress.note(f"{len(pieces):,} tasks on {len(paths)} files, for {WORKERS} workers")
         run = await perform(view, data_dir, pieces, progress)
         progress.note("all have ended; computing every result directly, to compare ...")
         return Shown(run=run, findings=await check(view, run, await expectations(paths)))
@@ -76,7 +74,8 @@ def _summary(performed: Performed[Shown]) -> Summary:
         running_when_killed=run.killed.running if run.killed else 0,
         recovered=len(run.ledger.recovered),
         lost=findings.lost,
-        sonnet_lines=run.verse.clean_lines,
+        sonnets=run.verse.sonnets,
+        clean_sonnets=run.verse.clean_sonnets,
         ended_meanwhile=run.verse.ended_meanwhile,
         lag_p50_ms=run.verse.lag_p50_ms,
         lag_p99_ms=run.verse.lag_p99_ms,

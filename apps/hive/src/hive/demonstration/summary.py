@@ -3,10 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from hive.words import counted
+
 __all__ = ["Summary"]
 
 MOST_FAULTS: Final = 10
-SONNET_LINES: Final = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +28,12 @@ class Summary:
     tasks_per_second: float
     wait_p50_seconds: float | None
     wait_p95_seconds: float | None
-    sonnet_lines: int
-    """Of the sonnet, if it is a clean one."""
+    sonnets: int
+    clean_sonnets: int
+    """Those of 14 clean lines."""
 
     ended_meanwhile: int
-    """Tasks that ended while the sonnet was written."""
+    """Tasks that ended between the first and the last word of a sonnet, of all sonnets."""
 
     lag_p50_ms: float | None
     lag_p99_ms: float | None
@@ -46,8 +48,8 @@ class Summary:
             found.append("no worker was killed: none ran a task when it was looked for")
         elif not self.recovered:
             found.append("nothing was recovered from the worker that was killed")
-        if self.sonnet_lines != SONNET_LINES:
-            found.append("the sonnet is none")
+        if self.clean_sonnets != self.sonnets:
+            found.append(f"{self.clean_sonnets} of {self.sonnets} sonnets have 14 clean lines")
         if self.lag_most_ms is None:
             found.append("the lag of a worker's loop was not measured")
         for count, what in (
@@ -100,7 +102,8 @@ class Summary:
 
     def _verse(self) -> str:
         return (
-            f"{self.sonnet_lines} lines by a model, while {self.ended_meanwhile} other tasks ended"
+            f"{counted(self.sonnets, 'sonnet')} of 14 lines by a model; while"
+            f" it wrote them, {self.ended_meanwhile:,} other tasks ended"
         )
 
     def _lag(self) -> str:

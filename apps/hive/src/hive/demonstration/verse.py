@@ -1,26 +1,28 @@
-"""The demonstration's verse: a sonnet that is heard while everything else runs, and the lag.
+"""The demonstration's verse: sonnets that are heard while everything else runs, and the lag.
 
 A model writes in a process of its own, which belongs to a worker. That the worker's loop goes on
 meanwhile is measured in such a loop itself: an async function runs there.
 """
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hive.demonstration.ledger import Ledger
 from hive.demonstration.progress import Progress
 from hive.tasks.following import Follower
 from hive.tasks.reaching import View
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import NewTask
+from hive_contracts.tasks import NewTask, TaskRecord
 from hive_verse.formatting import SonnetFormatter
 
-__all__ = ["Recital", "Verse", "verse_tasks"]
+__all__ = ["Recital", "Verse", "measure_of_lag", "sonnet"]
 
-SONNET: Final = {"prompt": "night and summer and a king", "temperature": 0.8, "seed": 1}
+PROMPT: Final = "night and summer and a king"
+TEMPERATURE: Final = 0.8
 MEASURE_LAG: Final = "hive_calls.demonstration:measure_lag"
 LAG_SECONDS: Final = 4.0
 
@@ -29,11 +31,12 @@ LAG_SECONDS: Final = 4.0
 class Verse:
     """What came of it."""
 
-    clean_lines: int
-    """Of the sonnet, if it is one: 14."""
+    sonnets: int
+    clean_sonnets: int
+    """Those of 14 clean lines: all."""
 
     ended_meanwhile: int
-    """Tasks that ended from its first word to its last."""
+    """Other tasks that ended between the first and the last word of a sonnet, of all sonnets."""
 
     lag_p50_ms: float | None
     lag_p99_ms: float | None
@@ -41,56 +44,82 @@ class Verse:
     """How late a worker's loop was to wake; None if it was not measured."""
 
 
-def verse_tasks() -> list[NewTask]:
-    """Return the sonnet, and the measuring of the lag."""
-    lag = {"function": MEASURE_LAG, "kwargs": {"seconds": LAG_SECONDS}}
-    return [NewTask(kind="sonnet", payload=SONNET), NewTask(kind="call", payload=lag)]
+def sonnet(number: int) -> NewTask:
+    """Return the task that writes the sonnet of that number, each another one."""
+    payload = {"prompt": PROMPT, "temperature": TEMPERATURE, "seed": number}
+    return NewTask(kind="sonnet", payload=payload)
+
+
+def measure_of_lag() -> NewTask:
+    """Return the task that measures how late the loop is."""
+    payload = {"function": MEASURE_LAG, "kwargs": {"seconds": LAG_SECONDS}}
+    return NewTask(kind="call", payload=payload)
 
 
 class Recital:
-    """Listens to the sonnet while it is written."""
+    """Listens to the sonnets while they are written, to one after another."""
 
-    def __init__(self, view: View, sonnet: TaskId, lag: TaskId, progress: Progress) -> None:
+    def __init__(
+        self, view: View, sonnets: Sequence[TaskId], lag: TaskId, progress: Progress
+    ) -> None:
         self._view = view
-        self._sonnet = sonnet
+        self._sonnets = sonnets
         self._lag = lag
         self._progress = progress
-        self._follower = Follower(view, sonnet, self, streams=(Stream.STDOUT,))
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._is_over = False
-        self._heard_now = False
-        self._done_at_first: int | None = None
-        self._done_at_last = 0
+        self._ended_meanwhile = 0
+        self._heard = 0
+        self._begin_next()
 
-    async def look(self, done: int) -> None:
-        """Recite what is new; `done` tasks have ended until now."""
-        if self._is_over:
+    async def look(self, ledger: Ledger) -> None:
+        """Recite what is new; the ledger tells what has ended until now."""
+        if self._heard == len(self._sonnets):
             return
         self._heard_now = False
-        self._is_over = await self._follower.look()
+        is_over = await self._follower.look()
         if self._heard_now:
-            self._done_at_first = done if self._done_at_first is None else self._done_at_first
-            self._done_at_last = done
+            done = ledger.done - sum(sonnet in ledger.ends for sonnet in self._sonnets)
+            if self._done_before is not None:
+                self._ended_meanwhile += done - self._done_before
+            self._done_before = done
+        if is_over:
+            self._heard += 1
+            if self._heard < len(self._sonnets):
+                self._begin_next()
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Recite more."""
         del stream
         self._heard_now = True
-        self._progress.recite(self._decoder.decode(data))
+        self._progress.recite(self._decoder.decode(data), stays=not self._heard)
 
     def skip(self, stream: Stream, size: int) -> None:
         """Let what was not kept be; nothing of a sonnet is so long."""
 
     async def verse(self) -> Verse:
         """Return what came of it, once everything has ended."""
-        sonnet, lag = await self._view.tasks.read_many([self._sonnet, self._lag])
-        text: str = sonnet.result["text"] if sonnet.state is TaskState.SUCCEEDED else ""
+        sonnets = await self._view.tasks.read_many(self._sonnets)
+        lag = await self._view.tasks.read(self._lag)
         late: Mapping[str, float] = lag.result if lag.state is TaskState.SUCCEEDED else {}
-        lines = text.split("\n")
         return Verse(
-            clean_lines=len(lines) if SonnetFormatter().is_clean(lines) else 0,
-            ended_meanwhile=self._done_at_last - (self._done_at_first or 0),
+            sonnets=len(sonnets),
+            clean_sonnets=sum(_is_clean(sonnet) for sonnet in sonnets),
+            ended_meanwhile=self._ended_meanwhile,
             lag_p50_ms=late.get("p50_ms"),
             lag_p99_ms=late.get("p99_ms"),
             lag_most_ms=late.get("most_ms"),
         )
+
+    def _begin_next(self) -> None:
+        self._follower = Follower(
+            self._view, self._sonnets[self._heard], self, streams=(Stream.STDOUT,)
+        )
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._heard_now = False
+        self._done_before: int | None = None
+
+
+def _is_clean(sonnet: TaskRecord) -> bool:
+    if sonnet.state is not TaskState.SUCCEEDED:
+        return False
+    text: str = sonnet.result["text"]
+    return SonnetFormatter().is_clean(text.split("\n"))

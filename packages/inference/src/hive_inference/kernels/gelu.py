@@ -23,7 +23,7 @@ _BLOCK_ROWS: Final = 64
 """Rows at a time, so that the passes find their operands in the cache."""
 
 _TANH_LINEAR: Final = np.array(-2 * 0.7978845608028654, np.float32)
-"""The square root of 2 / pi, times -2. An array, as all numbers here: one row of 512 takes a seventh
+"""The square root of 2 / pi, times -2. An array, as all numbers here: one row takes a seventh
 less than with scalars, which numpy makes into arrays at each call."""
 
 _TANH_CUBIC: Final = np.array(-2 * 0.7978845608028654 * 0.044715, np.float32)
