@@ -6,11 +6,12 @@ Importing this needs no numpy, so that a process that only asks stays small.
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hive_inference.errors import RequestError
 
 __all__ = [
+    "ENDS",
     "Ask",
     "Embed",
     "Embedded",
@@ -184,6 +185,10 @@ class Refused:
 
 Ask: TypeAlias = Generate | Embed
 News: TypeAlias = Piece | Embedded | Ended | Refused
+
+ENDS: Final = (Ended, Refused)
+"""What a request's last news are. A tuple, since it is looked up for every token: a union that is
+written where it is asked for is made anew each time."""
 
 
 def _check_text(name: str, text: str) -> None:

@@ -39,6 +39,8 @@ class Database:
         try:
             await _write_ahead(connection)
             await connection.execute("pragma foreign_keys = on")
+            # 256 KiB: of 2 MB that it would keep of each file, the system's cache has a copy.
+            await connection.execute("pragma cache_size = -256")
             await connection.executescript(schema)
         except BaseException:
             await asyncio.shield(connection.close())

@@ -21,7 +21,7 @@ from hive_inference.host.requests import Place, Request, good
 from hive_inference.host.seats import ChildSeat, Seat, ThreadSeat
 from hive_inference.host.sharing import Share, merge, share_out
 from hive_inference.host.wire import Cancel, Submit
-from hive_inference.messages import Ask, Embed, Embedded, End, Ended, Generate, News, Piece, Refused
+from hive_inference.messages import ENDS, Ask, Embed, Embedded, End, Ended, Generate, News, Piece
 from hive_inference.settings import HostSettings
 from hive_inference.waiting import Waiting, WaitingRoom
 
@@ -123,7 +123,7 @@ class Host:
         """
         async with aclosing(self._ask(ask)) as news:
             async for item in news:
-                if isinstance(item, Piece | Ended):
+                if not isinstance(item, Embedded):
                     yield item
 
     async def embed(
@@ -164,7 +164,7 @@ class Host:
                     return item
         raise AssertionError("a request's last news is its end")
 
-    async def _ask(self, ask: Ask) -> AsyncGenerator[News]:
+    async def _ask(self, ask: Ask) -> AsyncGenerator[Piece | Embedded | Ended]:
         number = self._numbers = self._numbers + 1
         request = self._requests[number] = Request()
         loop = asyncio.get_running_loop()
@@ -222,7 +222,7 @@ class Host:
     def _hear(self, news: Sequence[News]) -> None:
         for item in news:
             request = self._requests.get(item.number)
-            if isinstance(item, Ended | Refused):
+            if isinstance(item, ENDS):
                 self._forget(item.number)
             if request is not None:
                 waited = request.waited_seconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hive_inference.errors import InferenceError, RequestError
 from hive_inference.host.seats import Seat
-from hive_inference.messages import News, Refused
+from hive_inference.messages import Embedded, Ended, News, Piece, Refused
 
 __all__ = ["Place", "Request", "good"]
 
@@ -34,7 +34,7 @@ class Request:
         self.has_news.set()
 
 
-def good(item: News | InferenceError) -> News:
+def good(item: News | InferenceError) -> Piece | Embedded | Ended:
     """Return news that are no error.
 
     Raises:

@@ -11,9 +11,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,7 +27,7 @@ from hive_inference.host.wire import (
     read_news,
     write_order,
 )
-from hive_inference.messages import Ended, News, Refused
+from hive_inference.messages import ENDS, News, Piece
 from hive_inference.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _ONE_THREAD: Final = {
 }
 _READ_BYTES: Final = 256 * 1024
 
-_TELL_SECONDS: Final = 0.02
+_TELL_SECONDS: Final = 0.05
 """Between two news from a thread: whoever hears each token at once holds up the next one."""
 
 Hear = Callable[[Sequence[News]], None]
@@ -214,10 +214,9 @@ class ThreadSeat:
         news: list[News] = []
         told_at = 0.0
         while engine is not None:
-            try:
-                orders = self._orders.get(block=engine.is_idle)
-            except queue.Empty:
-                orders = ()
+            orders: Sequence[Order] | None = ()
+            if engine.is_idle or not self._orders.empty():
+                orders = self._orders.get()
             if orders is None:
                 return
             for order in orders:
@@ -226,12 +225,27 @@ class ThreadSeat:
                         engine.submit(number, ask)
                     case Cancel(number):
                         engine.cancel(number)
-            news += engine.step()
+            fresh = engine.step()
+            news += fresh
             now = time.monotonic()
-            if news and (now - told_at >= _TELL_SECONDS or engine.is_idle or _has_end(news)):
-                tell(news)
+            # Whoever waits for an end hears of it at once, and so does who is to take the place.
+            is_urgent = engine.is_idle or any(isinstance(item, ENDS) for item in fresh)
+            if news and (is_urgent or now - told_at >= _TELL_SECONDS):
+                tell(_merged(news))
                 news, told_at = [], now
 
 
-def _has_end(news: Sequence[News]) -> bool:
-    return any(isinstance(item, Ended | Refused) for item in news)
+def _merged(news: Iterable[News]) -> list[News]:
+    """Return the news with one piece of each text, which comes before its end.
+
+    To hear of each token would take the loop 14 microseconds.
+    """
+    pieces: dict[int, list[Piece]] = {}
+    others: list[News] = []
+    for item in news:
+        if isinstance(item, Piece):
+            pieces.setdefault(item.number, []).append(item)
+        else:
+            others.append(item)
+    whole = [replace(of[-1], text="".join(piece.text for piece in of)) for of in pieces.values()]
+    return [*whole, *others]
