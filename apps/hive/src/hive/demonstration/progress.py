@@ -30,6 +30,10 @@ class Progress(Protocol):
         """Show how far it is."""
         ...
 
+    def begin_verse(self) -> None:
+        """Forget the line that is not at its end: another sonnet begins, or the same once more."""
+        ...
+
     def recite(self, text: str, *, stays: bool) -> None:
         """Show more of a sonnet; the end of a line comes with it.
 
@@ -70,6 +74,9 @@ class _Lines:
             self._told_at = now
             rate = ledger.done / (now - self._began_at)
             say(f"{ledger.done:>5}/{self._total}  {_figures(ledger, rate)}")
+
+    def begin_verse(self) -> None:
+        self._open_line = ""
 
     def recite(self, text: str, *, stays: bool) -> None:
         if not stays:
@@ -115,6 +122,10 @@ def _bar() -> "Generator[Progress]":
             def update(self, ledger: Ledger) -> None:
                 rate = ledger.done / max(0.001, clock.seconds() - began_at)
                 rich.update(task, completed=ledger.done, figures=_figures(ledger, rate))
+
+            def begin_verse(self) -> None:
+                nonlocal open_line
+                open_line = ""
 
             def recite(self, text: str, *, stays: bool) -> None:
                 nonlocal open_line

@@ -102,8 +102,8 @@ class Summary:
 
     def _verse(self) -> str:
         return (
-            f"{counted(self.sonnets, 'sonnet')} of 14 lines by a model; while"
-            f" it wrote them, {self.ended_meanwhile:,} other tasks ended"
+            f"{self.clean_sonnets} of {counted(self.sonnets, 'sonnet')}, and"
+            f" {self.ended_meanwhile:,} other tasks ended meanwhile"
         )
 
     def _lag(self) -> str:

@@ -26,6 +26,8 @@ TEMPERATURE: Final = 0.8
 MEASURE_LAG: Final = "hive_calls.demonstration:measure_lag"
 LAG_SECONDS: Final = 4.0
 
+_Utf8: Final = codecs.getincrementaldecoder("utf-8")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verse:
@@ -68,23 +70,40 @@ class Recital:
         self._progress = progress
         self._ended_meanwhile = 0
         self._heard = 0
-        self._begin_next()
+        self._follower = self._begin(sonnets[0])
+        self._decoder = _Utf8()
+        self._heard_now = self._was_torn = False
+        self._done_before: int | None = None
 
     async def look(self, ledger: Ledger) -> None:
         """Recite what is new; the ledger tells what has ended until now."""
         if self._heard == len(self._sonnets):
             return
+        if self._sonnets[self._heard] in ledger.recovered and not self._was_torn:
+            # Its worker was killed; what ends until it is begun again ends without verse.
+            self._was_torn, self._done_before = True, None
+            self._progress.begin_verse()
         self._heard_now = False
         is_over = await self._follower.look()
         if self._heard_now:
-            done = ledger.done - sum(sonnet in ledger.ends for sonnet in self._sonnets)
+            ours = sum(task in ledger.ends for task in (*self._sonnets, self._lag))
+            done = ledger.done - ours
             if self._done_before is not None:
                 self._ended_meanwhile += done - self._done_before
             self._done_before = done
         if is_over:
-            self._heard += 1
-            if self._heard < len(self._sonnets):
-                self._begin_next()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._heard += 1
+        if self._heard < len(self._sonnets):
+            self._follower = self._begin(self._sonnets[self._heard])
+            self._decoder = _Utf8()
+            self._was_torn, self._done_before = False, None
+
+    def _begin(self, task: TaskId) -> Follower:
+        self._progress.begin_verse()
+        return Follower(self._view, task, self, streams=(Stream.STDOUT,))
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Recite more."""
@@ -102,24 +121,16 @@ class Recital:
         late: Mapping[str, float] = lag.result if lag.state is TaskState.SUCCEEDED else {}
         return Verse(
             sonnets=len(sonnets),
-            clean_sonnets=sum(_is_clean(sonnet) for sonnet in sonnets),
+            clean_sonnets=sum(map(_is_clean, sonnets)),
             ended_meanwhile=self._ended_meanwhile,
             lag_p50_ms=late.get("p50_ms"),
             lag_p99_ms=late.get("p99_ms"),
             lag_most_ms=late.get("most_ms"),
         )
 
-    def _begin_next(self) -> None:
-        self._follower = Follower(
-            self._view, self._sonnets[self._heard], self, streams=(Stream.STDOUT,)
-        )
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._heard_now = False
-        self._done_before: int | None = None
 
-
-def _is_clean(sonnet: TaskRecord) -> bool:
-    if sonnet.state is not TaskState.SUCCEEDED:
+def _is_clean(task: TaskRecord) -> bool:
+    if task.state is not TaskState.SUCCEEDED:
         return False
-    text: str = sonnet.result["text"]
+    text: str = task.result["text"]
     return SonnetFormatter().is_clean(text.split("\n"))
