@@ -212,6 +212,7 @@ class ThreadSeat:
     def _run(self, tell: Hear) -> None:
         engine = self._engine
         news: list[News] = []
+        begun: set[int] = set()
         told_at = 0.0
         while engine is not None:
             orders: Sequence[Order] | None = ()
@@ -227,9 +228,12 @@ class ThreadSeat:
                         engine.cancel(number)
             fresh = engine.step()
             news += fresh
+            # A beginning is told at once, and so is an end: somebody waits for the place.
+            firsts = {item.number for item in fresh} - begun
+            ends = {item.number for item in fresh if isinstance(item, ENDS)}
+            begun = (begun | firsts) - ends
             now = time.monotonic()
-            # Whoever waits for an end hears of it at once, and so does who is to take the place.
-            is_urgent = engine.is_idle or any(isinstance(item, ENDS) for item in fresh)
+            is_urgent = firsts or ends or engine.is_idle
             if news and (is_urgent or now - told_at >= _TELL_SECONDS):
                 tell(_merged(news))
                 news, told_at = [], now
@@ -238,7 +242,7 @@ class ThreadSeat:
 def _merged(news: Iterable[News]) -> list[News]:
     """Return the news with one piece of each text, which comes before its end.
 
-    To hear of each token would take the loop 14 microseconds.
+    To hear of each token would take the loop 14 microseconds (AVX2, November 2026).
     """
     pieces: dict[int, list[Piece]] = {}
     others: list[News] = []
