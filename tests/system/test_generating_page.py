@@ -34,7 +34,7 @@ def console() -> Generator[Console]:
 
 
 def test_what_the_page_says_works(console: Console) -> None:
-    assert len(COMMANDS) == 7
+    assert len(COMMANDS) == 8
     folder = console.data_dir.parent
     for command in COMMANDS:
         done = console(*shlex.split(command), cwd=folder)

