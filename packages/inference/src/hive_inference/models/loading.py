@@ -1,6 +1,5 @@
 """From a folder to a model that runs."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,7 @@ def load_model(
         tokenizer = _tokenizer(folder, said, shape.vocabulary)
         return DecoderModel(decoder, tokenizer, said.integers("eos_token_id"))
     if kind in _ENCODERS:
-        most = min(max_context, _longest_text(folder))
+        most = _most_tokens(folder, max_context)
         encoder = _load_encoder(weights, said, cache=cache, max_context=most)
         return EncoderModel(encoder, _tokenizer(folder, said, encoder.shape.vocabulary))
     known = ", ".join([*_DECODERS, *_ENCODERS])
@@ -124,12 +123,12 @@ def _load_encoder(
     return Encoder(folded, shape, max_tokens=max(BUDGET_TOKENS, shape.context), plans=plans)
 
 
-def _longest_text(folder: Path) -> int:
-    """Return how many tokens of a text sentence-transformers takes, if the model says so to it."""
+def _most_tokens(folder: Path, max_context: int) -> int:
+    """Return how many tokens of a text are read: no more than sentence-transformers is told to."""
     said = folder / "sentence_bert_config.json"
-    return (
-        Configuration(said).integer("max_seq_length", sys.maxsize) if said.exists() else sys.maxsize
-    )
+    if not said.exists():
+        return max_context
+    return min(max_context, Configuration(said).integer("max_seq_length", max_context))
 
 
 def _tokenizer(folder: Path, said: Configuration, vocabulary: int) -> Tokenizer:
