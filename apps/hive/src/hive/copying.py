@@ -1,6 +1,5 @@
 """Backup and restore as the command line does them: where, how far, and what came of it."""
 
-import asyncio
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Final
 from hive.borrowing import database_to_fill, database_to_save
 from hive.panel import Panel
 from hive.private_files import refuse_what_is_no_file
+from hive.running import run_main
 from hive.settings import Settings
 from hive_contracts.errors import ConfigurationError
 from hive_store.archive import open_backup
@@ -48,7 +48,7 @@ def save_database(settings: Settings, file: Path, *, overwrites: bool) -> Manife
             with _progress("saving") as show:
                 return await back_up(url, place, on_progress=show)
 
-    return asyncio.run(save())
+    return run_main(save())
 
 
 def fill_database(settings: Settings, file: Path, *, replaces: bool) -> Restored:
@@ -62,7 +62,7 @@ def fill_database(settings: Settings, file: Path, *, replaces: bool) -> Restored
             with _progress("restoring") as show:
                 return await restore(url, file, replaces=replaces, on_progress=show)
 
-    return asyncio.run(fill())
+    return run_main(fill())
 
 
 def row_count(manifest: Manifest, table: str) -> int:

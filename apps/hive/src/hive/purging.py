@@ -5,7 +5,6 @@ has the names below; the directory itself goes only if nothing else is left in i
 in a directory of their own: what is known to be one goes from there too.
 """
 
-import asyncio
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Final
 
 from hive import up_state
 from hive.printing import say
+from hive.running import run_main
 from hive_contracts.errors import (
     ConfigurationError,
     RefusedWorkspaceError,
@@ -151,7 +151,7 @@ def _clear(yard: Yard, abouts: Mapping[TaskId, About]) -> None:
     """Remove workspaces, and have repositories forget their worktrees; what has commits stays."""
     for task_id, about in abouts.items():
         try:
-            asyncio.run(yard.remove(task_id))
+            run_main(yard.remove(task_id))
         except RefusedWorkspaceError as error:
             say(
                 f"hive: {about.git_dir} keeps branch {about.workspace.branch} and the worktree"

@@ -1,6 +1,5 @@
 """What commands that act on many tasks share: which tasks are meant, and asking before the deed."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from hive.acting.targets import find, fitting, read_target
 from hive.confirming import confirm
 from hive.filters import Filter
 from hive.printing import say, show, show_json
+from hive.running import run_main
 from hive.settings import Settings
 from hive.words import counted, some_of
 from hive_contracts.ids import TaskId
@@ -63,9 +63,9 @@ def chosen_tasks(settings: Settings, order: Order) -> Sequence[TaskId] | None:
     if target.filter.is_empty:
         if not order.is_dry:
             return target.task_ids
-        task_ids = asyncio.run(fitting(settings, target.task_ids, states))
+        task_ids = run_main(fitting(settings, target.task_ids, states))
     else:
-        task_ids = asyncio.run(find(settings, target.filter, states))
+        task_ids = run_main(find(settings, target.filter, states))
     if order.is_dry:
         _tell_what_would_be_done(task_ids, order)
         return None

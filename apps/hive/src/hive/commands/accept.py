@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "accept"]
 
@@ -37,8 +38,6 @@ def accept(
 
     Example: hive accept 7 --squash -m "Fix the parser"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.reviewing.accepting import Wish, accept_work  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
     from hive_contracts.ids import TaskId  # noqa: PLC0415
@@ -47,4 +46,4 @@ def accept(
         raise ConfigurationError("--apply commits nothing; leave out --squash, --into, --message")
     way = "apply" if apply else "squash" if squash else "merge"
     wish = Wish(way=way, into=into, message=message, keeps=keep)
-    asyncio.run(accept_work(options.settings(), TaskId(task), wish, as_json=json))
+    run_main(accept_work(options.settings(), TaskId(task), wish, as_json=json))

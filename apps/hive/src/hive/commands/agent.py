@@ -6,6 +6,7 @@ import typer
 
 from hive.command_options import CommandFlags
 from hive.options import Options, with_options
+from hive.running import run_main
 from hive.task_options import FlagsOfOne
 
 __all__ = ["EPILOG", "agent"]
@@ -58,8 +59,6 @@ def agent(
       hive agent --repo . --budget 2usd 'fix the failing test in tests/test_io.py'
       hive agent --profile scripted 'say hello'
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.agents.ordering import profile_named, said_agent  # noqa: PLC0415
     from hive.agents.running import run_agent  # noqa: PLC0415
     from hive.endings import told  # noqa: PLC0415
@@ -76,5 +75,5 @@ def agent(
         settings = options.settings()
         said = said_agent(settings, profile, task, terms, budget=budget or (), wishes=wishes)
         known = profile_named(settings, profile)
-        code = asyncio.run(run_agent(settings, task_of(said), known, is_detached=detach))
+        code = run_main(run_agent(settings, task_of(said), known, is_detached=detach))
     raise typer.Exit(code)

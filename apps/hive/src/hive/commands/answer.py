@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "answer"]
 
@@ -31,12 +32,10 @@ def answer(
 
     Example: hive answer 12 yes, but keep the backups
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.acting.answering import answer_task  # noqa: PLC0415
     from hive.standard_input import read_standard_input  # noqa: PLC0415
 
     said = " ".join(text)
     if said == "-":
         said = read_standard_input().decode(errors="replace").rstrip("\n")
-    asyncio.run(answer_task(options.settings(), task, said, as_json=json))
+    run_main(answer_task(options.settings(), task, said, as_json=json))

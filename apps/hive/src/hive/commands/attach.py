@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "attach"]
 
@@ -24,9 +25,7 @@ def attach(
 
     Example: hive attach 7
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.talking.attaching import attach  # noqa: PLC0415
 
-    if code := asyncio.run(attach(options.settings(), task)):
+    if code := run_main(attach(options.settings(), task)):
         raise typer.Exit(code)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["audit"]
 
@@ -26,8 +27,6 @@ def audit(
 
     Example: hive audit --target images
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.steering.audit_trail import print_audit  # noqa: PLC0415
 
-    asyncio.run(print_audit(options.settings(), target=target, limit=limit, as_json=json))
+    run_main(print_audit(options.settings(), target=target, limit=limit, as_json=json))

@@ -5,6 +5,7 @@ from typing import Annotated, Final, TypeAlias
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -28,11 +29,9 @@ def list_breakers(options: Options, *, json: Json = False) -> None:
 
     Example: hive breaker list
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.steering import breaking  # noqa: PLC0415
 
-    asyncio.run(breaking.list_breakers(options.settings(), as_json=json))
+    run_main(breaking.list_breakers(options.settings(), as_json=json))
 
 
 @app.command("open")
@@ -53,12 +52,10 @@ def open_breaker(
 
     Example: hive breaker open anthropic:team --for 10m
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.durations import read_duration  # noqa: PLC0415
     from hive.steering import breaking  # noqa: PLC0415
 
-    asyncio.run(
+    run_main(
         breaking.open_breaker(
             options.settings(),
             name,
@@ -75,8 +72,6 @@ def close_breaker(options: Options, name: Name) -> None:
 
     Example: hive breaker close anthropic:team
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering import breaking  # noqa: PLC0415
 
-    asyncio.run(breaking.close_breaker(options.settings(), name))
+    run_main(breaking.close_breaker(options.settings(), name))

@@ -6,6 +6,7 @@ import typer
 
 from hive.completing import queues
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -54,14 +55,12 @@ def set_budget(
 
     What runs stops when it hears of it, within seconds; nothing else of it begins.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.money import read_amounts  # noqa: PLC0415
     from hive.steering import budgeting  # noqa: PLC0415
 
     meant = budgeting.read_budget(group=group, queue=queue, everything=everything, daily=daily)
     wanted = read_amounts(meant, amounts, flag="AMOUNT")
-    asyncio.run(budgeting.set_budget(options.settings(), wanted))
+    run_main(budgeting.set_budget(options.settings(), wanted))
 
 
 @app.command("list")
@@ -71,11 +70,9 @@ def list_budgets(options: Options, *, json: Json = False) -> None:
 
     Example: hive budget list
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering import budgeting  # noqa: PLC0415
 
-    asyncio.run(budgeting.list_budgets(options.settings(), as_json=json))
+    run_main(budgeting.list_budgets(options.settings(), as_json=json))
 
 
 @app.command("remove")
@@ -92,9 +89,7 @@ def remove_budget(
 
     Example: hive budget remove --queue agents --daily
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering import budgeting  # noqa: PLC0415
 
     meant = budgeting.read_budget(group=group, queue=queue, everything=everything, daily=daily)
-    asyncio.run(budgeting.remove_budget(options.settings(), meant))
+    run_main(budgeting.remove_budget(options.settings(), meant))

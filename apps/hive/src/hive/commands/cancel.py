@@ -6,6 +6,7 @@ import typer
 
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "DryRun", "Tasks", "Yes", "cancel"]
 
@@ -47,8 +48,6 @@ def cancel(
 
     Example: hive cancel --group nightly --state queued
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.acting.cancelling import cancel_all  # noqa: PLC0415
     from hive.acting.order import Order, chosen_tasks  # noqa: PLC0415
     from hive_contracts.states import Move  # noqa: PLC0415
@@ -66,5 +65,5 @@ def cancel(
     if task_ids is None:
         return
     asked = cancel_all(settings, task_ids, order, reason=reason, is_waiting=wait)
-    if code := asyncio.run(asked):
+    if code := run_main(asked):
         raise typer.Exit(code)

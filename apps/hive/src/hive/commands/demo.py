@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json
+from hive.running import run_main
 
 __all__ = ["demo"]
 
@@ -28,14 +29,12 @@ def demo(
     Each module of Python's standard library is compiled by a process and counted by a function;
     then every result is checked. What it starts and writes is gone at the end.
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.demonstration.agents import give_agents  # noqa: PLC0415
     from hive.demonstration.showing import give  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
     if agents and tasks is not None:
         raise ConfigurationError("--tasks is not for --agents, which are ten")
-    code = asyncio.run(give_agents(as_json=json) if agents else give(tasks=tasks, as_json=json))
+    code = run_main(give_agents(as_json=json) if agents else give(tasks=tasks, as_json=json))
     if code:
         raise typer.Exit(code)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["diff"]
 
@@ -21,9 +22,7 @@ def diff(
 
     Example: hive diff 7 --stat
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.reviewing.differing import show_diff  # noqa: PLC0415
     from hive_contracts.ids import TaskId  # noqa: PLC0415
 
-    asyncio.run(show_diff(options.settings(), TaskId(task), is_stat=stat, as_json=json))
+    run_main(show_diff(options.settings(), TaskId(task), is_stat=stat, as_json=json))

@@ -3,6 +3,7 @@
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["doctor"]
 
@@ -15,13 +16,12 @@ def doctor(options: Options, *, json: Json = False) -> None:
 
     Exits with 0 if all is well, else with 1. Changes nothing.
     """
-    import asyncio  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 
     from hive.checkup import check_up  # noqa: PLC0415
     from hive.printing import show, show_json, show_table  # noqa: PLC0415
 
-    checks = asyncio.run(check_up(options.settings()))
+    checks = run_main(check_up(options.settings()))
     if json:
         show_json([asdict(check) for check in checks])
     else:

@@ -6,6 +6,7 @@ import typer
 
 from hive.completing import models
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "embed"]
 
@@ -33,10 +34,8 @@ def embed(
 
     Example: hive embed --model ./my-encoder "a bee" "a wasp"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.embedding import embed_here  # noqa: PLC0415
     from hive.standard_input import standard_input  # noqa: PLC0415
 
     lines = texts or (line.rstrip("\n") for line in standard_input())
-    asyncio.run(embed_here(options.settings().inference, model, lines, as_document=json))
+    run_main(embed_here(options.settings().inference, model, lines, as_document=json))

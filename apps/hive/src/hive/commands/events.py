@@ -6,6 +6,7 @@ import typer
 
 from hive.completing import kinds, queues
 from hive.options import Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "events"]
 
@@ -64,8 +65,6 @@ def events(
 
     Example: hive events -f --type failed,lost
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.reading_events import Question, print_events  # noqa: PLC0415
     from hive.looking.sieve import Sieve, read_types  # noqa: PLC0415
     from hive_contracts.errors import UnknownTaskError  # noqa: PLC0415
@@ -92,4 +91,4 @@ def events(
         is_json=json,
         shows_cursor=show_cursor,
     )
-    asyncio.run(print_events(options.settings(), question))
+    run_main(print_events(options.settings(), question))

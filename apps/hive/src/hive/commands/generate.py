@@ -6,6 +6,7 @@ import typer
 
 from hive.completing import models
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "generate"]
 
@@ -51,8 +52,6 @@ def generate(
 
     Example: hive generate --model ./my-model --seed 7 "Once upon a time"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.generating import generate_here  # noqa: PLC0415
     from hive.standard_input import read_standard_input  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
@@ -67,4 +66,4 @@ def generate(
         )  # fmt: skip
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
-    asyncio.run(generate_here(options.settings().inference, payload, as_json=json))
+    run_main(generate_here(options.settings().inference, payload, as_json=json))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -31,12 +32,10 @@ def show_group(
 
     Example: hive group show nightly
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.grouping import as_lines, as_plain, look_at_group  # noqa: PLC0415
     from hive.printing import show, show_json  # noqa: PLC0415
 
-    found = asyncio.run(look_at_group(options.settings(), name))
+    found = run_main(look_at_group(options.settings(), name))
     if json:
         show_json(as_plain(name, found))
         return

@@ -8,6 +8,7 @@ import typer
 
 from hive.commands.worker import Allow, Labels, Processes, Queues, Slots, flags_of_a_worker, work
 from hive.options import Options, with_options
+from hive.running import run_main
 
 __all__ = ["join"]
 
@@ -33,8 +34,6 @@ def join(
     There, `hive up --listen ADDRESS` writes the file; copy it here, readable for nobody else. The
     other commands take it too: HIVE_CONFIG=FILE hive status
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.allowing import allowed  # noqa: PLC0415
     from hive.joining import check_file, check_servers, meet  # noqa: PLC0415
     from hive.printing import say  # noqa: PLC0415
@@ -43,6 +42,6 @@ def join(
     flags = flags_of_a_worker(queues, slots=slots, processes=processes, labels=label)
     settings = allowed(replace(options, config=file).settings(**flags), allow)
     check_servers(settings, file)
-    for line in asyncio.run(meet(settings, file)):
+    for line in run_main(meet(settings, file)):
         say(f"hive: {line}")
     work(settings, is_async=True)

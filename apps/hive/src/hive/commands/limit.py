@@ -6,6 +6,7 @@ import typer
 
 from hive.completing import kinds, queues
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -63,15 +64,11 @@ def set_limit(
 
     Without --burst a second's worth may start at once, one task at least.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.steering import limiting  # noqa: PLC0415
 
     target = limiting.read_target(queue=queue, kind=kind, key=key)
     settings = options.settings()
-    asyncio.run(
-        limiting.set_limit(settings, target, max_running=max_running, rate=rate, burst=burst)
-    )
+    run_main(limiting.set_limit(settings, target, max_running=max_running, rate=rate, burst=burst))
 
 
 @app.command("list")
@@ -81,11 +78,9 @@ def list_limits(options: Options, *, json: Json = False) -> None:
 
     Example: hive limit list
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering import limiting  # noqa: PLC0415
 
-    asyncio.run(limiting.list_limits(options.settings(), as_json=json))
+    run_main(limiting.list_limits(options.settings(), as_json=json))
 
 
 @app.command("remove")
@@ -97,9 +92,7 @@ def remove_limit(
 
     Example: hive limit remove --kind agent
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering import limiting  # noqa: PLC0415
 
     target = limiting.read_target(queue=queue, kind=kind, key=key)
-    asyncio.run(limiting.remove_limit(options.settings(), target))
+    run_main(limiting.remove_limit(options.settings(), target))

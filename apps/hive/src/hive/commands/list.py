@@ -7,6 +7,7 @@ import typer
 
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["list_tasks"]
 
@@ -37,8 +38,6 @@ def list_tasks(
 
     Example: hive list --state failed --since 1h
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.listing import Form, Wish, print_list  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
     from hive_contracts.ids import LAST_TASK_ID, TaskId  # noqa: PLC0415
@@ -53,4 +52,4 @@ def list_tasks(
         needs_you=needs_you,
         words=sys.argv[1:],
     )
-    asyncio.run(print_list(options.settings(), wish))
+    run_main(print_list(options.settings(), wish))

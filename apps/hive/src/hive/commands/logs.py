@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
+from hive.running import run_main
 
 __all__ = ["logs"]
 
@@ -31,8 +32,6 @@ def logs(
 
     Example: hive logs -f 7
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.reading_logs import Wanted, print_logs  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
 
@@ -41,4 +40,4 @@ def logs(
     if follow and attempt is not None:
         raise ConfigurationError("--follow is for the attempt that runs; leave out --attempt")
     wanted = Wanted(stream=stream, attempt=attempt, is_plain=plain)
-    asyncio.run(print_logs(options.settings(), task, wanted, is_following=follow))
+    run_main(print_logs(options.settings(), task, wanted, is_following=follow))

@@ -6,6 +6,7 @@ import typer
 
 from hive.command_options import CommandFlags
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 from hive.task_options import FlagsOfMany, FromLine
 
 if TYPE_CHECKING:
@@ -165,7 +166,6 @@ def _run(
     is_null: bool,
     from_line: int | None,
 ) -> int:
-    import asyncio  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
     from hive.mapping.map_run import run_map  # noqa: PLC0415
@@ -176,10 +176,10 @@ def _run(
 
     settings = options.settings()
     if reader is None:
-        return asyncio.run(run_map(settings, order, None))
+        return run_main(run_map(settings, order, None))
     separator = b"\0" if is_null else b"\n"
     with open_lines(source, separator=separator, from_line=from_line) as opened:
         if source == "-" and is_terminal():
             say("hive: reading lines from the terminal; Ctrl-D ends them")
         lines = Lines(source=opened, reader=reader, words=sys.argv[1:], command=reader.command)
-        return asyncio.run(run_map(settings, order, lines))
+        return run_main(run_map(settings, order, lines))

@@ -1,6 +1,7 @@
 """`hive migrate`: bring the database's schema up to date."""
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["migrate"]
 
@@ -13,13 +14,11 @@ def migrate(options: Options, *, json: Json = False) -> None:
 
     Running it again changes nothing.
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.printing import say, show, show_json  # noqa: PLC0415
     from hive.urls import resolve_urls  # noqa: PLC0415
     from hive_store.migrating import migrate as apply  # noqa: PLC0415
 
-    applied = asyncio.run(apply(resolve_urls(options.settings()).database))
+    applied = run_main(apply(resolve_urls(options.settings()).database))
     if json:
         show_json({"applied": applied})
         return

@@ -7,6 +7,7 @@ import typer
 from hive.commands.cancel import DryRun, Tasks, Yes
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "park"]
 
@@ -40,8 +41,6 @@ def park(
 
     Example: hive park 12 13 --reason "the report is not there yet"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.acting.order import Order, chosen_tasks  # noqa: PLC0415
     from hive.acting.parking import park_all  # noqa: PLC0415
     from hive.moments import read_until  # noqa: PLC0415
@@ -60,5 +59,5 @@ def park(
     task_ids = chosen_tasks(settings, order)
     if task_ids is None:
         return
-    if code := asyncio.run(park_all(settings, task_ids, until=end, reason=reason, as_json=json)):
+    if code := run_main(park_all(settings, task_ids, until=end, reason=reason, as_json=json)):
         raise typer.Exit(code)

@@ -6,6 +6,7 @@ import typer
 
 from hive.completing import kinds, queues
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "prune"]
 
@@ -46,11 +47,9 @@ def prune(
 
     Without --older-than: those that the terms in force let go.
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.acting.pruning import PruneOrder, prune_tasks, read_terms  # noqa: PLC0415
 
     settings = options.settings()
     retention = read_terms(settings, older_than=older_than, states=state, queue=queue, kind=kind)
     order = PruneOrder(retention=retention, is_agreed=yes, is_dry=dry_run, as_json=json)
-    asyncio.run(prune_tasks(settings, order))
+    run_main(prune_tasks(settings, order))

@@ -8,6 +8,7 @@ from hive.commands.cancel import Tasks, Yes
 from hive.completing import queues
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -36,11 +37,9 @@ def list_queues(options: Options, *, json: Json = False) -> None:
 
     Example: hive queue list
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.steering.queueing import show_queues  # noqa: PLC0415
 
-    asyncio.run(show_queues(options.settings(), only=None, as_json=json))
+    run_main(show_queues(options.settings(), only=None, as_json=json))
 
 
 @app.command("show")
@@ -50,11 +49,9 @@ def show_queue(options: Options, name: Name, *, json: Json = False) -> None:
 
     Example: hive queue show images
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering.queueing import show_queues  # noqa: PLC0415
 
-    asyncio.run(show_queues(options.settings(), only=name, as_json=json))
+    run_main(show_queues(options.settings(), only=name, as_json=json))
 
 
 @app.command("pause")
@@ -64,11 +61,9 @@ def pause_queue(options: Options, name: Name, *, reason: Reason = None) -> None:
 
     Example: hive queue pause images --reason "a new model"
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering.queueing import pause  # noqa: PLC0415
 
-    asyncio.run(pause(options.settings(), name, reason=reason))
+    run_main(pause(options.settings(), name, reason=reason))
 
 
 @app.command("resume")
@@ -78,11 +73,9 @@ def resume_queue(options: Options, name: Name) -> None:
 
     Example: hive queue resume images
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering.queueing import resume  # noqa: PLC0415
 
-    asyncio.run(resume(options.settings(), name))
+    run_main(resume(options.settings(), name))
 
 
 @app.command("drain")
@@ -101,14 +94,12 @@ def drain_queue(
 
     Example: hive queue drain images --within 10m
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.durations import read_duration  # noqa: PLC0415
     from hive.steering.draining import drain  # noqa: PLC0415
 
     patience = None if within is None else read_duration(within, flag="--within").total_seconds()
     settings = options.settings()
-    if not asyncio.run(drain(settings, name, reason=reason, patience_seconds=patience)):
+    if not run_main(drain(settings, name, reason=reason, patience_seconds=patience)):
         raise typer.Exit(1)
 
 
@@ -133,10 +124,8 @@ def move_tasks(
 
     They keep their priority and their place by time. Exit code 1 if one was not moved.
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.steering.moving import MoveOrder, move  # noqa: PLC0415
 
     order = MoveOrder(queue=to, words=tasks or [], filter=given, is_agreed=yes, as_json=json)
-    if not asyncio.run(move(options.settings(), order)):
+    if not run_main(move(options.settings(), order)):
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["reject"]
 
@@ -26,9 +27,7 @@ def reject(
 
     Example: hive reject 7 -m "the tests do not pass"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.reviewing.rejecting import reject_work  # noqa: PLC0415
     from hive_contracts.ids import TaskId  # noqa: PLC0415
 
-    asyncio.run(reject_work(options.settings(), TaskId(task), message, as_json=json))
+    run_main(reject_work(options.settings(), TaskId(task), message, as_json=json))

@@ -5,6 +5,7 @@ import typer
 from hive.commands.cancel import DryRun, Tasks, Yes
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "retry"]
 
@@ -30,8 +31,6 @@ def retry(
 
     Example: hive retry --group nightly --state failed
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.acting.order import Order, chosen_tasks  # noqa: PLC0415
     from hive.acting.retrying import retry_all  # noqa: PLC0415
     from hive_contracts.states import Move  # noqa: PLC0415
@@ -48,5 +47,5 @@ def retry(
     task_ids = chosen_tasks(settings, order)
     if task_ids is None:
         return
-    if code := asyncio.run(retry_all(settings, task_ids, as_json=json)):
+    if code := run_main(retry_all(settings, task_ids, as_json=json)):
         raise typer.Exit(code)

@@ -6,6 +6,7 @@ import typer
 
 from hive.command_options import Shell, SpokenFlags
 from hive.options import Options, with_options
+from hive.running import run_main
 from hive.task_options import FlagsOfOne
 
 __all__ = ["EPILOG", "run"]
@@ -40,8 +41,6 @@ def run(
       hive run --timeout 10m -- make test
       hive run --repo .@main --setup 'make deps' -- make test
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.endings import told  # noqa: PLC0415
     from hive.submitting.running import run_and_sit, run_and_watch  # noqa: PLC0415
     from hive.submitting.said import command_payload, said_task, task_of  # noqa: PLC0415
@@ -55,7 +54,7 @@ def run(
         new = task_of(said_task("command", words | how, task, terms))
         settings = options.settings()
         if terms.pty and is_at_terminal():
-            code = asyncio.run(run_and_sit(settings, new))
+            code = run_main(run_and_sit(settings, new))
         else:
-            code = asyncio.run(run_and_watch(settings, new, is_verbose=verbose))
+            code = run_main(run_and_watch(settings, new, is_verbose=verbose))
     raise typer.Exit(code)

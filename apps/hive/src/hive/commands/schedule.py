@@ -7,6 +7,7 @@ import typer
 from hive.command_options import CommandFlags, Shell
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 from hive.task_options import FlagsOfAny, MaxAttempts
 
 __all__ = ["app"]
@@ -96,8 +97,6 @@ def add(
     {tick} in the command or the payload stands for the tick's moment. The tasks' group is the
     schedule's name: hive list --group nightly. --expires-in counts from the tick.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.scheduling.acting import add_schedule  # noqa: PLC0415
     from hive.scheduling.saying import SaidSchedule  # noqa: PLC0415
     from hive.submitting.said import said_task, task_of  # noqa: PLC0415
@@ -111,7 +110,7 @@ def add(
         name=name, cron=cron, zone=zone, every=every, anchor=anchor, at=at, missed=missed,
         max_missed=max_missed, overlap=overlap, spread=spread, expires_in=task.expires_in,
     )  # fmt: skip
-    asyncio.run(
+    run_main(
         add_schedule(
             options.settings(), spoken, task_of(said),
             is_forced=force, replaces=replace, as_json=json,
@@ -126,11 +125,9 @@ def list_all(options: Options, *, json: Json = False) -> None:
 
     Example: hive schedule list
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import list_schedules  # noqa: PLC0415
 
-    asyncio.run(list_schedules(options.settings(), as_json=json))
+    run_main(list_schedules(options.settings(), as_json=json))
 
 
 @app.command()
@@ -146,11 +143,9 @@ def show(
 
     Example: hive schedule show nightly
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import show_schedule  # noqa: PLC0415
 
-    asyncio.run(show_schedule(options.settings(), name, is_full=full, as_json=json))
+    run_main(show_schedule(options.settings(), name, is_full=full, as_json=json))
 
 
 @app.command("next")
@@ -168,11 +163,9 @@ def next_moments(
 
     Example: hive schedule next nightly -n 10
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import show_next  # noqa: PLC0415
 
-    asyncio.run(show_next(options.settings(), name, count=count, as_json=json))
+    run_main(show_next(options.settings(), name, count=count, as_json=json))
 
 
 @app.command()
@@ -182,11 +175,9 @@ def run(options: Options, name: Name, *, json: Json = False) -> None:
 
     Example: hive schedule run nightly
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import run_schedule  # noqa: PLC0415
 
-    asyncio.run(run_schedule(options.settings(), name, as_json=json))
+    run_main(run_schedule(options.settings(), name, as_json=json))
 
 
 @app.command()
@@ -196,11 +187,9 @@ def pause(options: Options, name: Name) -> None:
 
     Example: hive schedule pause nightly
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import set_paused  # noqa: PLC0415
 
-    asyncio.run(set_paused(options.settings(), name, is_paused=True))
+    run_main(set_paused(options.settings(), name, is_paused=True))
 
 
 @app.command()
@@ -210,11 +199,9 @@ def resume(options: Options, name: Name) -> None:
 
     Example: hive schedule resume nightly
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import set_paused  # noqa: PLC0415
 
-    asyncio.run(set_paused(options.settings(), name, is_paused=False))
+    run_main(set_paused(options.settings(), name, is_paused=False))
 
 
 @app.command()
@@ -224,8 +211,6 @@ def remove(options: Options, name: Name) -> None:
 
     Example: hive schedule remove nightly
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.scheduling.acting import remove_schedule  # noqa: PLC0415
 
-    asyncio.run(remove_schedule(options.settings(), name))
+    run_main(remove_schedule(options.settings(), name))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "send"]
 
@@ -36,8 +37,6 @@ def send(
 
     Example: hive send 7 yes --key enter
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.standard_input import read_standard_input  # noqa: PLC0415
     from hive.talking.sending import Message, send  # noqa: PLC0415
     from hive_contracts.errors import ConfigurationError  # noqa: PLC0415
@@ -51,4 +50,4 @@ def send(
     if not (data or key or eof):
         raise ConfigurationError("say what to send: TEXT, --file, --key or --eof")
     message = Message(data=data, keys=tuple(key or ()), is_end=eof)
-    asyncio.run(send(options.settings(), task, message))
+    run_main(send(options.settings(), task, message))

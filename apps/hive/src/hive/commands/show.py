@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["show"]
 
@@ -23,13 +24,11 @@ def show(
 
     Example: hive show 7 --full
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.portraying import as_lines, as_plain, portray  # noqa: PLC0415
     from hive.printing import show as show_line  # noqa: PLC0415
     from hive.printing import show_json  # noqa: PLC0415
 
-    portrait = asyncio.run(portray(options.settings(), task))
+    portrait = run_main(portray(options.settings(), task))
     if json:
         show_json(as_plain(portrait))
         return

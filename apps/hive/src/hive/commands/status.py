@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["status"]
 
@@ -32,8 +33,6 @@ def status(
     --watch redraws the page in place; off a terminal it prints one after another, with --json a
     document a line. It goes on when Postgres is away for a while.
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.surveying import as_lines, as_plain, survey_once  # noqa: PLC0415
     from hive.printing import show, show_json  # noqa: PLC0415
 
@@ -42,8 +41,8 @@ def status(
         from hive.looking.watching import watch as go_on_looking  # noqa: PLC0415
 
         looking = go_on_looking(options.settings(), interval_seconds=interval_seconds, is_json=json)
-        raise typer.Exit(asyncio.run(looking))
-    found = asyncio.run(survey_once(options.settings()))
+        raise typer.Exit(run_main(looking))
+    found = run_main(survey_once(options.settings()))
     if json:
         show_json(as_plain(found))
         return

@@ -7,6 +7,7 @@ import typer
 from hive.command_options import Shell, SpokenFlags
 from hive.completing import kinds
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 from hive.task_options import FlagsOfOne, FromLine
 
 if TYPE_CHECKING:
@@ -176,13 +177,11 @@ def _check(
 def _submit_one(
     options: Options, said: "SaidTask", *, is_forced: bool, is_waiting: bool, as_json: bool
 ) -> int:
-    import asyncio  # noqa: PLC0415
-
     from hive.submitting.handing_in import Order, hand_in  # noqa: PLC0415
     from hive.submitting.said import task_of  # noqa: PLC0415
 
     order = Order(task=task_of(said), is_forced=is_forced, is_waiting=is_waiting, as_json=as_json)
-    return asyncio.run(hand_in(options.settings(), order))
+    return run_main(hand_in(options.settings(), order))
 
 
 def _submit_lines(
@@ -198,7 +197,6 @@ def _submit_lines(
     on_success: str | None,
     on_finished: str | None,
 ) -> int:
-    import asyncio  # noqa: PLC0415
     import sys  # noqa: PLC0415
     from dataclasses import replace  # noqa: PLC0415
 
@@ -222,4 +220,4 @@ def _submit_lines(
         as_json=as_json,
     )
     with open_lines(path, from_line=from_line) as source:
-        return asyncio.run(submit_lines(options.settings(), source, order))
+        return run_main(submit_lines(options.settings(), source, order))

@@ -5,6 +5,7 @@ import typer
 from hive.commands.cancel import DryRun, Tasks, Yes
 from hive.filters import Filter, with_filter
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["EPILOG", "unpark"]
 
@@ -29,8 +30,6 @@ def unpark(
 
     Example: hive unpark 12 13
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.acting.order import Order, chosen_tasks  # noqa: PLC0415
     from hive.acting.parking import unpark_all  # noqa: PLC0415
     from hive_contracts.states import Move  # noqa: PLC0415
@@ -48,5 +47,5 @@ def unpark(
     if task_ids is None:
         return
     is_strict = given.is_empty
-    if code := asyncio.run(unpark_all(settings, task_ids, is_strict=is_strict, as_json=json)):
+    if code := run_main(unpark_all(settings, task_ids, is_strict=is_strict, as_json=json)):
         raise typer.Exit(code)

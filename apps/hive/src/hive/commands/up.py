@@ -89,6 +89,7 @@ def _stay_up(settings: "Settings", *, json: bool) -> None:
 
     plan = local_plan(settings)
     supervisor = Supervisor(plan, report=lambda line: say(f"hive: {line}"), on_up=on_up)
+    # Not by `run_main`: it counts its signals itself.
     asyncio.run(supervisor.run())
 
 

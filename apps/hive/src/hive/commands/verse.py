@@ -5,6 +5,7 @@ from typing import Annotated, Final, TypeAlias
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -48,12 +49,10 @@ def sonnet(
 
     Example: hive verse sonnet --seed 7 "love and time"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.versifying import Wanted, tell  # noqa: PLC0415
 
     wanted = Wanted("sonnet", prompt, temperature, seed, as_json=json)
-    asyncio.run(tell(options.settings(), wanted))
+    run_main(tell(options.settings(), wanted))
 
 
 @app.command("haiku")
@@ -70,12 +69,10 @@ def haiku(
 
     Example: hive verse haiku "winter sea"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.versifying import Wanted, tell  # noqa: PLC0415
 
     wanted = Wanted("haiku", prompt, temperature, seed, as_json=json)
-    asyncio.run(tell(options.settings(), wanted))
+    run_main(tell(options.settings(), wanted))
 
 
 @app.command("prose")
@@ -92,12 +89,10 @@ def prose(
 
     Example: hive verse prose "a stranger at the gate"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.versifying import Wanted, tell  # noqa: PLC0415
 
     wanted = Wanted("prose", prompt, temperature, seed, as_json=json)
-    asyncio.run(tell(options.settings(), wanted))
+    run_main(tell(options.settings(), wanted))
 
 
 @app.command("cascade")
@@ -107,11 +102,9 @@ def cascade(options: Options, prompt: Prompt, *, seed: Seed = None, json: Json =
 
     Example: hive verse cascade "the year is old"
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.versifying import tell_cascade  # noqa: PLC0415
 
-    asyncio.run(tell_cascade(options.settings(), prompt, seed=seed, as_json=json))
+    run_main(tell_cascade(options.settings(), prompt, seed=seed, as_json=json))
 
 
 @app.command("stats")
@@ -121,8 +114,6 @@ def stats(options: Options, *, json: Json = False) -> None:
 
     Example: hive verse stats
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.inferring.versifying import tell_stats  # noqa: PLC0415
 
-    asyncio.run(tell_stats(options.settings(), as_json=json))
+    run_main(tell_stats(options.settings(), as_json=json))

@@ -7,6 +7,7 @@ import typer
 
 from hive.completing import kinds, queues
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -62,14 +63,12 @@ def add(
 
     Example: hive webhook add https://example.com/hive --type failed,lost --secret-file hive.secret
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.sieve import read_types  # noqa: PLC0415
     from hive.webhooks import add_webhook  # noqa: PLC0415
     from hive_store import EventFilter  # noqa: PLC0415
 
     wanted = EventFilter(types=read_types(types), group=group, queue=queue, kind=kind)
-    asyncio.run(add_webhook(options.settings(), url, wanted, secret_file, is_json=json))
+    run_main(add_webhook(options.settings(), url, wanted, secret_file, is_json=json))
 
 
 @app.command("list")
@@ -79,11 +78,9 @@ def list_webhooks(options: Options, *, json: Json = False) -> None:
 
     Example: hive webhook list
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.webhooks import show_webhooks  # noqa: PLC0415
 
-    asyncio.run(show_webhooks(options.settings(), is_json=json))
+    run_main(show_webhooks(options.settings(), is_json=json))
 
 
 @app.command()
@@ -93,11 +90,9 @@ def remove(options: Options, webhook: Webhook) -> None:
 
     Example: hive webhook remove 3
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.webhooks import remove_webhook  # noqa: PLC0415
 
-    asyncio.run(remove_webhook(options.settings(), webhook))
+    run_main(remove_webhook(options.settings(), webhook))
 
 
 @app.command()
@@ -107,11 +102,9 @@ def pause(options: Options, webhook: Webhook) -> None:
 
     Example: hive webhook pause 3
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.webhooks import pause_webhook  # noqa: PLC0415
 
-    asyncio.run(pause_webhook(options.settings(), webhook))
+    run_main(pause_webhook(options.settings(), webhook))
 
 
 @app.command()
@@ -128,11 +121,9 @@ def resume(
 
     Example: hive webhook resume 3 --skip
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.webhooks import resume_webhook  # noqa: PLC0415
 
-    asyncio.run(resume_webhook(options.settings(), webhook, skips=skip))
+    run_main(resume_webhook(options.settings(), webhook, skips=skip))
 
 
 @app.command()
@@ -142,11 +133,9 @@ def test(options: Options, webhook: Webhook) -> None:
 
     Example: hive webhook test 3
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.webhooks import try_webhook  # noqa: PLC0415
 
-    if not asyncio.run(try_webhook(options.settings(), webhook)):
+    if not run_main(try_webhook(options.settings(), webhook)):
         raise typer.Exit(1)
 
 
@@ -165,8 +154,6 @@ def deliveries(
 
     Example: hive webhook deliveries 3 --limit 5
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.webhooks import show_deliveries  # noqa: PLC0415
 
-    asyncio.run(show_deliveries(options.settings(), webhook, limit=limit, is_json=json))
+    run_main(show_deliveries(options.settings(), webhook, limit=limit, is_json=json))

@@ -1,6 +1,7 @@
 """`hive workers`: who works, and what at."""
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["workers"]
 
@@ -11,13 +12,11 @@ def workers(options: Options, *, json: Json = False) -> None:
 
     Example: hive workers
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.looking.mustering import as_lines, as_plain, muster  # noqa: PLC0415
     from hive.printing import show, show_json  # noqa: PLC0415
 
     settings = options.settings()
-    found = asyncio.run(muster(settings))
+    found = run_main(muster(settings))
     if json:
         show_json(as_plain(found))
         return

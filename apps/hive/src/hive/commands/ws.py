@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from hive.options import Json, Options, with_options
+from hive.running import run_main
 
 __all__ = ["app"]
 
@@ -33,11 +34,9 @@ def list_all(
 
     Example: hive ws list
     """
-    import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
-
     from hive.reviewing.listing import list_workspaces  # noqa: PLC0415
 
-    asyncio.run(list_workspaces(options.settings(), is_all=gone, as_json=json))
+    run_main(list_workspaces(options.settings(), is_all=gone, as_json=json))
 
 
 @app.command("open")
@@ -52,12 +51,10 @@ def open_one(
 
     Example: hive ws open 7
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.reviewing.opening import find_here, open_shell  # noqa: PLC0415
     from hive_contracts.ids import TaskId  # noqa: PLC0415
 
-    open_shell(asyncio.run(find_here(options.settings(), TaskId(task))), prints=prints)
+    open_shell(run_main(find_here(options.settings(), TaskId(task))), prints=prints)
 
 
 @app.command(epilog=EPILOG)
@@ -82,8 +79,6 @@ def clean(
 
     Example: hive ws clean --older-than 1d
     """
-    import asyncio  # noqa: PLC0415
-
     from hive.durations import read_duration  # noqa: PLC0415
     from hive.reviewing.cleaning import CleanOrder  # noqa: PLC0415
     from hive.reviewing.cleaning import clean as clean_up  # noqa: PLC0415
@@ -97,4 +92,4 @@ def clean(
         is_agreed=yes,
         as_json=json,
     )
-    asyncio.run(clean_up(options.settings(), order))
+    run_main(clean_up(options.settings(), order))

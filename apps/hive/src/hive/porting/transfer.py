@@ -11,6 +11,7 @@ from hive.borrowing import database_to_fill, database_to_save
 from hive.filters import Filter
 from hive.panel import Panel
 from hive.porting.places import lines_from, open_place
+from hive.running import run_main
 from hive.settings import Settings
 from hive.tasks.choosing import check, choose
 from hive.tasks.reaching import View
@@ -72,7 +73,7 @@ def export_to(
                     on_progress=show,
                 )
 
-    return asyncio.run(run())
+    return run_main(run())
 
 
 def import_from(
@@ -98,10 +99,10 @@ def import_from(
                 )
 
     if mapping is None:
-        return asyncio.run(run())
+        return run_main(run())
     # Opened first: once the tasks are in, it is too late to say that it cannot be written.
     with open_place(mapping, overwrites=False) as target:
-        done = asyncio.run(run())
+        done = run_main(run())
         for line in _mapped(done.ids):
             target.write(line)
     return done
