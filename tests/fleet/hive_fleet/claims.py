@@ -14,6 +14,7 @@ from typing import Any, Final
 from hive_chaos.history import Asked, History, Row, Run, read_witnesses
 from hive_chaos.members import HIVE, Member
 from hive_chaos.promises import PROMISES, violations
+from hive_contracts.events import EventType
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
@@ -57,14 +58,15 @@ async def held_against(fleet: Fleet, *, samples: int) -> tuple[list[Claim], dict
     history = await _history(fleet, records, runs)
     left = await _left(fleet)
     counts = counts_of(history)
+    lost = [record for record in records if await _is_lost_once(fleet, record.id)]
     for name, sentences in violations(history).items():
         for sentence in sentences[:EXAMPLES]:
             print(f"{name}: {sentence}")
     claims = [
-        _ends(fleet, records, counts),
+        _ends(fleet, records, lost, counts),
         _quota(fleet, records, runs),
         _hangs(fleet, records, left),
-        await _logs(fleet, records, samples),
+        await _logs(fleet, lost, samples),
         _money(fleet, records),
         await _review(fleet),
         _pretence(fleet),
@@ -119,27 +121,36 @@ async def _left(fleet: Fleet) -> list[int]:
     return fleet.left()
 
 
-def _ends(fleet: Fleet, records: Sequence[TaskRecord], counts: dict[str, int]) -> Claim:
+async def _is_lost_once(fleet: Fleet, task_id: TaskId) -> bool:
+    # Its losses do not tell: where a bundle of several is lost none of them is charged.
+    events = await fleet.reach.view.events.of_task(task_id)
+    return any(event.type is EventType.LOST for event in events)
+
+
+def _ends(
+    fleet: Fleet,
+    records: Sequence[TaskRecord],
+    lost: Sequence[TaskRecord],
+    counts: dict[str, int],
+) -> Claim:
     bad = [r for r in records if not _is_right(fleet.sorts[r.id], r)]
-    lost_attempts = sum(record.losses for record in records)
     return Claim(
         number=1,
         says="Kill what you like: each agent has one end, the right one",
         found=f"{len(records) - len(bad)}/{len(records)} right after {len(fleet.kills)} SIGKILLs,"
-        f" {lost_attempts} attempts lost{_examples(bad)}",
-        is_kept=not bad and not any(counts.values()) and (not fleet.kills or lost_attempts > 0),
+        f" {len(lost)} lost an attempt{_examples(bad)}",
+        is_kept=not bad and not any(counts.values()) and (not fleet.kills or bool(lost)),
     )
 
 
 def _is_right(sort: Sort, record: TaskRecord) -> bool:
-    error = record.error or ""
-    # One that was killed goes on with its session, behind what it had done.
-    is_as_said = record.losses > 0 or sort.holds(record)
-    return str(record.state) == sort.state and sort.error in error and is_as_said
+    # One that went on with its session went on behind what it had done.
+    is_as_said = bool(_of(record, "resumed")) or sort.holds(record)
+    return str(record.state) == sort.state and sort.error in (record.error or "") and is_as_said
 
 
 def _examples(bad: Sequence[TaskRecord]) -> str:
-    said = [f"task {r.id} is {r.state} ({r.error})" for r in bad[:3]]
+    said = [f"task {r.id} is {r.state} ({r.error}): {r.result}" for r in bad[:EXAMPLES]]
     return f"; {'; '.join(said)}" if said else ""
 
 
@@ -197,28 +208,29 @@ def _hangs(fleet: Fleet, records: Sequence[TaskRecord], left: Sequence[int]) -> 
     )
 
 
-async def _logs(fleet: Fleet, records: Sequence[TaskRecord], samples: int) -> Claim:
+async def _logs(fleet: Fleet, lost: Sequence[TaskRecord], samples: int) -> Claim:
     waits = [await _first_byte(fleet) for _ in range(samples)]
-    lost = [record for record in records if record.losses]
-    readable = 0
-    for record in lost:
-        pieces = await fleet.reach.view.tasks.read_output(record.id)
-        readable += any(piece.stream == Stream.STDOUT for piece in pieces) or not _speaks(
-            fleet.sorts[record.id]
-        )
+    speakers = [record for record in lost if "@silent" not in fleet.sorts[record.id].script]
+    mute = [record for record in speakers if not await _is_readable(fleet, record)]
     middle, most = sorted(waits)[len(waits) // 2], max(waits)
     return Claim(
         number=4,
         says="Output is seen live from any machine, and kept though its worker dies",
         found=f"first byte after {1000 * middle:.0f} ms (median of {samples}), {1000 * most:.0f} ms"
-        f" at most; {readable}/{len(lost)} readable of those whose worker died",
+        f" at most; {len(lost) - len(mute)}/{len(lost)} readable of those whose worker died"
+        f"{_examples(mute)}",
         # How fast it is where nothing else runs is measured by `make bench`.
-        is_kept=middle < LONGEST_FIRST_BYTE_SECONDS and readable == len(lost),
+        is_kept=middle < LONGEST_FIRST_BYTE_SECONDS and not mute,
     )
 
 
-def _speaks(sort: Sort) -> bool:
-    return "@silent" not in sort.script
+async def _is_readable(fleet: Fleet, record: TaskRecord) -> bool:
+    # One that was killed when it had used up its budget is told so at its next start, and begins
+    # nothing: the last attempt alone does not tell.
+    tasks = fleet.reach.view.tasks
+    attempts = range(1, record.attempt + 1)
+    said = [await tasks.read_output(record.id, attempt=attempt) for attempt in attempts]
+    return any(piece.stream == Stream.STDOUT for pieces in said for piece in pieces)
 
 
 async def _first_byte(fleet: Fleet) -> float:

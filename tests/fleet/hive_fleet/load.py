@@ -51,7 +51,7 @@ class Sort:
 
     failures: tuple[int, int] = (0, 0)
     holds: Callable[[TaskRecord], bool] = _always
-    """Whether its result is as it must be, unless its worker was killed under it."""
+    """Whether its result is as it must be, unless it went on with the session of an attempt."""
 
 
 SORTS: Final = {
