@@ -47,6 +47,6 @@ def test_two_signals_at_once_are_never_heard_as_three(
     before = signal.getsignal(signal.SIGTERM)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(receive())
-    # The kernel takes two of one kind for one while the first is pending.
-    assert 2 * PAIRS * 0.9 < count <= 2 * PAIRS
+    # The kernel takes two of one kind for one while the first is pending, on a busy machine often.
+    assert PAIRS < count <= 2 * PAIRS
     assert signal.getsignal(signal.SIGTERM) is before
