@@ -88,6 +88,41 @@ def test_no_bit_of_the_logits_depends_on_the_batch(shape: DecoderShape, data: st
         assert logits_in_company(shape, own, others, slot=slot, new=new) == alone
 
 
+def sharp_weights(shape: DecoderShape, sharper: float) -> dict[str, F32]:
+    """Return weights of which attention makes scores that many times as far from zero."""
+    weights = dict(random_weights(shape))
+    for layer in range(shape.layers):
+        name = f"layers.{layer}.qkv.weight"
+        weights[name] = weights[name].copy()
+        weights[name][:, : shape.query_width] *= sharper
+    return weights
+
+
+@KINDS
+@pytest.mark.parametrize("sharper", [30, 3000])
+def test_scores_far_from_zero_are_weighed_like_any_others(shape: DecoderShape, sharper: float):
+    weights = sharp_weights(shape, sharper)
+    decoder, tokens = make_decoder(shape, weights, slots=1), text(1, 40, shape)
+    expected = PlainDecoder(weights, shape).logits(tokens.tolist())
+    enter(decoder, 0, tokens[:8])
+    for place in range(8, 40):
+        assert_near(decoder.decode(tokens[place : place + 1])[0], expected[place])
+
+
+@KINDS
+def test_no_bit_depends_on_a_mate_whose_scores_are_far_from_zero(shape: DecoderShape):
+    own, new = text(1, 8, shape), text(2, 30, shape)
+    alone, beside = (make_decoder(shape, slots=2) for _ in range(2))
+    enter(alone, 0, own)
+    enter(beside, 0, own)
+    enter(beside, 1, text(3, 60, shape))
+    # What a mate may have come to: no number of it may reach another row.
+    beside.cache.both[:, 0, 1] *= 1e4
+    for token in new:
+        [logits] = alone.decode(np.array([token]))
+        assert beside.decode(np.array([token, token]))[0].tobytes() == logits.tobytes()
+
+
 @KINDS
 def test_a_sequence_that_is_moved_goes_on_as_before(shape: DecoderShape):
     own, new = text(1, 70, shape), text(2, 30, shape)

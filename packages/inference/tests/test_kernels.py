@@ -14,10 +14,9 @@ from hive_inference.kernels.linear import TILE, Linear, Plan, lay_out, multiply,
 from hive_inference.kernels.norms import Normalise, layer_norm
 from hive_inference.kernels.softmax import (
     FOUR,
-    GREATEST_SUM,
-    LEAST_SUM,
     exponentiate,
-    exponentiate_as_they_are,
+    exponentiate_all,
+    has_lost,
 )
 from hive_inference.reference import kernels as plain
 
@@ -89,19 +88,43 @@ def test_layer_norm_is_the_formula(shape: tuple[int, int], seed: int):
     np.testing.assert_allclose(x, expected, rtol=1e-4, atol=1e-4)
 
 
-@given(shapes, seeds)
-def test_weights_over_their_sum_are_a_softmax(shape: tuple[int, int], seed: int):
-    x = drawn(seed, *shape)
-    expected = plain.softmax(x.astype(np.float64))
-    sums = exponentiate_as_they_are(x)
-    np.testing.assert_allclose(x / sums, expected, rtol=1e-4, atol=1e-7)
+def softmaxed(exponentials: Callable[[F32, F32, F32], None], scores: F32) -> tuple[F32, F32]:
+    """Return weights and their sums."""
+    weights, sums = scores.copy(), np.empty((*scores.shape[:-1], 1), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        exponentials(weights, sums, np.ones((scores.shape[-1], 1), np.float32))
+    return weights, sums
 
 
-@np.errstate(over="ignore")
-def test_a_row_far_from_zero_shows_by_its_sum_that_it_wants_its_greatest_taken_off():
-    below, above = np.array([[-90.0, -91.0]], np.float32), np.array([[90.0, 0.0]], np.float32)
-    assert exponentiate_as_they_are(below).min() < LEAST_SUM
-    assert exponentiate_as_they_are(above).max() > GREATEST_SUM
+@pytest.mark.parametrize("exponentials", [exponentiate, exponentiate_all])
+@given(shape=shapes, seed=seeds)
+def test_weights_over_their_sum_are_a_softmax(
+    exponentials: Callable[[F32, F32, F32], None], shape: tuple[int, int], seed: int
+):
+    scores = drawn(seed, *shape)
+    weights, sums = softmaxed(exponentials, scores)
+    expected = plain.softmax(scores.astype(np.float64))
+    np.testing.assert_allclose(weights / sums, expected, rtol=1e-4, atol=1e-7)
+    assert not has_lost(sums)
+
+
+@given(st.integers(1, 9), st.integers(1, 6), st.integers(0, 35), st.floats(60, 1e4), seeds)
+def test_a_row_far_from_zero_has_its_greatest_taken_off_and_changes_no_bit_of_the_others(
+    rows: int, groups: int, place: int, far: float, seed: int
+):
+    near = drawn(seed, rows, FOUR, 32 * groups)
+    scores, row = near.copy(), divmod(place % (rows * FOUR), FOUR)
+    scores[row] += far * (-1) ** place
+    _, lost = softmaxed(exponentiate, scores)
+    weights, sums = softmaxed(exponentiate_all, scores)
+    expected = plain.softmax(scores.astype(np.float64))
+    np.testing.assert_allclose(weights / sums, expected, rtol=2e-3, atol=1e-7)
+    unchanged, their_sums = softmaxed(exponentiate, near)
+    weights[row], sums[row] = unchanged[row], their_sums[row]
+    assert weights.tobytes() == unchanged.tobytes()
+    assert sums.tobytes() == their_sums.tobytes()
+    if far > 100:
+        assert has_lost(lost)
 
 
 @given(st.integers(1, 9), st.integers(1, 300), st.integers(0, 9), seeds)

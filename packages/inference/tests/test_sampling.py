@@ -1,7 +1,5 @@
 """Tokens come with the probabilities that were asked for, from a stream of the sequence's own."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,16 +21,16 @@ samplings = st.builds(
 )
 
 
+sizes = st.integers(2, 70) | st.sampled_from([511, 512, 513, 1024, 1500])
+"""Of vocabularies: beyond 512 tokens it is first looked into which block a number falls."""
+
+
 def random_logits(seed: int, *shape: int) -> F32:
     return 3 * np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
 def sampler_of(sampling: Sampling, vocabulary: int, *, prompt: tuple[int, ...] = ()) -> Sampler:
     return Sampler(sampling, vocabulary=vocabulary, prompt=prompt)
-
-
-def drawn_by(samplers: Sequence[Sampler], logits: F32) -> list[int]:
-    return choose(samplers, logits, np.empty((len(logits) + 1, logits.shape[1])))
 
 
 @given(samplings, st.integers(2, 50), st.integers(0, 999))
@@ -44,44 +42,48 @@ def test_probabilities_are_those_of_the_plain_sampler(sampling: Sampling, size: 
     np.testing.assert_allclose(weights / weights.sum(), expected, rtol=1e-3, atol=1e-6)
 
 
-@given(samplings, st.integers(2, 50), st.integers(0, 999))
+@given(samplings, sizes, st.integers(0, 999))
 def test_a_token_is_where_its_number_falls(sampling: Sampling, size: int, seed: int):
     logits = random_logits(seed, size)
     cumulated = np.cumsum(probabilities(logits.tolist(), set(), sampling))
     uniform = sampler_of(sampling, size).next_uniform()
-    (token,) = drawn_by([sampler_of(sampling, size)], logits[None])
+    (token,) = choose([sampler_of(sampling, size)], logits[None])
     assert cumulated[token] >= uniform - 1e-4
     assert token == 0 or cumulated[token - 1] <= uniform + 1e-4
 
 
-@given(st.lists(samplings, min_size=1, max_size=9), st.integers(2, 70), st.integers(0, 999))
+@given(st.lists(samplings, min_size=1, max_size=9), sizes, st.integers(0, 999))
 def test_a_sequence_draws_the_same_whatever_its_mates(
     samplings: list[Sampling], size: int, seed: int
 ):
     logits = random_logits(seed, 20, len(samplings), size)
     alone = [
-        [drawn_by([sampler], step[i : i + 1].copy())[0] for step in logits]
+        [choose([sampler], step[i : i + 1].copy())[0] for step in logits]
         for i, sampler in enumerate(sampler_of(sampling, size) for sampling in samplings)
     ]
     mates = [sampler_of(sampling, size) for sampling in samplings]
-    together = [drawn_by(mates, step.copy()) for step in logits]
+    together = [choose(mates, step.copy()) for step in logits]
     assert [list(tokens) for tokens in zip(*together, strict=True)] == alone
 
 
-def test_frequencies_are_the_probabilities():
-    logits = np.array([[0.0, 1.0, 2.0, -np.inf]], np.float32)
-    sampler = Sampler(Sampling(seed=7), vocabulary=4, prompt=())
-    drawn = [drawn_by([sampler], logits.copy())[0] for _ in range(20_000)]
-    shares = np.bincount(drawn, minlength=4) / len(drawn)
-    expected = probabilities([0.0, 1.0, 2.0, -np.inf], set(), Sampling())
+@pytest.mark.parametrize(
+    ("vocabulary", "places"), [(4, (0, 1, 2)), (3000, (1023, 1024, 2999)), (3000, (0, 600, 601))]
+)
+def test_frequencies_are_the_probabilities(vocabulary: int, places: tuple[int, ...]):
+    logits = np.full((1, vocabulary), -np.inf, np.float32)
+    logits[0, list(places)] = 0.0, 1.0, 2.0
+    sampler = Sampler(Sampling(seed=7), vocabulary=vocabulary, prompt=())
+    drawn = [choose([sampler], logits.copy())[0] for _ in range(20_000)]
+    assert set(drawn) == {*places}
+    shares = np.bincount(drawn, minlength=vocabulary)[list(places)] / len(drawn)
+    expected = probabilities([0.0, 1.0, 2.0], set(), Sampling())
     np.testing.assert_allclose(shares, expected, atol=0.015)
-    assert shares[3] == 0
 
 
 def test_without_temperature_the_likeliest_comes_always():
     logits = random_logits(1, 1, 40)
     sampler = sampler_of(Sampling(temperature=0.0, top_p=0.5), 40)
-    assert {drawn_by([sampler], logits.copy())[0] for _ in range(9)} == {int(logits.argmax())}
+    assert {choose([sampler], logits.copy())[0] for _ in range(9)} == {int(logits.argmax())}
 
 
 def test_of_equal_tokens_at_the_border_the_first_stay():
@@ -93,7 +95,7 @@ def test_of_equal_tokens_at_the_border_the_first_stay():
 def test_what_was_said_is_penalised():
     logits = np.array([[1.0, 0.9]], np.float32)
     sampler = sampler_of(Sampling(temperature=0.0, repetition_penalty=1.5), 2)
-    assert [drawn_by([sampler], logits.copy())[0] for _ in range(3)] == [0, 1, 0]
+    assert [choose([sampler], logits.copy())[0] for _ in range(3)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -118,9 +118,8 @@ def _generate(decoder: Decoder, batch: int, tokens: int) -> None:
     for slot in range(batch):
         decoder.cache.clear(slot)
     new = np.zeros(batch, np.int64)
-    sums = np.empty((batch, decoder.shape.vocabulary))
     for _ in range(tokens):
-        new[:] = choose(samplers, decoder.decode(new), sums)
+        new[:] = choose(samplers, decoder.decode(new))
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -95,7 +95,6 @@ class Scheduler:
         self._waiting = WaitingRoom[Generate](queue_capacity)
         self._batch = _Batch()
         self._cancelled: set[int] = set()
-        self._sums = np.empty((decoder.cache.slots, decoder.shape.vocabulary))
 
     @property
     def waiting(self) -> int:
@@ -201,7 +200,7 @@ class Scheduler:
             del sequence.entering[: len(piece)]
             if not sequence.entering:
                 self._batch.speaking.append(self._batch.entering.pop(0))
-                (token,) = choose([sequence.sampler], logits[None], self._sums)
+                (token,) = choose([sequence.sampler], logits[None])
                 news += self._hear(sequence, token)
         return news + self._let_go()
 
@@ -212,7 +211,7 @@ class Scheduler:
             return []
         tokens = np.array([sequence.entering[0] for sequence in speaking])
         logits = self._decoder.decode(tokens)
-        chosen = choose([sequence.sampler for sequence in speaking], logits, self._sums)
+        chosen = choose([sequence.sampler for sequence in speaking], logits)
         news: list[News] = []
         for sequence, token in zip(speaking, chosen, strict=True):
             news += self._hear(sequence, token)

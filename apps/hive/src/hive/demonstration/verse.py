@@ -68,51 +68,22 @@ class Recital:
         self._sonnets = sonnets
         self._lag = lag
         self._progress = progress
-        self._ended_meanwhile = 0
         self._heard = 0
-        self._follower = self._begin(sonnets[0])
-        self._decoder = _Utf8()
-        self._heard_now = self._was_torn = False
-        self._done_before: int | None = None
+        self._ended_meanwhile = 0
+        self._reading = _Reading(view, sonnets[0], progress, stays=True)
 
     async def look(self, ledger: Ledger) -> None:
         """Recite what is new; the ledger tells what has ended until now."""
         if self._heard == len(self._sonnets):
             return
-        if self._sonnets[self._heard] in ledger.recovered and not self._was_torn:
-            # Its worker was killed; what ends until it is begun again ends without verse.
-            self._was_torn, self._done_before = True, None
-            self._progress.begin_verse()
-        self._heard_now = False
-        is_over = await self._follower.look()
-        if self._heard_now:
-            ours = sum(task in ledger.ends for task in (*self._sonnets, self._lag))
-            done = ledger.done - ours
-            if self._done_before is not None:
-                self._ended_meanwhile += done - self._done_before
-            self._done_before = done
-        if is_over:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        self._heard += 1
-        if self._heard < len(self._sonnets):
-            self._follower = self._begin(self._sonnets[self._heard])
-            self._decoder = _Utf8()
-            self._was_torn, self._done_before = False, None
-
-    def _begin(self, task: TaskId) -> Follower:
-        self._progress.begin_verse()
-        return Follower(self._view, task, self, streams=(Stream.STDOUT,))
-
-    def write(self, stream: Stream, data: bytes) -> None:
-        """Recite more."""
-        del stream
-        self._heard_now = True
-        self._progress.recite(self._decoder.decode(data), stays=not self._heard)
-
-    def skip(self, stream: Stream, size: int) -> None:
-        """Let what was not kept be; nothing of a sonnet is so long."""
+        is_torn = self._sonnets[self._heard] in ledger.recovered
+        ours = sum(task in ledger.ends for task in (*self._sonnets, self._lag))
+        if await self._reading.look(is_torn=is_torn, done=ledger.done - ours):
+            self._ended_meanwhile += self._reading.ended_meanwhile
+            self._heard += 1
+            if self._heard < len(self._sonnets):
+                task = self._sonnets[self._heard]
+                self._reading = _Reading(self._view, task, self._progress, stays=False)
 
     async def verse(self) -> Verse:
         """Return what came of it, once everything has ended."""
@@ -127,6 +98,48 @@ class Recital:
             lag_p99_ms=late.get("p99_ms"),
             lag_most_ms=late.get("most_ms"),
         )
+
+
+class _Reading:
+    """Listens to one sonnet, in all of its attempts: a torn one is recited from its beginning."""
+
+    def __init__(self, view: View, task: TaskId, progress: Progress, *, stays: bool) -> None:
+        self._follower = Follower(view, task, self, streams=(Stream.STDOUT,))
+        self._progress = progress
+        self._stays = stays
+        self._decoder = _Utf8()
+        self._has_news = self._was_torn = False
+        self._done_before: int | None = None
+        self.ended_meanwhile = 0
+        progress.begin_verse()
+
+    async def look(self, *, is_torn: bool, done: int) -> bool:
+        """Recite what is new; return whether that was the end.
+
+        Args:
+            is_torn: whether its worker was killed.
+            done: how many other tasks have ended until now.
+        """
+        if is_torn and not self._was_torn:
+            # What ends until it is begun again ends without verse.
+            self._was_torn, self._done_before = True, None
+            self._progress.begin_verse()
+        self._has_news = False
+        is_over = await self._follower.look()
+        if self._has_news:
+            if self._done_before is not None:
+                self.ended_meanwhile += done - self._done_before
+            self._done_before = done
+        return is_over
+
+    def write(self, stream: Stream, data: bytes) -> None:
+        """Recite more."""
+        del stream
+        self._has_news = True
+        self._progress.recite(self._decoder.decode(data), stays=self._stays)
+
+    def skip(self, stream: Stream, size: int) -> None:
+        """Let what was not kept be; nothing of a sonnet is so long."""
 
 
 def _is_clean(task: TaskRecord) -> bool:

@@ -25,7 +25,7 @@ from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import gelu_erf, gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan
 from hive_inference.kernels.norms import Normalise
-from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate
+from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate, exponentiate_all, has_lost
 from hive_inference.weights import Weights
 
 __all__ = ["PIECE", "ROWS", "Decoder", "layer_sizes"]
@@ -89,12 +89,13 @@ class Decoder:
             self._rotation = Rotation(
                 context=shape.context, head_width=shape.head_width, base=shape.rotary_base
             )
+        self._exponentiate = exponentiate
         self._make_buffers(-(-max(slots, PIECE) // TILE) * TILE)
         self._layers = [self._layer(folded, f"layers.{i}", plans) for i in range(shape.layers)]
         head = (shape.width, shape.head_outputs)
         self._head = _linear(folded, "head", plans[head], self._normal, self._output)
 
-    @np.errstate(over="ignore")
+    @np.errstate(over="ignore", invalid="ignore")
     def decode(self, tokens: I64) -> F32:
         """Append a token to each of the first sequences; return what may come next.
 
@@ -109,15 +110,13 @@ class Decoder:
         positions, horizon = self.cache.extend_first(rows)
         if self._views.rows != rows or self._views.horizon != horizon:
             self._views = self._look(rows, horizon)
-        views, first = self._views, self._first[rows]
-        self._enter(first, tokens, positions)
-        turns = self._rotation.at(positions) if self._rotation else None
-        for number, layer in enumerate(self._layers):
-            self._project(layer, first, turns)
-            views.both[number][:, views.places, :, positions] = views.new
-            self._attend_each(views, number)
-            self._finish(layer, first)
-        return self._logits(first)
+        self._extend(tokens, positions)
+        if self._exponentiate is exponentiate and has_lost(self._views.all_sums):
+            # Where nothing was lost, the same bits are written once more. A model whose scores are
+            # so far from zero has them so again.
+            self._exponentiate = exponentiate_all
+            self._extend(tokens, positions)
+        return self._logits(self._first[rows])
 
     @np.errstate(over="ignore")
     def prefill(self, slot: int, tokens: I64) -> F32:
@@ -177,7 +176,7 @@ class Decoder:
         self._scratch = aligned_empty(128, shape.feed_forward)
         columns = self.cache.hidden.shape[1]
         self._scores = aligned_zeros(rows * shape.heads * columns)
-        self._sums = aligned_empty(rows * shape.heads, 1)
+        self._sums = aligned_empty(shape.layers, rows * shape.heads)
         self._ones = np.ones((columns, 1), np.float32)
         self._places = np.arange(rows)
         self._first = [self._look_at(count) for count in range(rows + 1)]
@@ -199,10 +198,21 @@ class Decoder:
             logits=self._output[:rows, : shape.vocabulary],
         )
 
+    def _extend(self, tokens: I64, positions: I64) -> None:
+        """Take the first sequences through all layers by one token each."""
+        views, first = self._views, self._first[len(tokens)]
+        self._enter(first, tokens, positions)
+        turns = self._rotation.at(positions) if self._rotation else None
+        for number, layer in enumerate(self._layers):
+            self._project(layer, first, turns)
+            views.both[number][:, views.places, :, positions] = views.new
+            self._attend_each(views, number)
+            self._finish(layer, first)
+
     def _enter(self, first: FirstRows, tokens: I64, positions: I64) -> None:
         self._embedding.take(tokens, axis=0, out=first.x, mode="clip")
         if self._positions is not None:
-            np.add(first.x, self._positions[positions], out=first.x)
+            np.add(first.x, self._positions.take(positions, axis=0), out=first.x)
 
     def _project(self, layer: _Layer, first: FirstRows, turns: tuple[F32, F32] | None) -> None:
         """Write queries, keys and values of the new positions to `first.heads`."""
@@ -219,7 +229,7 @@ class Decoder:
         fused = self._fused[:rows]
         count = rows * shape.heads
         fours = -(-count // FOUR)
-        scores, sums = self._scores[: count * horizon], self._sums[: fours * FOUR]
+        scores, sums = self._scores[: count * horizon], self._sums[:, : fours * FOUR]
         attended = self._attended[:rows, :-1].reshape(rows, groups, shared, 1, width)
         # (L, 2, R, G, 1, T, D): each head of keys is shared by some of queries.
         seen = self.cache.both[:, :, :rows, :, None, :horizon]
@@ -236,8 +246,9 @@ class Decoder:
             by_row=scores.reshape(rows, shape.heads, horizon),
             by_fours=self._scores[: fours * FOUR * horizon].reshape(fours, FOUR, horizon),
             hidden=self.cache.hidden[:rows, None, :horizon],
-            sums=sums.reshape(fours, FOUR, 1),
-            sums_by_head=sums[:count].reshape(rows, groups, shared, 1, 1),
+            sums=[each.reshape(fours, FOUR, 1) for each in sums],
+            sums_by_head=[each[:count].reshape(rows, groups, shared, 1, 1) for each in sums],
+            all_sums=self._sums[:, :count],
             ones=self._ones[:horizon],
             attended=attended,
         )
@@ -250,9 +261,9 @@ class Decoder:
         """
         np.matmul(views.queries, views.keys[layer], out=views.scores)
         np.add(views.by_row, views.hidden, out=views.by_row)
-        exponentiate(views.by_fours, views.sums, views.ones)
+        self._exponentiate(views.by_fours, views.sums[layer], views.ones)
         np.matmul(views.scores, views.values[layer], out=views.attended)
-        np.divide(views.attended, views.sums_by_head, out=views.attended)
+        np.divide(views.attended, views.sums_by_head[layer], out=views.attended)
 
     def _attend_causally(self, heads: F32, keys: F32, values: F32) -> None:
         """Attend with several new positions of one sequence, each seeing those up to itself.

@@ -77,11 +77,14 @@ class Views:
     hidden: F32
     """(R, 1, T)."""
 
-    sums: F32
-    """(R H / 4 rounded up, 4, 1)."""
+    sums: list[F32]
+    """For each layer (R H / 4 rounded up, 4, 1)."""
 
-    sums_by_head: F32
+    sums_by_head: list[F32]
     """The sums as (R, G, H / G, 1, 1)."""
+
+    all_sums: F32
+    """(L, R H), the sums of all layers, without those that fill up."""
 
     ones: F32
     """(T, 1)."""

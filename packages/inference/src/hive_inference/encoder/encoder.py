@@ -23,7 +23,7 @@ from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.gelu import gelu_erf
 from hive_inference.kernels.linear import TILE, Plan, multiply
 from hive_inference.kernels.norms import layer_norm
-from hive_inference.kernels.softmax import GREATEST_SUM, LEAST_SUM, exponentiate_as_they_are
+from hive_inference.kernels.softmax import exponentiate, exponentiate_all, has_lost
 from hive_inference.weights import Weights
 
 __all__ = ["ROWS", "Encoder", "layer_sizes"]
@@ -100,6 +100,7 @@ class Encoder:
         self._entry = _norm(folded, "entry", width)
         self._layers = [_layer(folded, f"layers.{i}", shape, plans) for i in range(shape.layers)]
         self._means = np.full((width, 1), 1.0 / width, np.float32)
+        self._ones = np.ones((shape.context, 1), np.float32)
         self._margin = width * shape.epsilon
         # Zeros: rows that only fill up a product must hold numbers.
         rows = _padded(max_tokens)
@@ -115,7 +116,7 @@ class Encoder:
         self._lengths = aligned_empty(max_tokens, 1)
         self._scores = aligned_empty(0)
 
-    @np.errstate(over="ignore")
+    @np.errstate(over="ignore", invalid="ignore")
     def encode(self, texts: Sequence[Sequence[int]]) -> F32:
         """Return each text's vector: the mean of its tokens' last states, of length 1.
 
@@ -162,11 +163,11 @@ class Encoder:
         queries, keys, values = fused.transpose(2, 0, 3, 1, 4)  # (B, H, T, D) each
         scores = self._room_for_scores(count, length)
         np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
-        sums = exponentiate_as_they_are(scores)
-        if not (sums.min() > LEAST_SUM and sums.max() < GREATEST_SUM):
+        sums, ones = np.empty((*scores.shape[:-1], 1), np.float32), self._ones[:length]
+        exponentiate(scores, sums, ones)
+        if has_lost(sums):
             np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
-            scores -= scores.max(axis=-1, keepdims=True)
-            sums = exponentiate_as_they_are(scores)
+            exponentiate_all(scores, sums, ones)
         attended = self._attended[rows, :-1].reshape(count, length, heads, width)
         attended = attended.transpose(0, 2, 1, 3)
         np.matmul(scores, values, out=attended)
