@@ -109,15 +109,16 @@ def test_ctrl_c_at_any_moment_leaves_nothing(console: Console, place: Path, mome
 
 def test_what_a_ctrl_c_kills_as_it_is_being_started_is_no_other_reason_to_end(place: Path) -> None:
     program = (
-        "import asyncio, signal, sys\n"
+        "import signal, sys\n"
         "from hive.demonstration.showing import give\n"
+        "from hive.running import run_main\n"
         "from hive_contracts.errors import ServiceUnavailableError\n"
         "from hive_services import EmbeddedPostgres\n"
         "async def start(self):\n"
         "    signal.raise_signal(signal.SIGINT)\n"
         "    raise ServiceUnavailableError('initdb ended with -2')\n"
         "EmbeddedPostgres.start = start\n"
-        "sys.exit(asyncio.run(give(tasks=None, as_json=False)))\n"
+        "sys.exit(run_main(give(tasks=None, as_json=False)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -110,6 +110,20 @@ def test_scores_far_from_zero_are_weighed_like_any_others(shape: DecoderShape, s
 
 
 @KINDS
+@pytest.mark.parametrize("sharper", [30, 3000])
+def test_no_bit_of_a_far_sequence_depends_on_its_mates(shape: DecoderShape, sharper: float):
+    weights = sharp_weights(shape, sharper)
+    own, new = text(1, 8, shape), text(2, 30, shape)
+    alone, beside = (make_decoder(shape, weights, slots=3) for _ in range(2))
+    enter(alone, 0, own)
+    for slot, tokens in enumerate((text(3, 90, shape), own, text(4, 30, shape))):
+        enter(beside, slot, tokens)
+    for token in new:
+        [logits] = alone.decode(np.array([token]))
+        assert beside.decode(np.array([token] * 3))[1].tobytes() == logits.tobytes()
+
+
+@KINDS
 def test_no_bit_depends_on_a_mate_whose_scores_are_far_from_zero(shape: DecoderShape):
     own, new = text(1, 8, shape), text(2, 30, shape)
     alone, beside = (make_decoder(shape, slots=2) for _ in range(2))

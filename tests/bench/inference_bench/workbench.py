@@ -83,16 +83,16 @@ class Workbench:
         return folder
 
     async def turns(
-        self, ways: Mapping[str, Callable[[], Awaitable[float]]], *, more: int = 1
+        self, ways: Mapping[str, Callable[[], Awaitable[float]]], *, turns_a_round: int = 1
     ) -> dict[str, list[float]]:
         """Measure each way once to warm up and then in rounds, A B A B, and return its figures.
 
         Args:
             ways: what is measured, by name.
-            more: how many times as many rounds, of what is over soon.
+            turns_a_round: of what is over soon there may be several.
         """
         found: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(more * self.scale.rounds + 1):
+        for number in range(turns_a_round * self.scale.rounds + 1):
             for name, measure in ways.items():
                 figure = await measure()
                 if number:

@@ -58,7 +58,7 @@ async def held_against(fleet: Fleet, *, samples: int) -> tuple[list[Claim], dict
     history = await _history(fleet, records, runs)
     left = await _left(fleet)
     counts = counts_of(history)
-    lost = [record for record in records if await _is_lost_once(fleet, record.id)]
+    lost = [record for record in records if await _was_lost(fleet, record.id)]
     for name, sentences in violations(history).items():
         for sentence in sentences[:EXAMPLES]:
             print(f"{name}: {sentence}")
@@ -66,7 +66,7 @@ async def held_against(fleet: Fleet, *, samples: int) -> tuple[list[Claim], dict
         _ends(fleet, records, lost, counts),
         _quota(fleet, records, runs),
         _hangs(fleet, records, left),
-        await _logs(fleet, lost, samples),
+        await _logs(fleet, [r for r in lost if r.losses], samples),
         _money(fleet, records),
         await _review(fleet),
         _pretence(fleet),
@@ -121,7 +121,7 @@ async def _left(fleet: Fleet) -> list[int]:
     return fleet.left()
 
 
-async def _is_lost_once(fleet: Fleet, task_id: TaskId) -> bool:
+async def _was_lost(fleet: Fleet, task_id: TaskId) -> bool:
     # Its losses do not tell: where a bundle of several is lost none of them is charged.
     events = await fleet.reach.view.events.of_task(task_id)
     return any(event.type is EventType.LOST for event in events)
@@ -209,6 +209,8 @@ def _hangs(fleet: Fleet, records: Sequence[TaskRecord], left: Sequence[int]) -> 
 
 
 async def _logs(fleet: Fleet, lost: Sequence[TaskRecord], samples: int) -> Claim:
+    # Those who are charged with a loss: another lost attempt shares its number with the next one,
+    # under which its output is not found.
     waits = [await _first_byte(fleet) for _ in range(samples)]
     speakers = [record for record in lost if "@silent" not in fleet.sorts[record.id].script]
     mute = [record for record in speakers if not await _is_readable(fleet, record)]

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 __all__ = ["run_main"]
@@ -13,50 +13,63 @@ ResultT = TypeVar("ResultT")
 def run_main(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Return what `main` returns. The first Ctrl-C cancels it, and a second ends it where it is.
 
-    `asyncio.run` cancels it from whatever Python does at that moment. While its runner begins, it
-    forgets that and raises a CancelledError; and where a step then comes to an
-    `asyncio.timeout(0)`, as redis-py's does on each new connection, Python 3.11 takes it for the
-    timeout's own. Here the loop hears of it between two steps, as of everything else.
+    `asyncio.run` cancels `main` in the middle of whatever step it is in. An `asyncio.timeout(0)`
+    that is entered later in that step, as redis-py does on each new connection, takes the
+    cancellation for its own (Python 3.11); and a Ctrl-C while the runner sets itself up comes out
+    as a CancelledError. Here `main` is cancelled between two steps. To be called on the main
+    thread, where no loop runs.
 
     Raises:
-        KeyboardInterrupt: there was a Ctrl-C, and it ended `main`.
+        KeyboardInterrupt: there was a Ctrl-C, and `main` has not answered it itself.
     """
     import asyncio  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    is_interrupted = False
+    presses = 0
+    was_cancelled = False
 
-    def interrupt() -> None:
-        nonlocal is_interrupted
-        is_interrupted = True
-        loop.remove_signal_handler(signal.SIGINT)
-        task.cancel()
+    def press(_number: int, _frame: object) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(cancel)
 
-    with closing(main), _held_back() as let_come, asyncio.Runner() as runner:
+    def cancel() -> None:
+        nonlocal was_cancelled
+        was_cancelled = task.cancel()
+
+    with _held_back() as let_come, asyncio.Runner() as runner:
         loop = runner.get_loop()
         task = loop.create_task(main)
         # Whoever began this process may have said that Ctrl-C is none of its business.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            loop.add_signal_handler(signal.SIGINT, interrupt)
+            signal.signal(signal.SIGINT, press)
         let_come()
         try:
-            return loop.run_until_complete(task)
+            result = loop.run_until_complete(task)
         except asyncio.CancelledError:
-            if is_interrupted:
+            if was_cancelled:
                 raise KeyboardInterrupt from None
             raise
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            if signal.getsignal(signal.SIGINT) is press:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+        if presses and not was_cancelled:
+            # It came in the last step.
+            raise KeyboardInterrupt
+        return result
 
 
 @contextmanager
 def _held_back() -> Generator[Callable[[], None]]:
     """Keep Ctrl-C waiting until what is given is called: nothing may be left half begun by it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     def let_come() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield let_come
     finally:
         let_come()

@@ -15,7 +15,8 @@ CHILDREN: Final = 2
 MOST: Final = 32
 THREADS: Final = 8
 LONG_CONTEXT: Final = 300
-PIECES: Final = 8
+TURNS_A_ROUND: Final = 8
+"""In so many turns a round's tokens are made where memory is the limit."""
 FLOAT_BYTES: Final = 4
 
 
@@ -89,7 +90,7 @@ async def measure_bandwidth(bench: Workbench) -> Measured:
 
     In short turns: where others share the memory, what it gives differs from second to second.
     """
-    folder, tokens = str(bench.model(GPT2)), max(1, bench.scale.few_tokens // PIECES)
+    folder, tokens = str(bench.model(GPT2)), max(1, bench.scale.few_tokens // TURNS_A_ROUND)
     with numpy_process() as process:
 
         async def by_hive() -> float:
@@ -98,7 +99,9 @@ async def measure_bandwidth(bench: Workbench) -> Measured:
         async def by_reading() -> float:
             return READ_BYTES / 1e9 / asked(process, "read")
 
-        found = await bench.turns({"tokens/s": by_hive, "GB/s read": by_reading}, more=PIECES)
+        found = await bench.turns(
+            {"tokens/s": by_hive, "GB/s read": by_reading}, turns_a_round=TURNS_A_ROUND
+        )
     gigabytes = bench.sized(GPT2).weights * FLOAT_BYTES / 1e9
     rates = [rate * gigabytes for rate in found["tokens/s"]]
     shares = [rate / limit for rate, limit in zip(rates, found["GB/s read"], strict=True)]

@@ -69,8 +69,7 @@ class Recital:
         self._lag = lag
         self._progress = progress
         self._heard = 0
-        self._ended_meanwhile = 0
-        self._reading = _Reading(view, sonnets[0], progress, stays=True)
+        self._readings = [_Reading(view, sonnets[0], progress, stays=True)]
 
     async def look(self, ledger: Ledger) -> None:
         """Recite what is new; the ledger tells what has ended until now."""
@@ -78,12 +77,11 @@ class Recital:
             return
         is_torn = self._sonnets[self._heard] in ledger.recovered
         ours = sum(task in ledger.ends for task in (*self._sonnets, self._lag))
-        if await self._reading.look(is_torn=is_torn, done=ledger.done - ours):
-            self._ended_meanwhile += self._reading.ended_meanwhile
+        if await self._readings[-1].look(is_torn=is_torn, done=ledger.done - ours):
             self._heard += 1
             if self._heard < len(self._sonnets):
                 task = self._sonnets[self._heard]
-                self._reading = _Reading(self._view, task, self._progress, stays=False)
+                self._readings.append(_Reading(self._view, task, self._progress, stays=False))
 
     async def verse(self) -> Verse:
         """Return what came of it, once everything has ended."""
@@ -93,7 +91,7 @@ class Recital:
         return Verse(
             sonnets=len(sonnets),
             clean_sonnets=sum(map(_is_clean, sonnets)),
-            ended_meanwhile=self._ended_meanwhile,
+            ended_meanwhile=sum(reading.ended_meanwhile for reading in self._readings),
             lag_p50_ms=late.get("p50_ms"),
             lag_p99_ms=late.get("p99_ms"),
             lag_most_ms=late.get("most_ms"),
@@ -111,6 +109,8 @@ class _Reading:
         self._has_news = self._was_torn = False
         self._done_before: int | None = None
         self.ended_meanwhile = 0
+        """Other tasks that ended between its first word and the latest."""
+
         progress.begin_verse()
 
     async def look(self, *, is_torn: bool, done: int) -> bool:

@@ -6,9 +6,11 @@ are in the batch, with one BLAS thread:
 - linear layers multiply every row in the same way, whatever rows it is with (`kernels.linear`);
 - attention is a product of one row for each sequence and head, over columns that are hidden beyond
   the sequence's end: their weights are exactly 0, and adding 0 changes no bit (`kernels.softmax`);
+- where the weights of a row have lost digits, because its scores are far from zero, all rows go
+  through once more, and those that have lost none get the same bits;
 - a prompt goes through alone, in pieces of `piece` tokens that begin where it begins.
 
-Everything that a step writes lies in buffers that are made once.
+Everything else that a step writes lies in buffers that are made once.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,13 @@ from hive_inference.kernels.gated import gate_with_silu
 from hive_inference.kernels.gelu import gelu_erf, gelu_tanh
 from hive_inference.kernels.linear import TILE, Linear, Plan
 from hive_inference.kernels.norms import Normalise
-from hive_inference.kernels.softmax import FOUR, GROUP, exponentiate, exponentiate_all, has_lost
+from hive_inference.kernels.softmax import (
+    FOUR,
+    GROUP,
+    exponentiate,
+    exponentiate_carefully,
+    has_lost,
+)
 from hive_inference.weights import Weights
 
 __all__ = ["PIECE", "ROWS", "Decoder", "layer_sizes"]
@@ -114,7 +122,7 @@ class Decoder:
         if self._exponentiate is exponentiate and has_lost(self._views.all_sums):
             # Where nothing was lost, the same bits are written once more. A model whose scores are
             # so far from zero has them so again.
-            self._exponentiate = exponentiate_all
+            self._exponentiate = exponentiate_carefully
             self._extend(tokens, positions)
         return self._logits(self._first[rows])
 

@@ -72,7 +72,8 @@ class Views:
     """The scores as (R, H, T)."""
 
     by_fours: F32
-    """The scores as (R H / 4 rounded up, 4, T); what fills the last four up is finite."""
+    """The scores as (R H / 4 rounded up, 4, T); what fills the last four up may be
+    anything, and reaches no other row."""
 
     hidden: F32
     """(R, 1, T)."""

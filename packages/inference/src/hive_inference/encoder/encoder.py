@@ -23,7 +23,7 @@ from hive_inference.encoder.shape import EncoderShape
 from hive_inference.kernels.gelu import gelu_erf
 from hive_inference.kernels.linear import TILE, Plan, multiply
 from hive_inference.kernels.norms import layer_norm
-from hive_inference.kernels.softmax import exponentiate, exponentiate_all, has_lost
+from hive_inference.kernels.softmax import exponentiate, exponentiate_carefully, has_lost
 from hive_inference.weights import Weights
 
 __all__ = ["ROWS", "Encoder", "layer_sizes"]
@@ -167,7 +167,7 @@ class Encoder:
         exponentiate(scores, sums, ones)
         if has_lost(sums):
             np.matmul(queries, keys.swapaxes(-1, -2), out=scores)
-            exponentiate_all(scores, sums, ones)
+            exponentiate_carefully(scores, sums, ones)
         attended = self._attended[rows, :-1].reshape(count, length, heads, width)
         attended = attended.transpose(0, 2, 1, 3)
         np.matmul(scores, values, out=attended)
