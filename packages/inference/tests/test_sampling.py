@@ -86,6 +86,22 @@ def test_without_temperature_the_likeliest_comes_always():
     assert {choose([sampler], logits.copy())[0] for _ in range(9)} == {int(logits.argmax())}
 
 
+@pytest.mark.parametrize("vocabulary", [40, 1500])
+@pytest.mark.parametrize("temperature", [1e-300, 1e-39, 1e-8, 1e39, 1e300])
+@pytest.mark.parametrize("penalty", [1e-300, 1.0, 1e300])
+def test_no_factor_makes_numbers_that_are_none(vocabulary: int, temperature: float, penalty: float):
+    logits = random_logits(1, 1, vocabulary)
+    logits[0, 5] = 0.0
+    sampling = Sampling(temperature=temperature, repetition_penalty=penalty)
+    sampler = sampler_of(sampling, vocabulary, prompt=(5,))
+    drawn = [choose([sampler], logits.copy())[0] for _ in range(9)]
+    assert all(token < vocabulary for token in drawn)
+    if penalty == 1.0 and temperature < 1:
+        assert {*drawn} == {int(logits.argmax())}
+    if penalty == 1.0 and temperature > 1:
+        assert len({*drawn}) > 3
+
+
 def test_of_equal_tokens_at_the_border_the_first_stay():
     logits = np.zeros(6, np.float32)
     sampler_of(Sampling(top_k=2), 6).filter(logits)

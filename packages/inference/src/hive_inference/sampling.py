@@ -66,11 +66,11 @@ class Sampler:
         """
         sampling = self.sampling
         if self._seen is not None:
-            penalty = np.float32(sampling.repetition_penalty)
+            penalty = _within_float32(sampling.repetition_penalty)
             seen = logits[self._seen]
             logits[self._seen] = np.where(seen > 0, seen / penalty, seen * penalty)
         if sampling.temperature not in {0.0, 1.0}:
-            logits /= np.float32(sampling.temperature)
+            logits /= _within_float32(sampling.temperature)
         if sampling.top_k is not None and sampling.top_k < len(logits):
             _keep_top_k(logits, sampling.top_k)
         if sampling.top_p < 1.0:
@@ -144,6 +144,14 @@ def _fall_by_blocks(weights: F32, uniform: float) -> int:
     first = block * _BLOCK
     inner = np.add.accumulate(weights[first : first + _BLOCK], dtype=np.float64)
     return first + _fall(inner, within)
+
+
+def _within_float32(factor: float) -> np.float32:
+    """Return a factor that takes no logit out of float32, also beside another one.
+
+    Beyond these borders nothing changes any more: only the likeliest comes, or any.
+    """
+    return np.float32(min(max(factor, 1e-10), 1e10))
 
 
 def _keep_top_k(logits: F32, count: int) -> None:
