@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from decoders import GPT, LLAMA, make_decoder, random_weights
 from hypothesis import given, settings
@@ -11,9 +13,9 @@ from hypothesis import strategies as st
 
 from hive_inference.decoder.shape import DecoderShape
 from hive_inference.errors import FullError
-from hive_inference.messages import End, Ended, Generate, News, Piece, Sampling
+from hive_inference.messages import End, Ended, Generate, News, Piece, Refused, Sampling
 from hive_inference.reference.decoder import PlainDecoder
-from hive_inference.scheduler import Scheduler
+from hive_inference.scheduler import UNSOUND, Scheduler
 from hive_inference.stopping import StopWatch
 from hive_inference.tokenizer import CharacterTokenizer
 
@@ -153,6 +155,33 @@ def test_a_slot_is_free_at_the_step_at_which_its_sequence_ends():
     numbers = [item.number for _ in range(4) for item in scheduler.step()]
     assert numbers == [1, 1, 1, 2, 2, 2]
     assert scheduler.is_idle
+
+
+def test_whose_numbers_are_none_is_refused_alone_and_leaves_nothing_to_who_comes_next():
+    news: list[list[News]] = []
+    for is_broken in (False, True):
+        scheduler: Any = make()
+        for number, prompt in enumerate(("ABC", 20 * "ABC", "ABC")):
+            scheduler.submit(number, ask(prompt, sampling=Sampling(seed=number)))
+        said = [item for _ in range(6) for item in scheduler.step()]
+        if is_broken:
+            cache = scheduler._decoder.cache
+            cache.both[:, :, 1, :, : int(cache.lengths[1])] = np.nan
+        said += run(scheduler)
+        # While the longer one is read, what was behind the shorter one in its slot is read too.
+        for number, prompt in ((3, 20 * "ABC"), (4, "ABC")):
+            scheduler.submit(number, ask(prompt, sampling=Sampling(seed=number)))
+        news.append(said + run(scheduler))
+    sound, broken = news
+    assert [item for item in broken if isinstance(item, Refused)] == [
+        Refused(number=1, error=UNSOUND)
+    ]
+    assert ends(broken).keys() == {0, 2, 3, 4}
+    found, expected = texts(broken), texts(sound)
+    assert expected[1].startswith(found[1])
+    assert [found[number] for number in (0, 2, 3, 4)] == [
+        expected[number] for number in (0, 2, 3, 4)
+    ]
 
 
 def test_a_new_request_speaks_within_two_steps_while_others_run():

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ from typing import Any, Final
 from hive_chaos.history import Asked, History, Row, Run, read_witnesses
 from hive_chaos.members import HIVE, Member
 from hive_chaos.promises import PROMISES, violations
-from hive_contracts.events import EventType
+from hive_contracts.events import Event, EventType
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
@@ -55,10 +55,12 @@ async def held_against(fleet: Fleet, *, samples: int) -> tuple[list[Claim], dict
     """
     records = await fleet.records()
     runs = read_witnesses(fleet.witness)
-    history = await _history(fleet, records, runs)
+    events = {record.id: await fleet.reach.view.events.of_task(record.id) for record in records}
+    history = _history(fleet, records, runs, events)
     left = await _left(fleet)
     counts = counts_of(history)
-    lost = [record for record in records if await _was_lost(fleet, record.id)]
+    # Losses do not tell: where a bundle of several is lost none of them is charged.
+    lost = [r for r in records if any(event.type is EventType.LOST for event in events[r.id])]
     for name, sentences in violations(history).items():
         for sentence in sentences[:EXAMPLES]:
             print(f"{name}: {sentence}")
@@ -86,7 +88,12 @@ def counts_of(history: History) -> dict[str, int]:
     return counts
 
 
-async def _history(fleet: Fleet, records: Sequence[TaskRecord], runs: Sequence[Run]) -> History:
+def _history(
+    fleet: Fleet,
+    records: Sequence[TaskRecord],
+    runs: Sequence[Run],
+    events: Mapping[TaskId, Sequence[Event]],
+) -> History:
     return History(
         asked={
             int(task_id): Asked(
@@ -100,17 +107,12 @@ async def _history(fleet: Fleet, records: Sequence[TaskRecord], runs: Sequence[R
                 task_id=record.id,
                 number=int(record.id),
                 state=str(record.state),
-                ends=await _ends_told(fleet, record.id),
+                ends=tuple(str(e.type) for e in events[record.id] if str(e.type) in ENDS),
                 failures=record.failures,
             )
             for record in records
         ],
     )
-
-
-async def _ends_told(fleet: Fleet, task_id: TaskId) -> tuple[str, ...]:
-    events = await fleet.reach.view.events.of_task(task_id)
-    return tuple(str(event.type) for event in events if str(event.type) in ENDS)
 
 
 async def _left(fleet: Fleet) -> list[int]:
@@ -119,12 +121,6 @@ async def _left(fleet: Fleet) -> list[int]:
             break
         await asyncio.sleep(0.1)
     return fleet.left()
-
-
-async def _was_lost(fleet: Fleet, task_id: TaskId) -> bool:
-    # Its losses do not tell: where a bundle of several is lost none of them is charged.
-    events = await fleet.reach.view.events.of_task(task_id)
-    return any(event.type is EventType.LOST for event in events)
 
 
 def _ends(

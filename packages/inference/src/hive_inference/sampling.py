@@ -18,7 +18,10 @@ import numpy as np
 from hive_inference.arrays import F32, F64, Bool
 from hive_inference.messages import Sampling
 
-__all__ = ["Sampler", "choose"]
+__all__ = ["NO_TOKEN", "Sampler", "choose"]
+
+NO_TOKEN: Final = -1
+"""What is chosen where nothing can be."""
 
 _DRAWN_AT_ONCE: Final = 64
 """Numbers: one by one, each would cost as much as all of these."""
@@ -83,7 +86,7 @@ class Sampler:
 
 
 def choose(samplers: Sequence[Sampler], logits: F32) -> list[int]:
-    """Return the next token of each sequence.
+    """Return the next token of each sequence; `NO_TOKEN` where its logits are no numbers.
 
     Shapes:
         logits: (R, V), a row for each sampler; changed
@@ -92,13 +95,19 @@ def choose(samplers: Sequence[Sampler], logits: F32) -> list[int]:
         if sampler.filters:
             sampler.filter(logits[place])
     greedy = {p: int(logits[p].argmax()) for p, s in enumerate(samplers) if s.is_greedy}
-    np.subtract(logits, np.maximum.reduce(logits, axis=1, keepdims=True), out=logits)
+    greatest = np.maximum.reduce(logits, axis=1, keepdims=True)
+    is_sound = np.isfinite(greatest[:, 0]).tolist()
+    with np.errstate(invalid="ignore"):
+        np.subtract(logits, greatest, out=logits)
     np.exp(logits, out=logits)
     is_short = logits.shape[1] <= _BLOCK
     rows = np.add.accumulate(logits, axis=1, dtype=np.float64) if is_short else logits
     fall = _fall if is_short else _fall_by_blocks
     tokens: list[int] = []
     for place, (sampler, row) in enumerate(zip(samplers, rows, strict=True)):
+        if not is_sound[place]:
+            tokens.append(NO_TOKEN)
+            continue
         token = greedy.get(place)
         if token is None:
             token = fall(row, sampler.next_uniform())

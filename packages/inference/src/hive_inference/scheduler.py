@@ -21,17 +21,20 @@ section 3 (scheduling by iteration).
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from hive_inference.decoder.decoder import PIECE, Decoder
-from hive_inference.messages import End, Ended, Generate, News, Piece
-from hive_inference.sampling import Sampler, choose
+from hive_inference.messages import End, Ended, Generate, News, Piece, Refused
+from hive_inference.sampling import NO_TOKEN, Sampler, choose
 from hive_inference.stopping import StopWatch
 from hive_inference.tokenizer import TextStream, Tokenizer
 from hive_inference.waiting import Waiting, WaitingRoom
 
-__all__ = ["Scheduler"]
+__all__ = ["UNSOUND", "Scheduler"]
+
+UNSOUND: Final = "the model has come to what are no numbers; its weights may be damaged"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +55,8 @@ class _Sequence:
 
     said: int = 0
     end: End | None = None
+    is_unsound: bool = False
+    """Whether the model has said what are no numbers."""
 
 
 @dataclass(slots=True)
@@ -218,6 +223,9 @@ class Scheduler:
         return news + self._let_go()
 
     def _hear(self, sequence: _Sequence, token: int) -> list[News]:
+        if token == NO_TOKEN:
+            sequence.is_unsound = True
+            return []
         sequence.said += 1
         sequence.history.append(token)
         sequence.entering = [token]
@@ -248,8 +256,13 @@ class Scheduler:
         """Free the slots of what has ended."""
         news: list[News] = []
         for slot in reversed(range(self.running)):
-            if (end := self._batch.all[slot].end) is not None:
-                news += _over(self._vacate(slot), end)
+            sequence = self._batch.all[slot]
+            if sequence.is_unsound:
+                self._decoder.cache.wipe(slot)
+                self._vacate(slot)
+                news.append(Refused(number=sequence.number, error=UNSOUND))
+            elif sequence.end is not None:
+                news += _over(self._vacate(slot), sequence.end)
         return news
 
     def _vacate(self, slot: int) -> _Sequence:

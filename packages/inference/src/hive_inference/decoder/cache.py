@@ -74,6 +74,10 @@ class Cache:
         self.hidden[slot] = -np.inf
         self.lengths[slot] = 0
 
+    def wipe(self, slot: int) -> None:
+        """Have zeros where a slot's sequence was: no number that is none may be left to another."""
+        self.both[:, :, slot, :, : int(self.lengths[slot])] = 0.0
+
     def move(self, source: int, target: int) -> None:
         """Put a slot's sequence into another slot, and clear the first."""
         length = int(self.lengths[source])
