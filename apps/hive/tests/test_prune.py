@@ -2,6 +2,7 @@
 
 import json
 
+import pexpect
 import pytest
 
 from hive.keeping import keep_in_words, read_retention
@@ -123,3 +124,15 @@ def test_status_says_what_is_kept(desk: Desk) -> None:
     kept = json.loads(desk("status", "--json").stdout)["kept"]
     assert kept["terms"] == "7d"
     assert 3 * 86400 <= kept["oldest_finished_seconds"] < 4 * 86400
+
+
+def test_one_ctrl_c_at_the_question_means_no(desk: Desk) -> None:
+    add(desk, 3, ago="8 days")
+    terminal = desk.console.on_terminal(["prune"])
+    terminal.expect_exact("[y/N] ")
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
+    assert "Traceback" not in terminal.before
+    assert count(desk) == 3

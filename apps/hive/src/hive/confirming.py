@@ -2,6 +2,7 @@
 
 import sys
 
+from hive.running import ended_by_one
 from hive.standard_input import is_terminal
 from hive_contracts.errors import UsageError
 
@@ -32,5 +33,7 @@ def confirm(
     warning = "" if name is None else " This cannot be undone."
     print(f"{what[0].upper()}{what[1:]}?{warning} [y/N] ", end="", file=sys.stderr)
     sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    with ended_by_one():
+        answer = sys.stdin.readline()
+    if answer.strip().lower() not in ("y", "yes"):
         raise UsageError("nothing was done")

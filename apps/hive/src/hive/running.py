@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["run_main"]
+__all__ = ["ended_by_one", "run_main"]
 
 ResultT = TypeVar("ResultT")
 
@@ -58,6 +58,23 @@ def run_main(main: Coroutine[Any, Any, ResultT]) -> ResultT:
             # It came in the last step.
             raise KeyboardInterrupt
         return result
+
+
+@contextmanager
+def ended_by_one() -> Generator[None]:
+    """Have the first Ctrl-C end what blocks in here, whether or not a coroutine blocks.
+
+    For questions to a person. To be called on the main thread.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
