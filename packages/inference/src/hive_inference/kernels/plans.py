@@ -20,7 +20,7 @@ from hive_inference.kernels.linear import Plan, tune
 
 __all__ = ["find_plans"]
 
-_FORMAT: Final = "5"
+_FORMAT: Final = "4"
 
 
 def find_plans(
