@@ -5,10 +5,11 @@ anybody, and asked again after all others.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
+from hive_client.insisting import Ask
 from hive_contracts.errors import UsageError
 from hive_contracts.ids import TaskId
 from hive_contracts.selecting import Selection
@@ -21,9 +22,6 @@ __all__ = ["CalledOff", "call_off_all"]
 
 MOST_ROUNDS: Final = 50
 PAUSE_SECONDS: Final = 0.2
-
-Cancel: TypeAlias = Callable[[Sequence[TaskId]], Awaitable[Mapping[TaskId, TaskState]]]
-"""Calls tasks off; returns the state of those that it was done to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class CalledOff:
 
 
 async def call_off_all(
-    tasks: TaskStore, selection: Selection, cancel: Cancel, *, reason: str | None = None
+    tasks: TaskStore, selection: Selection, cancel: Ask, *, reason: str | None = None
 ) -> CalledOff:
     """Call off every unfinished task that fits, and write down who did it, and why.
 
@@ -64,7 +62,7 @@ async def call_off_all(
     return await _call_off(tasks, found, cancel)
 
 
-async def _call_off(tasks: TaskStore, found: Sequence[TaskId], cancel: Cancel) -> CalledOff:
+async def _call_off(tasks: TaskStore, found: Sequence[TaskId], cancel: Ask) -> CalledOff:
     done: dict[TaskId, TaskState] = {}
     rest, ended = list(found), 0
     for _ in range(MOST_ROUNDS):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from hive_bus.bus import Bus
 from hive_client.cancelling import CalledOff, call_off_all
 from hive_client.event_stream import EventStream, checked_cursor, event_filter
+from hive_client.insisting import insist
 from hive_client.local_hive import find_local_hive
 from hive_client.lookout import Lookout
 from hive_client.submitter import Submitter
@@ -29,7 +30,7 @@ from hive_contracts.ids import TaskId
 from hive_contracts.limits import Breaker, Limit, LimitScope, UsedLimit
 from hive_contracts.selecting import Selection
 from hive_contracts.spending import Budget, UsedBudget
-from hive_contracts.states import TERMINAL_STATES, TaskState
+from hive_contracts.states import TERMINAL_STATES, WAITING_STATES, TaskState
 from hive_contracts.tasks import TaskRecord
 from hive_sealing import SealingSettings, open_sealer, sealing_from_environment
 from hive_store import (
@@ -246,7 +247,9 @@ class Hive(Submitter):
     async def _log_end(self) -> Cursor:
         return await EventLog(self.tasks.line).end()
 
-    async def cancel(self, *task_ids: TaskId, reason: str | None = None) -> dict[TaskId, TaskState]:
+    async def cancel(
+        self, *task_ids: TaskId, reason: str | None = None, insists: bool = True
+    ) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now.
 
         A task that runs stays `running` until nothing of it is left; wait for it to see. A task
@@ -255,10 +258,23 @@ class Hive(Submitter):
         Args:
             task_ids: the tasks.
             reason: why, for people who look at them.
+            insists: whether a task that another transaction holds just now, as whatever writes to
+                it does for a moment, is asked again for ten seconds; if not, it is left out.
 
         Raises:
             UsageError: an id is no whole number.
+            HeldTaskError: another transaction held some of them all the time; the others are
+                called off.
         """
+        cancel = partial(self._cancel, reason=reason)
+        if not insists:
+            return await cancel(task_ids)
+        unfinished = frozenset(TaskState) - TERMINAL_STATES
+        return await insist(self.tasks, cancel, checked_ids(task_ids), states=unfinished)
+
+    async def _cancel(
+        self, task_ids: Sequence[TaskId], *, reason: str | None
+    ) -> dict[TaskId, TaskState]:
         states = await self.tasks.cancel(task_ids, reason=reason)
         running = {i for i, state in states.items() if state not in TERMINAL_STATES}
         if self._bus is not None and running:
@@ -267,7 +283,11 @@ class Hive(Submitter):
         return states
 
     async def park(
-        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+        self,
+        *task_ids: TaskId,
+        until: datetime | None = None,
+        reason: str | None = None,
+        insists: bool = True,
     ) -> list[TaskId]:
         """Set waiting tasks aside; return those that were: what runs or has ended is not.
 
@@ -275,16 +295,27 @@ class Hive(Submitter):
             task_ids: the tasks.
             until: when they go on by themselves (aware); None for only when they are unparked.
             reason: why, for people who look at them.
+            insists: as in `cancel`.
 
         Raises:
             UsageError: an id is no whole number, or the moment has no time zone.
+            HeldTaskError: another transaction held some of them all the time; the others are
+                parked.
         """
         if until is not None and until.tzinfo is None:
             raise UsageError(f"until needs a time zone: {until.isoformat()}")
+        park = partial(self._park, until=until, reason=reason)
         wanted = checked_ids(task_ids)
-        parked = await self.tasks.park(wanted, until=until, reason=reason, by=myself())
+        if not insists:
+            return list(await park(wanted))
+        return list(await insist(self.tasks, park, wanted, states=WAITING_STATES))
+
+    async def _park(
+        self, task_ids: Sequence[TaskId], *, until: datetime | None, reason: str | None
+    ) -> dict[TaskId, TaskState]:
+        parked = await self.tasks.park(task_ids, until=until, reason=reason, by=myself())
         self._tell(EventType.PARKED, parked)
-        return parked
+        return dict.fromkeys(parked, TaskState.SCHEDULED)
 
     async def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Let parked tasks go on; return those that were parked, and the state each is in now.
@@ -321,13 +352,8 @@ class Hive(Submitter):
         Raises:
             UsageError: the selection says nothing, or names a state that cannot be cancelled.
         """
-        cancel = partial(self._cancel_batch, reason=reason)
+        cancel = partial(self._cancel, reason=reason)
         return await call_off_all(self.tasks, selection, cancel, reason=reason)
-
-    async def _cancel_batch(
-        self, task_ids: Sequence[TaskId], *, reason: str | None
-    ) -> dict[TaskId, TaskState]:
-        return await self.cancel(*task_ids, reason=reason)
 
     async def show(self, task_id: TaskId) -> TaskRecord:
         """Return everything known of a task.

@@ -217,15 +217,23 @@ class SyncHive(SyncSubmitter):
             with suppress(UsageError):
                 self._thread.run(subscriber.close)
 
-    def cancel(self, *task_ids: TaskId, reason: str | None = None) -> dict[TaskId, TaskState]:
+    def cancel(
+        self, *task_ids: TaskId, reason: str | None = None, insists: bool = True
+    ) -> dict[TaskId, TaskState]:
         """Call tasks off; return the state each is in now. See `Hive.cancel`."""
-        return self._thread.run(partial(self._hive.cancel, reason=reason), *task_ids)
+        cancel = partial(self._hive.cancel, reason=reason, insists=insists)
+        return self._thread.run(cancel, *task_ids)
 
     def park(
-        self, *task_ids: TaskId, until: datetime | None = None, reason: str | None = None
+        self,
+        *task_ids: TaskId,
+        until: datetime | None = None,
+        reason: str | None = None,
+        insists: bool = True,
     ) -> list[TaskId]:
         """Set waiting tasks aside; return those that were. See `Hive.park`."""
-        return self._thread.run(partial(self._hive.park, until=until, reason=reason), *task_ids)
+        park = partial(self._hive.park, until=until, reason=reason, insists=insists)
+        return self._thread.run(park, *task_ids)
 
     def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
         """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""

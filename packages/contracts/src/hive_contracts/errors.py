@@ -24,6 +24,7 @@ HiveError
 ├── UnavailableError           something outside did not answer; wait and try again
 │   ├── BusUnavailableError
 │   ├── BusyWorkspaceError
+│   ├── HeldTaskError
 │   ├── ServiceUnavailableError
 │   ├── StoreUnavailableError
 │   └── UnclaimableLineError
@@ -33,6 +34,7 @@ The first three branches are the three things a caller can do: stop, let go, try
 failure is none of them: it is a value, `outcomes.Failed`, and is raised for who asks for it alone.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from hive_contracts.events import Cursor
@@ -43,6 +45,7 @@ __all__ = [
     "BusUnavailableError",
     "BusyWorkspaceError",
     "ConfigurationError",
+    "HeldTaskError",
     "HiveError",
     "IllegalMoveError",
     "LostEventsError",
@@ -225,6 +228,16 @@ class BusUnavailableError(UnavailableError):
 
 class BusyWorkspaceError(UnavailableError):
     """A workspace is in somebody's hands just now, or on another machine."""
+
+
+class HeldTaskError(UnavailableError):
+    """Another transaction held tasks for too long; to the others it was done."""
+
+    def __init__(self, task_ids: Sequence[TaskId]) -> None:
+        more = f" and {len(task_ids) - 1} more" if len(task_ids) > 1 else ""
+        holds = f"another transaction holds task {task_ids[0]}{more}"
+        super().__init__(f"{holds} (`hive doctor` may name it); try again")
+        self.task_ids = tuple(task_ids)
 
 
 class ServiceUnavailableError(UnavailableError):

@@ -61,7 +61,7 @@ async def cancel_all(
 
 
 def _deed(reach: Reach, reason: str | None = None) -> Deed:
-    return Deed(Move.CANCEL, lambda batch: reach.hive.cancel(*batch, reason=reason))
+    return Deed(Move.CANCEL, lambda batch: reach.hive.cancel(*batch, reason=reason, insists=False))
 
 
 def _written(order: Order, task_ids: Sequence[TaskId], reason: str | None) -> deeds.Deed:

@@ -36,7 +36,7 @@ async def park_all(
     async with open_reach(settings) as reach:
 
         async def ask(batch: Sequence[TaskId]) -> Mapping[TaskId, TaskState]:
-            parked = await reach.hive.park(*batch, until=until, reason=reason)
+            parked = await reach.hive.park(*batch, until=until, reason=reason, insists=False)
             return dict.fromkeys(parked, TaskState.SCHEDULED)
 
         tally = await sweep(reach.view, Deed(Move.PARK, ask), task_ids)
