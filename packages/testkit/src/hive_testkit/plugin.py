@@ -60,6 +60,7 @@ class OwnServer:
 
     def __init__(self, server: "EmbeddedPostgres | EmbeddedRedis") -> None:
         self._server = server
+        self._was_killed = False
 
     @property
     def url(self) -> str:
@@ -74,6 +75,13 @@ class OwnServer:
     async def start(self) -> None:
         """Start the server again, on the data it had."""
         await self._server.start()
+        self._was_killed = False
+
+    async def end(self) -> None:
+        """Stop the server for good; only a start takes away the shared memory of a killed one."""
+        if self._was_killed:
+            await self.start()
+        await self.stop()
 
     async def stop(self) -> None:
         """Stop the server in order, also a frozen one."""
@@ -83,6 +91,7 @@ class OwnServer:
     async def kill(self) -> None:
         """Kill the server and everything below it with SIGKILL; return once it is gone."""
         self._signal(signal.SIGKILL)
+        self._was_killed = True
         await self._server.wait()
 
     def pause(self) -> None:
@@ -269,7 +278,7 @@ def _own(embedded: "EmbeddedPostgres | EmbeddedRedis") -> Iterator[OwnServer]:
         _run_apart(server.start())
         yield server
     finally:
-        _run_apart(server.stop())
+        _run_apart(server.end())
 
 
 def _run_apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
