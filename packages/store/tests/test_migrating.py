@@ -42,6 +42,7 @@ MIGRATIONS = [
     "0024_asking",
     "0025_budgets",
     "0026_budgets_at_size",
+    "0027_small_samples",
 ]
 
 
@@ -78,7 +79,7 @@ async def test_a_database_with_roles_and_tasks_is_brought_to_new_outcomes(
         "insert into hive.task (kind, state, finished_at, outcome)"
         " values ('call', 'failed', now(), 'timed_out')"
     )
-    assert await migrate(database_url) == ["0024_asking", "0025_budgets", "0026_budgets_at_size"]
+    assert await migrate(database_url) == MIGRATIONS[23:]
     assert await empty.fetchval("select outcome::text from hive.task") == "timed_out"
 
 

@@ -567,3 +567,13 @@ async def test_the_oldest_finished_task_is_found_by_the_order_of_ids(hot: Connec
     plan = await explain(hot, "find_oldest_finished")
     assert_reads_indexes(plan)
     assert sum(rows_read(node) for node in scans(plan, "task")) <= BURST + 1
+
+
+async def test_a_look_at_the_tasks_for_the_planner_takes_few_of_them(database: Connection) -> None:
+    """One column, or one expression of an index, that asks for more has all of it take more."""
+    said: list[str] = []
+    database.add_log_listener(lambda _connection, message: said.append(str(message)))
+    await database.execute(ADD_QUEUED)
+    await database.execute("analyze (verbose) hive.task")
+    [sample] = [words for words in said if "rows in sample" in words]
+    assert "; 3000 rows in sample" in sample
