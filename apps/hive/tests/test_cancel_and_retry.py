@@ -283,13 +283,15 @@ def held(desk: Desk, *task_ids: TaskId) -> Generator["subprocess.Popen[bytes]"]:
             holder.kill()
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "unpark"])
 def test_a_task_that_another_transaction_holds_is_asked_again(
     desk: Desk, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task_ids = desk.submit(3)
     for task_id in task_ids if verb == "retry" else ():
         finish(desk, task_id, TaskState.FAILED)
+    if verb == "unpark":
+        desk("park", *map(str, task_ids))
     with held(desk, *task_ids[:2]) as holder:
         monkeypatch.setattr("hive.acting.sweep.PATIENCE_SECONDS", 0.3)
         left = desk(verb, *map(str, task_ids))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from hive_bus.bus import Bus
 from hive_client.cancelling import CalledOff, call_off_all
 from hive_client.event_stream import EventStream, checked_cursor, event_filter
-from hive_client.insisting import insist
+from hive_client.insisting import in_states, insist
 from hive_client.local_hive import find_local_hive
 from hive_client.lookout import Lookout
 from hive_client.submitter import Submitter
@@ -270,7 +270,8 @@ class Hive(Submitter):
         if not insists:
             return await cancel(task_ids)
         unfinished = frozenset(TaskState) - TERMINAL_STATES
-        return await insist(self.tasks, cancel, checked_ids(task_ids), states=unfinished)
+        open_to_it = in_states(self.tasks, unfinished)
+        return await insist(cancel, task_ids, open_to_it=open_to_it)
 
     async def _cancel(
         self, task_ids: Sequence[TaskId], *, reason: str | None
@@ -305,10 +306,10 @@ class Hive(Submitter):
         if until is not None and until.tzinfo is None:
             raise UsageError(f"until needs a time zone: {until.isoformat()}")
         park = partial(self._park, until=until, reason=reason)
-        wanted = checked_ids(task_ids)
         if not insists:
-            return list(await park(wanted))
-        return list(await insist(self.tasks, park, wanted, states=WAITING_STATES))
+            return list(await park(task_ids))
+        open_to_it = in_states(self.tasks, WAITING_STATES)
+        return list(await insist(park, task_ids, open_to_it=open_to_it))
 
     async def _park(
         self, task_ids: Sequence[TaskId], *, until: datetime | None, reason: str | None
@@ -317,13 +318,23 @@ class Hive(Submitter):
         self._tell(EventType.PARKED, parked)
         return dict.fromkeys(parked, TaskState.SCHEDULED)
 
-    async def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+    async def unpark(self, *task_ids: TaskId, insists: bool = True) -> dict[TaskId, TaskState]:
         """Let parked tasks go on; return those that were parked, and the state each is in now.
+
+        Args:
+            task_ids: the tasks.
+            insists: as in `cancel`.
 
         Raises:
             UsageError: an id is no whole number.
+            HeldTaskError: another transaction held some of them all the time; the others go on.
         """
-        states = await self.tasks.unpark(checked_ids(task_ids), by=myself())
+        if not insists:
+            return await self._unpark(task_ids)
+        return await insist(self._unpark, task_ids, open_to_it=self.tasks.parked)
+
+    async def _unpark(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskState]:
+        states = await self.tasks.unpark(task_ids, by=myself())
         self._tell(EventType.UNPARKED, list(states))
         return states
 

@@ -14,7 +14,7 @@ from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_store import TaskStore
 
-__all__ = ["Ask", "insist"]
+__all__ = ["Ask", "Find", "in_states", "insist"]
 
 PATIENCE_SECONDS: Final = 10.0
 FIRST_PAUSE_SECONDS: Final = 0.01
@@ -24,16 +24,29 @@ Ask: TypeAlias = Callable[[Sequence[TaskId]], Awaitable[Mapping[TaskId, TaskStat
 """Does something to tasks; returns those it was done to, with the state each is in now."""
 
 
+Find: TypeAlias = Callable[[Sequence[TaskId]], Awaitable[Set[TaskId]]]
+"""Returns to which of the tasks it could be done now."""
+
+
+def in_states(tasks: TaskStore, states: Set[TaskState]) -> Find:
+    """Have found what is in one of `states`."""
+
+    async def find(task_ids: Sequence[TaskId]) -> set[TaskId]:
+        found = await tasks.states(task_ids)
+        return {task_id for task_id, state in found.items() if state in states}
+
+    return find
+
+
 async def insist(
-    tasks: TaskStore, ask: Ask, task_ids: Sequence[TaskId], *, states: Set[TaskState]
+    ask: Ask, task_ids: Sequence[TaskId], *, open_to_it: Find
 ) -> dict[TaskId, TaskState]:
     """Do it to all of the tasks that it can be done to; return these as `ask` does.
 
     Args:
-        tasks: where they are.
         ask: what to do.
         task_ids: the tasks.
-        states: in which a task that it was not done to can only be held.
+        open_to_it: finds to which it could be done; one to which it was not can only be held.
 
     Raises:
         HeldTaskError: another transaction held some of them all the time.
@@ -42,8 +55,8 @@ async def insist(
     give_up_at, pause = clock.seconds() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
     done = dict(await ask(task_ids))
     while rest := [task_id for task_id in task_ids if task_id not in done]:
-        found = await tasks.states(rest)
-        held = [task_id for task_id in rest if found.get(task_id) in states]
+        open_ones = await open_to_it(rest)
+        held = [task_id for task_id in rest if task_id in open_ones]
         if not held:
             break
         if clock.seconds() > give_up_at:

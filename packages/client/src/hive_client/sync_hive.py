@@ -235,9 +235,9 @@ class SyncHive(SyncSubmitter):
         park = partial(self._hive.park, until=until, reason=reason, insists=insists)
         return self._thread.run(park, *task_ids)
 
-    def unpark(self, *task_ids: TaskId) -> dict[TaskId, TaskState]:
+    def unpark(self, *task_ids: TaskId, insists: bool = True) -> dict[TaskId, TaskState]:
         """Let parked tasks go on; return those that were parked. See `Hive.unpark`."""
-        return self._thread.run(self._hive.unpark, *task_ids)
+        return self._thread.run(partial(self._hive.unpark, insists=insists), *task_ids)
 
     def answer(self, task_id: TaskId, text: str) -> TaskState:
         """Answer what a task asks; return its state. See `Hive.answer`."""

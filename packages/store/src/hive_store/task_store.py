@@ -174,6 +174,11 @@ class TaskStore:
         rows = await self._line.fetch("read_states", possible_ids(task_ids))
         return {TaskId(row["id"]): TaskState(row["state"]) for row in rows}
 
+    async def parked(self, task_ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return which of those tasks are parked."""
+        rows = await self._line.fetch("read_states", possible_ids(task_ids))
+        return {TaskId(row["id"]) for row in rows if row["is_parked"]}
+
     async def cancel(
         self, task_ids: Sequence[TaskId], *, reason: str | None = None
     ) -> dict[TaskId, TaskState]:

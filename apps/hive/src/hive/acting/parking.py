@@ -60,7 +60,7 @@ async def unpark_all(
         as_json: tell it as JSON, on standard output.
     """
     async with open_reach(settings) as reach:
-        deed = Deed(Move.FALL_DUE, lambda batch: _unpark(reach, batch), asks_more=True)
+        deed = Deed(Move.FALL_DUE, lambda batch: _unpark(reach, batch))
         tally = await sweep(reach.view, deed, task_ids)
     if not is_strict:
         tally.unfit.clear()
@@ -72,7 +72,7 @@ async def unpark_all(
 
 
 async def _unpark(reach: Reach, task_ids: Sequence[TaskId]) -> Mapping[TaskId, TaskState]:
-    return await reach.hive.unpark(*task_ids)
+    return await reach.hive.unpark(*task_ids, insists=False)
 
 
 def _code(tally: Tally) -> int:

@@ -6,7 +6,7 @@ asked again after all others, until each has answered or the patience is over.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -35,13 +35,6 @@ class Deed:
 
     move: Move
     ask: Ask
-    asks_more: bool = False
-    """Whether more than its state decides whether it can be done to a task."""
-
-    @property
-    def states(self) -> frozenset[TaskState]:
-        """In which a task that it was not done to can only be held by another transaction."""
-        return frozenset() if self.asks_more else states_open_to(self.move)
 
 
 @dataclass(slots=True)
@@ -121,7 +114,6 @@ class Sweep:
     def __init__(self, view: View, deed: Deed) -> None:
         self._view = view
         self._deed = deed
-        self._states = deed.states
         self._held: list[TaskId] = []
         self.tally = Tally()
 
@@ -141,8 +133,18 @@ class Sweep:
         self.tally.done.update(done.values())
         self.tally.stopping += [i for i, state in done.items() if state in LEASED]
         if len(done) < len(batch):
-            states = await self._view.tasks.states([i for i in possible if i not in done])
-            self._sort([i for i in batch if i not in done], states)
+            rest = [i for i in possible if i not in done]
+            # One that it could be done to, and was not, can only be held by another transaction.
+            states = await self._view.tasks.states(rest)
+            open_ones = await self._open_to_it(states)
+            self._sort([i for i in batch if i not in done], states, open_ones)
+
+    async def _open_to_it(self, states: Mapping[TaskId, TaskState]) -> Set[TaskId]:
+        if self._deed.move is Move.FALL_DUE:
+            # What is parked is `scheduled`, but not all that is.
+            return await self._view.tasks.parked([*states])
+        fitting = states_open_to(self._deed.move)
+        return {task_id for task_id, state in states.items() if state in fitting}
 
     async def _take_what_was_held(self) -> None:
         clock = BootClock()
@@ -154,12 +156,17 @@ class Sweep:
                 await self._take(batch)
         self.tally.held = self._held
 
-    def _sort(self, rest: Sequence[TaskId], states: Mapping[TaskId, TaskState]) -> None:
+    def _sort(
+        self,
+        rest: Sequence[TaskId],
+        states: Mapping[TaskId, TaskState],
+        open_ones: Set[TaskId],
+    ) -> None:
         for task_id in rest:
             state = states.get(task_id)
             if state is None:
                 self.tally.unknown.append(task_id)
-            elif state in self._states:
+            elif task_id in open_ones:
                 self._held.append(task_id)
             else:
                 self.tally.unfit.setdefault(state, []).append(task_id)
