@@ -17,8 +17,10 @@ from hive.testing import HiveForTests, SyncHiveForTests, capture_submits, runnin
 from hive.testing.servers import HivePlace
 from hive_client import NewTask, TaskFailedError
 from hive_contracts.errors import ConfigurationError, UsageError
+from hive_contracts.ids import TaskId
 from hive_contracts.limits import Limit, LimitScope
 from hive_contracts.states import TaskState
+from hive_store.rehearsal_store import RehearsalStore
 from hive_store.submitting import HELD_UNTIL
 from hive_testkit.waiting import until
 
@@ -151,7 +153,7 @@ async def test_a_drain_of_one_queue_leaves_the_others(tested: HiveForTests, erra
 async def test_a_failure_is_raised_with_what_the_function_has_raised(
     tested: HiveForTests, errands: Any
 ) -> None:
-    await tested.submit(errands.explode, "bang")
+    await tested.with_options(max_attempts=1).submit(errands.explode, "bang")
     after = await tested.submit(errands.mail, "ann")
     with pytest.raises(TaskFailedError, match="bang") as raised:
         await tested.drain()
@@ -223,6 +225,25 @@ async def test_a_task_whose_worker_is_lost_is_queued_again_until_it_was_lost_too
     assert [(task.id, task.attempt) for task in await tested.drain()] == [(ahead, 1)]
     with pytest.raises(UsageError, match="is failed, and no worker has it"):
         await tested.lose_worker(task_id)
+
+
+async def test_a_lease_that_its_worker_renews_meanwhile_is_lost_all_the_same(
+    tested: HiveForTests, errands: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lapse, lapsed = RehearsalStore.lapse, list[TaskId]()
+
+    async def lapse_and_renew(store: RehearsalStore, task_id: TaskId) -> bool:
+        was_held = await lapse(store, task_id)
+        if not lapsed:
+            async with tested.tasks.line.lent() as connection:
+                await connection.execute("update hive.lease set expires_at = now() + '1 hour'")
+        lapsed.append(task_id)
+        return was_held
+
+    monkeypatch.setattr(RehearsalStore, "lapse", lapse_and_renew)
+    task_id = await tested.submit(errands.mail, "ann")
+    assert (await tested.lose_worker(task_id)).losses == 1
+    assert lapsed == [task_id] * 2
 
 
 async def test_functions_are_meant_by_themselves_and_arguments_by_their_names(

@@ -42,7 +42,6 @@ class Person:
 
     def __init__(self, bus: Bus, frames: "Subscription[Heard | Shown]") -> None:
         self.screen = bytearray()
-        self.heard: list[Heard] = []
         self.positions: list[int] = []
         self._bus = bus
         self._frames = frames
@@ -50,26 +49,27 @@ class Person:
     async def say(self, number: int, data: bytes = b"", **more: Any) -> Heard:
         """Say something until it is answered: who listens may not be there yet."""
         said = Said(task_id=TASK, speaker="me", number=number, data=data, **more)
-        before = len(self.heard)
+        heard = None
         async with asyncio.timeout(20):
-            while len(self.heard) == before:
+            # What was said again before its answer came is answered again, later.
+            while heard is None or heard.number != number:
                 await self._bus.publish(said)
-                await self.see_for(0.2)
-        return self.heard[-1]
+                heard = await self.see_for(0.2)
+        return heard
 
-    async def see_for(self, seconds: float) -> None:
-        """Take in what comes, for that time at most, up to the next answer."""
+    async def see_for(self, seconds: float) -> Heard | None:
+        """Take in what comes, for that time at most, up to the next answer; return that."""
         try:
             async with asyncio.timeout(seconds):
                 async for frame in self._frames:
                     if isinstance(frame, Heard):
-                        self.heard.append(frame)
-                        return
+                        return frame
                     if isinstance(frame, Shown):
                         self.positions.append(frame.position)
                         self.screen += frame.data
         except TimeoutError:
-            return
+            pass
+        return None
 
     async def sees(self, text: bytes) -> None:
         async def has_seen() -> bool:

@@ -142,7 +142,8 @@ def _ends(
 def _is_right(sort: Sort, record: TaskRecord) -> bool:
     # One that went on with its session went on behind what it had done.
     is_as_said = bool(_of(record, "resumed")) or sort.holds(record)
-    return str(record.state) == sort.state and sort.error in (record.error or "") and is_as_said
+    is_for_its_reason = any(error in (record.error or "") for error in sort.errors)
+    return str(record.state) == sort.state and is_for_its_reason and is_as_said
 
 
 def _examples(bad: Sequence[TaskRecord]) -> str:
@@ -273,7 +274,7 @@ def _money(fleet: Fleet, records: Sequence[TaskRecord]) -> Claim:
     return Claim(
         number=5,
         says="Budgets stop agents while they run; an unknown price is unknown",
-        found=f"{len(stopped)}/{len(ours)} stopped of 100 turns after 5;"
+        found=f"{len(stopped)}/{len(ours)} stopped of 100 turns after 4 or 5;"
         f" {len(honest)}/{len(unknown)} without a price say so",
         is_kept=bool(ours) and len(stopped) == len(ours) and len(honest) == len(unknown),
     )

@@ -31,9 +31,14 @@ async def lose_worker(tasks: TaskStore, task_id: TaskId) -> TaskRecord:
         await _begin(queen, tasks, record)
     elif record.state not in (TaskState.DISPATCHED, TaskState.RUNNING):
         raise UsageError(f"task {task_id} is {record.state}, and no worker has it to lose")
-    await RehearsalStore(tasks.line).lapse(task_id)
-    await queen.reap(batch_size=LEASES_AT_ONCE)
-    return await tasks.read(task_id)
+    held = (await tasks.read(task_id)).lease_id
+    while True:
+        await RehearsalStore(tasks.line).lapse(task_id)
+        await queen.reap(batch_size=LEASES_AT_ONCE)
+        lost = await tasks.read(task_id)
+        # A worker that is alive may have renewed the lease between its lapse and its end.
+        if lost.lease_id is None or lost.lease_id != held:
+            return lost
 
 
 async def _begin(queen: QueenStore, tasks: TaskStore, record: TaskRecord) -> None:
