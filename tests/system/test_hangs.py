@@ -21,8 +21,9 @@ import pytest
 from hive_contracts.clocks import BootClock
 from hive_contracts.execution import Tools
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import OutcomeName
-from hive_contracts.tasks import ParentResult, Question, Task
+from hive_contracts.tasks import ParentResult, Question
 from hive_process import procfs
 from hive_process.payload import CommandSettings
 from hive_process.spawner import GuardedSpawner

@@ -47,7 +47,7 @@ def attempt() -> Callable[..., RecordingAttempt]:
         *script: str, number: int = 1, given_back: int = 0, **payload: Any
     ) -> RecordingAttempt:
         told = {"profile": "scripted", "prompt": "\n".join(("Do it.", *script)), **payload}
-        task = make_task("agent", told, attempt=number)
-        return RecordingAttempt(task._replace(given_back=given_back))
+        task = make_task("agent", told, attempt=number, given_back=given_back)
+        return RecordingAttempt(task)
 
     return make

@@ -313,7 +313,7 @@ class TestStarting:
     async def test_the_start_is_written_first_where_the_task_asks_for_it(self, executor: Executor):
         for function in ("add", "greet"):
             task = make_task("call", {"function": f"sample_functions:{function}"})
-            attempt = RecordingAttempt(task._replace(writes_start=True))
+            attempt = RecordingAttempt(task.replaced(writes_start=True))
             await executor.run(attempt)
             assert attempt.start_calls == 1
 
@@ -324,7 +324,7 @@ class TestStarting:
 
     async def test_nothing_is_started_under_a_lost_lease(self, executor: Executor, spawner: Any):
         task = make_task("call", {"function": "sample_functions:pid"})
-        attempt = RecordingAttempt(task._replace(writes_start=True))
+        attempt = RecordingAttempt(task.replaced(writes_start=True))
         attempt.lose_lease()
 
         with pytest.raises(StaleLeaseError):

@@ -17,7 +17,7 @@ OpenExecutor = Callable[..., AbstractAsyncContextManager[Executor]]
 
 def attempt_at(function: str, *args: Any, silence: timedelta | None) -> RecordingAttempt:
     payload = {"function": f"sample_functions:{function}", "args": args}
-    return RecordingAttempt(make_task("call", payload)._replace(silence_timeout=silence))
+    return RecordingAttempt(make_task("call", payload).replaced(silence_timeout=silence))
 
 
 @pytest.mark.parametrize(("function", "args"), [("lively", [3]), ("lively_in_the_loop", [])])

@@ -204,7 +204,7 @@ class TestAddingAKind:
         trouble: Exception | None = None,
     ):
         ShoutExecutor.trouble = trouble
-        task = make_task("shout", {"prompt": "A"}, task_id=task_id)._replace(given_back=given_back)
+        task = make_task("shout", {"prompt": "A"}, task_id=task_id, given_back=given_back)
         attempt = RecordingAttempt(task)
         async with ShoutExecutor.open(tools) as executor:
             return await executor.run(attempt), attempt.output().decode()

@@ -15,9 +15,9 @@ import pytest
 from hive_contracts.errors import RefusedWorkspaceError, StaleLeaseError
 from hive_contracts.execution import Stream, Tools
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import Failed, Outcome, Parked, Released, Succeeded
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import Task
 from hive_contracts.workspaces import Workspace, WorkspaceState
 from hive_process.command import CommandExecutor, CommandPayload, CommandSettings
 from hive_process.spawner import GuardedSpawner
@@ -116,8 +116,14 @@ class Place:
             "cwd": cwd,
             "park_codes": [75],
         }
-        task = make_task("command", payload, task_id=task_id, attempt=attempt)
-        task = task._replace(failures=attempt - 1, max_attempts=max_attempts)
+        task = make_task(
+            "command",
+            payload,
+            task_id=task_id,
+            attempt=attempt,
+            failures=attempt - 1,
+            max_attempts=max_attempts,
+        )
         running = RecordingAttempt(task)
         return await self.executor.run(running), running
 
@@ -422,8 +428,8 @@ async def test_what_asked_to_be_set_aside_goes_on_where_it_was(at: Place) -> Non
     outcome, _ = await at.run("touch asked; exit 75", kind="fresh")
     assert isinstance(outcome, Parked)
     assert at.state() is WorkspaceState.KEPT
-    task = make_task("command", {"argv": ["ls"], "workspace": {"kind": "fresh"}})
-    attempt = RecordingAttempt(task._replace(given_back=1))
+    payload = {"argv": ["ls"], "workspace": {"kind": "fresh"}}
+    attempt = RecordingAttempt(make_task("command", payload, given_back=1))
     await at.executor.run(attempt)
     assert attempt.output() == b"asked\n"
 

@@ -12,7 +12,8 @@ import pytest
 
 from hive_contracts.errors import BrokenSealError, ConfigurationError
 from hive_contracts.ids import LeaseId, TaskId
-from hive_contracts.tasks import NewTask, Task
+from hive_contracts.leased import Task
+from hive_contracts.tasks import NewTask
 from hive_contracts.wire import encode_json
 from hive_sealing import KeySealer, SealingSettings, open_sealer, sealing_from_environment
 
@@ -55,7 +56,7 @@ def leased(task: NewTask, **changes: Any) -> Task:
         payload=encode_json(task.payload), attempt=1, failures=0, given_back=0, max_attempts=1,
         timeout=None, writes_start=False, enqueued_seconds=0.0,
     )  # fmt: skip
-    return found._replace(**changes)
+    return found.replaced(**changes)
 
 
 TASK = NewTask(kind="command", payload=PAYLOAD)

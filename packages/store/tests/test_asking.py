@@ -42,7 +42,7 @@ def ask(leased: LeasedTask, question: str = "May it go?", **changes: Any) -> End
         outcome=OutcomeName.RELEASED,
         error=question,
         run_seconds=0.5,
-    )._replace(**changes)
+    ).replaced(**changes)
 
 
 async def asking(ground: Ground, **options: Any) -> TaskId:

@@ -80,7 +80,7 @@ class Scene:
 
     def signal(self, task_id: TaskId, seconds: float | None = None) -> Ending:
         ending = self.ending(task_id, Move.PARK, OutcomeName.RELEASED)
-        return ending._replace(error="429", backoff_seconds=seconds, opens_breaker=True)
+        return ending.replaced(error="429", backoff_seconds=seconds, opens_breaker=True)
 
     async def meet_quota(self, task_id: TaskId, seconds: float | None = None) -> None:
         assert await self.ground.worker.finish([self.signal(task_id, seconds)])

@@ -363,7 +363,7 @@ async def test_a_retry_without_a_back_off_is_due_at_once(
     queen: QueenStore, worker: WorkerStore, lease_out: LeaseOut
 ) -> None:
     lease_id, [task_id] = await lease_out(1)
-    await worker.finish([failed(task_id, lease_id)._replace(backoff_seconds=None)])
+    await worker.finish([failed(task_id, lease_id).replaced(backoff_seconds=None)])
     assert (await queen.sweep_due(batch_size=10)).count == 1
 
 
@@ -387,7 +387,7 @@ async def test_an_attempt_that_never_wrote_its_start_is_dated_by_its_run_time(
 ) -> None:
     lease_id, [ran, never] = await lease_out(2)
     await worker.finish(
-        [succeeded(ran, lease_id), succeeded(never, lease_id)._replace(run_seconds=None)]
+        [succeeded(ran, lease_id), succeeded(never, lease_id).replaced(run_seconds=None)]
     )
     record = await tasks.read(ran)
     assert record.started_at is not None
@@ -441,7 +441,7 @@ async def test_a_revived_task_has_one_more_attempt_and_keeps_what_it_had(
     tasks: TaskStore, worker: WorkerStore, queen: QueenStore, lease_out: LeaseOut
 ) -> None:
     lease_id, [task_id] = await lease_out(1)
-    await worker.finish([failed(task_id, lease_id)._replace(move=Move.FAIL)])
+    await worker.finish([failed(task_id, lease_id).replaced(move=Move.FAIL)])
     assert await tasks.revive([task_id]) == [task_id]
     assert await tasks.revive([task_id]) == []
     record = await tasks.read(task_id)
@@ -459,6 +459,6 @@ async def test_a_task_out_of_attempts_gets_one_more_by_revival(
 ) -> None:
     lease_id, [task_id] = await lease_out(1)
     await database.execute("update hive.task set max_attempts = 1")
-    await worker.finish([failed(task_id, lease_id)._replace(move=Move.FAIL)])
+    await worker.finish([failed(task_id, lease_id).replaced(move=Move.FAIL)])
     await tasks.revive([task_id])
     assert (await tasks.read(task_id)).max_attempts == 2

@@ -86,7 +86,7 @@ async def test_a_postponed_task_waits_out_its_pause_uncounted_and_says_why(  # n
     task_id, lease_id = await leased(tasks, queen, worker, max_losses=max_losses)
     if is_started:
         await worker.start([(task_id, lease_id)])
-    postponed = release(task_id, lease_id)._replace(move=Move.POSTPONE, backoff_seconds=30)
+    postponed = release(task_id, lease_id).replaced(move=Move.POSTPONE, backoff_seconds=30)
     [finished] = await worker.finish([postponed])
     [again] = await worker.finish([postponed])
     assert finished.state is again.state is TaskState.SCHEDULED
@@ -106,7 +106,7 @@ async def test_a_postponed_task_that_may_not_run_again_fails_once_it_had_started
 ) -> None:
     task_id, lease_id = await leased(tasks, queen, worker, max_losses=0)
     await worker.start([(task_id, lease_id)])
-    [finished] = await worker.finish([release(task_id, lease_id)._replace(move=Move.POSTPONE)])
+    [finished] = await worker.finish([release(task_id, lease_id).replaced(move=Move.POSTPONE)])
     assert (finished.state, finished.outcome) == (TaskState.FAILED, OutcomeName.LOST)
 
 

@@ -68,7 +68,7 @@ def ending(task_id: TaskId, lease_id: LeaseId) -> Ending:
 
 
 def asking(task_id: TaskId, lease_id: LeaseId) -> Ending:
-    return parking(task_id, lease_id)._replace(move=Move.ASK, error="?")
+    return parking(task_id, lease_id).replaced(move=Move.ASK, error="?")
 
 
 def parking(task_id: TaskId, lease_id: LeaseId) -> Ending:

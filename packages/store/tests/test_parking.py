@@ -41,7 +41,7 @@ def park(leased: LeasedTask, **changes: Any) -> Ending:
         outcome=OutcomeName.RELEASED,
         error="not yet",
         run_seconds=0.5,
-    )._replace(**changes)
+    ).replaced(**changes)
 
 
 async def events_of(database: asyncpg.Connection, task_id: TaskId) -> list[str]:

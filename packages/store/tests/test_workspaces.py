@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.retaining import KeepRule, Retention
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import Task
 from hive_contracts.workspaces import Workspace, WorkspaceState
 from hive_store import Line, WorkspaceNotes
 from hive_store.pruning import Pruner

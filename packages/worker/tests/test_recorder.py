@@ -18,11 +18,12 @@ from hive_contracts.errors import (
 )
 from hive_contracts.events import EventFrame, EventType, LeaseFrame
 from hive_contracts.execution import Stream
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.spending import Budget, BudgetScope, Spending, Spent
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import NewTask, Task
+from hive_contracts.tasks import NewTask
 from hive_store import WorkerStore, migrate, open_line
 from hive_store.budget_store import BudgetStore
 from hive_store.deeds import Actor

@@ -16,6 +16,7 @@ from hive_contracts.errors import (
 )
 from hive_contracts.execution import Attempt, Tools
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import (
     Asked,
     Cancelled,
@@ -29,7 +30,7 @@ from hive_contracts.outcomes import (
 from hive_contracts.sealing import Sealer
 from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import Move
-from hive_contracts.tasks import ParentResult, Question, Task
+from hive_contracts.tasks import ParentResult, Question
 from hive_store.worker_store import Ending, LeasedTask
 from hive_testkit.attempts import make_task
 from hive_testkit.clocks import ManualClock
@@ -127,7 +128,7 @@ async def scene(trial_kind: None) -> AsyncGenerator[Scene]:
 
 
 def task(**changes: Any) -> Task:
-    return make_task("trial", {})._replace(**changes)
+    return make_task("trial", {}).replaced(**changes)
 
 
 def returning(outcome: Any) -> Callable[[Attempt], Any]:

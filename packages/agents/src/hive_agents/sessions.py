@@ -15,7 +15,7 @@ from typing import Final
 
 from hive_agents.budgets import NOTHING, Spent
 from hive_contracts.errors import MalformedPayloadError, UnstorableValueError
-from hive_contracts.tasks import Task
+from hive_contracts.leased import Task
 from hive_contracts.wire import decode_payload, encode_json
 
 __all__ = ["Notes", "Sessions"]

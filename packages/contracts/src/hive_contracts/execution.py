@@ -13,15 +13,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import ClassVar, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeVar
 
 from hive_contracts.conversing import Switchboard
 from hive_contracts.errors import ConfigurationError
 from hive_contracts.outcomes import Outcome
 from hive_contracts.spawning import Spawner
 from hive_contracts.spending import Spending
-from hive_contracts.tasks import NewTask, ParentResult, Question, Task
+from hive_contracts.tasks import NewTask, ParentResult, Question
 from hive_contracts.workspaces import WorkspaceLedger
+
+if TYPE_CHECKING:
+    from hive_contracts.leased import Task
 
 __all__ = ["EXECUTOR_GROUP", "Attempt", "Executor", "ExecutorType", "Stream", "Tools"]
 
@@ -44,7 +47,7 @@ class Attempt(Protocol):
     """One attempt as its executor sees it."""
 
     @property
-    def task(self) -> Task:
+    def task(self) -> "Task":
         """What to do."""
         ...
 

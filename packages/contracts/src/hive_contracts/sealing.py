@@ -3,10 +3,13 @@
 Most Hives have none. One that signs or encrypts is `hive_sealing.KeySealer`.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hive_contracts.ids import TaskId
-from hive_contracts.tasks import NewTask, Task
+from hive_contracts.tasks import NewTask
+
+if TYPE_CHECKING:
+    from hive_contracts.leased import Task
 
 __all__ = ["Sealer"]
 
@@ -18,7 +21,7 @@ class Sealer(Protocol):
         """Return a task as it is to be stored."""
         ...
 
-    def opened(self, task: Task) -> Task:
+    def opened(self, task: "Task") -> "Task":
         """Return a task as its executor is to see it.
 
         Raises:
@@ -26,7 +29,7 @@ class Sealer(Protocol):
         """
         ...
 
-    def sealed_result(self, task: Task, result: str) -> str:
+    def sealed_result(self, task: "Task", result: str) -> str:
         """Return a result, as JSON, as it is to be stored beside `task`, which is as leased."""
         ...
 

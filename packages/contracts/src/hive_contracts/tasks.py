@@ -21,7 +21,6 @@ __all__ = [
     "ParentResult",
     "Question",
     "Submitted",
-    "Task",
     "TaskRecord",
     "UniqueFor",
     "WhenBusy",
@@ -164,43 +163,6 @@ class NewTask:
     """What it shares with others that meet the same quota, as in "anthropic:team"."""
     slots: int = 1
     """How many slots of its worker it takes while it runs: 1 to 1000."""
-
-
-class Task(NamedTuple):
-    """A task as the worker that leased it holds it: what is needed to run one attempt.
-
-    A tuple, because one is made from each row that is read: 0.2 µs, and 1.7 as a frozen dataclass.
-    """
-
-    id: TaskId
-    lease_id: LeaseId
-    kind: str
-    queue: str
-    payload: str
-    """The executor's input, as JSON."""
-
-    attempt: int
-    """Number of this attempt, from 1; attempts that were given back are not counted."""
-
-    failures: int
-    """How many earlier attempts ended in failure."""
-
-    given_back: int
-    """How often it was leased and given back; no attempt is counted for that."""
-
-    max_attempts: int
-    timeout: timedelta | None
-    writes_start: bool
-    """Whether its start must be stored before the work begins (after a lapse, for one)."""
-
-    enqueued_seconds: float
-    """How long the task was due before it was leased, by the database's clock."""
-
-    retry: str | None = None
-    """Its retry policy, as text; None for what the worker's settings say."""
-
-    silence_timeout: timedelta | None = None
-    """How long it may show no sign of life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import (
     Final,
     Literal,
     NamedTuple,
+    Self,
     TypeVar,
     Union,
     cast,
@@ -37,6 +38,7 @@ from hive_contracts.tasks import NewTask, ParentResult, Question, UniqueFor
 
 __all__ = [
     "Payload",
+    "Struct",
     "decode_bundle",
     "decode_frame",
     "decode_json",
@@ -182,6 +184,17 @@ def decode_payload(kind: str, payload: str | bytes, into: type[PayloadT]) -> Pay
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A payload type that is decoded in a quarter of the time that a dataclass takes."""
+
+
+class Struct(msgspec.Struct, frozen=True):
+    """What is made for each task that runs, and looked into often.
+
+    To make one takes a fifth of the time of a tuple with names, and to look into it a third.
+    """
+
+    def replaced(self, **fields: object) -> Self:
+        """Return a copy with other values in some fields."""
+        return msgspec.structs.replace(self, **fields)
 
 
 class _Shape(NamedTuple):

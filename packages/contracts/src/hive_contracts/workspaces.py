@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hive_contracts.ids import TaskId
-from hive_contracts.tasks import Task
+
+if TYPE_CHECKING:
+    from hive_contracts.leased import Task
 
 __all__ = ["GONE_STATES", "LEFT_STATES", "Workspace", "WorkspaceLedger", "WorkspaceState"]
 
@@ -101,7 +103,7 @@ class Workspace:
 class WorkspaceLedger(Protocol):
     """What all machines know of workspaces."""
 
-    async def note(self, task: Task, workspace: Workspace) -> bool:
+    async def note(self, task: "Task", workspace: Workspace) -> bool:
         """Write a workspace down under the lease of `task`; return False if that lease is gone.
 
         Raises:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from hive_contracts.errors import BrokenSealError
 from hive_contracts.ids import TaskId
-from hive_contracts.tasks import NewTask, Task
+from hive_contracts.leased import Task
+from hive_contracts.tasks import NewTask
 from hive_contracts.wire import decode_json, encode_json
 from hive_sealing.canonical import canonical, exactly
 from hive_sealing.cipher import decrypt, encrypt
@@ -61,8 +62,8 @@ class KeySealer:
         found = encrypted_in(verified)
         if found is not None:
             text = self._decrypted(found, context=_context(task.kind, task.queue))
-            return task._replace(payload=text)
-        return task if verified is stored else task._replace(payload=encode_json(verified))
+            return task.replaced(payload=text)
+        return task if verified is stored else task.replaced(payload=encode_json(verified))
 
     def _verified(self, stored: Any, task: Task) -> Any:
         """Return what is signed, or `stored` itself if it need not be."""

@@ -8,11 +8,12 @@ from typing import Any, Final, NamedTuple
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, QueenId, TaskId, WorkerId
 from hive_contracts.labels import line_of
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import LONGEST_QUESTION, OutcomeName
 from hive_contracts.spending import Spending
 from hive_contracts.states import Move, TaskState
-from hive_contracts.tasks import NewTask, ParentResult, Question, Task
-from hive_contracts.wire import decode_json, encode_json
+from hive_contracts.tasks import NewTask, ParentResult, Question
+from hive_contracts.wire import Struct, decode_json, encode_json
 from hive_store.columns import none_if_null, one_if_alike
 from hive_store.connecting import naming_misfits
 from hive_store.line import Line, Row
@@ -30,7 +31,7 @@ PARK: Final = Move.PARK
 ASK: Final = Move.ASK
 """Moves with a statement each of their own: nearly all attempts end so, or few."""
 
-TASK_FIELDS: Final = len(Task._fields)
+TASK_FIELDS: Final = len(Task.__struct_fields__)
 QUOTA_SECONDS: Final = 30.0
 """How long a task that met a quota is set aside if nobody knows better, and it has no breaker."""
 
@@ -49,7 +50,7 @@ class Accepted:
     """Its task, if it has only one and that is small; else None, and they are to be read."""
 
 
-class LeasedTask(NamedTuple):
+class LeasedTask(Struct, frozen=True):
     """A task to run, and whether it was called off before it began."""
 
     task: Task
@@ -69,7 +70,7 @@ class Starts(NamedTuple):
     """Those that a budget keeps: why, and until when; None until it is raised."""
 
 
-class Ending(NamedTuple):
+class Ending(Struct, frozen=True):
     """How an attempt ended, ready to be written."""
 
     task_id: TaskId
@@ -359,9 +360,9 @@ class WorkerStore:
             storable_text(park.error or ""),
         )
         if breaker is not None:
-            return park._replace(backoff_seconds=0.0, opens_breaker=False)
+            return park.replaced(backoff_seconds=0.0, opens_breaker=False)
         seconds = QUOTA_SECONDS if park.backoff_seconds is None else park.backoff_seconds
-        return park._replace(backoff_seconds=seconds, opens_breaker=False)
+        return park.replaced(backoff_seconds=seconds, opens_breaker=False)
 
     async def leave(self) -> None:
         """Say that this worker has left."""
@@ -388,4 +389,4 @@ def _finished(rows: Sequence[Row]) -> list[Finished]:
 
 def _leased_task(row: "Sequence[Any] | Row") -> LeasedTask:
     # The statements' columns are the fields of a task, in their order, and `is_cancelled`.
-    return LeasedTask(Task._make(row[:TASK_FIELDS]), row[TASK_FIELDS])
+    return LeasedTask(Task(*row[:TASK_FIELDS]), row[TASK_FIELDS])

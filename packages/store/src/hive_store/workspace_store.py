@@ -1,14 +1,16 @@
 """Workspaces in Postgres: where they are, and what is to become of them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
-from hive_contracts.tasks import Task
 from hive_contracts.workspaces import Workspace, WorkspaceState
 from hive_store.line import Line, Row
 from hive_store.texts import storable_text
+
+if TYPE_CHECKING:
+    from hive_contracts.leased import Task
 
 __all__ = ["ListedWorkspace", "WorkspaceNotes", "WorkspaceStore"]
 
@@ -76,7 +78,7 @@ class WorkspaceStore:
 class WorkspaceNotes(WorkspaceStore):
     """Workspaces as workers know them. Satisfies `hive_contracts.workspaces.WorkspaceLedger`."""
 
-    async def note(self, task: Task, workspace: Workspace) -> bool:
+    async def note(self, task: "Task", workspace: Workspace) -> bool:
         """Write a workspace down under the lease of `task`; return False if that lease is gone."""
         rows = await self._line.fetch(
             "note_workspace",

@@ -14,8 +14,9 @@ from uuid import uuid4
 from hive_contracts.errors import StaleLeaseError, UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.leased import Task
 from hive_contracts.spending import Spending
-from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Question, Task
+from hive_contracts.tasks import DEFAULT_QUEUE, NewTask, ParentResult, Question
 from hive_contracts.wire import encode_json
 
 __all__ = ["RecordingAttempt", "make_task"]
@@ -27,6 +28,9 @@ def make_task(
     *,
     task_id: int = 1,
     attempt: int = 1,
+    failures: int = 0,
+    given_back: int = 0,
+    max_attempts: int = 1,
     timeout: timedelta | None = None,
 ) -> Task:
     """Return a task of `kind` as a worker would hold it; JSON can hold `payload`."""
@@ -37,9 +41,9 @@ def make_task(
         queue=DEFAULT_QUEUE,
         payload=encode_json(payload),
         attempt=attempt,
-        failures=0,
-        given_back=0,
-        max_attempts=1,
+        failures=failures,
+        given_back=given_back,
+        max_attempts=max_attempts,
         timeout=timeout,
         writes_start=False,
         enqueued_seconds=0.0,

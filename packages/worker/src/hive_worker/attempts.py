@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 from hive_contracts.errors import UsageError
 from hive_contracts.execution import Stream
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import Outcome, Released
 from hive_contracts.spending import Spending
-from hive_contracts.tasks import NewTask, ParentResult, Question, Task
+from hive_contracts.tasks import NewTask, ParentResult, Question
 from hive_worker.output import Output
 
 __all__ = ["Desk", "RunningAttempt"]

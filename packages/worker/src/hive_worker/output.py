@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from hive_contracts.execution import Stream
-from hive_contracts.tasks import Task
+from hive_contracts.leased import Task
 from hive_store.worker_store import Piece
 
 __all__ = ["Output"]

@@ -26,9 +26,10 @@ from hive_contracts.errors import (
     UnstorableValueError,
 )
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import Move
-from hive_contracts.tasks import ParentResult, Question, Task
+from hive_contracts.tasks import ParentResult, Question
 from hive_store.worker_store import Ending, Finished, Piece, Starts, WorkerStore
 from hive_telemetry.loops import keep_ticking
 from hive_telemetry.metrics import Metrics

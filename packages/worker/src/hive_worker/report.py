@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 from hive_contracts.events import Event, EventFrame, EventType, Frame, LeaseChange, LeaseFrame
 from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import OutcomeName
 from hive_contracts.states import TERMINAL_STATES, Move, TaskState
-from hive_contracts.tasks import Task
 from hive_store.worker_store import Ending, Finished
 from hive_telemetry.metrics import Metrics
 

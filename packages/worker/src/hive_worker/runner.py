@@ -30,6 +30,7 @@ from hive_contracts.errors import (
 )
 from hive_contracts.execution import Executor
 from hive_contracts.ids import LeaseId, TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import (
     Asked,
     Cancelled,
@@ -48,7 +49,7 @@ from hive_contracts.outcomes import (
 from hive_contracts.retrying import TIMED_OUT, Retry, retry_in
 from hive_contracts.sealing import Sealer
 from hive_contracts.states import Move
-from hive_contracts.tasks import NewTask, ParentResult, Question, Task
+from hive_contracts.tasks import NewTask, ParentResult, Question
 from hive_store.submitting import sealed
 from hive_store.worker_store import Ending, LeasedTask
 from hive_telemetry.logs import logger
@@ -207,7 +208,7 @@ class Runner:
         ending = self._ending(task, attempt.verdict, self._clock.seconds() - attempt.began_at)
         reason = f"it did not stop within {after_seconds:g} s and was abandoned"
         error = reason if ending.error is None else f"{ending.error}; {reason}"
-        self._records.record(ending._replace(error=error), attempt, task)
+        self._records.record(ending.replaced(error=error), attempt, task)
         self.on_abandoned(slot)
 
     def call_off_lease(self, lease_id: LeaseId, verdict: Outcome) -> None:

@@ -23,9 +23,9 @@ from hive_contracts.errors import (
     StoreUnavailableError,
 )
 from hive_contracts.ids import TaskId
+from hive_contracts.leased import Task
 from hive_contracts.outcomes import Outcome, move_for
 from hive_contracts.states import Move
-from hive_contracts.tasks import Task
 from hive_contracts.workspaces import GONE_STATES, Workspace, WorkspaceLedger, WorkspaceState
 from hive_process.workspaces.git import Git
 from hive_process.workspaces.locks import Lock

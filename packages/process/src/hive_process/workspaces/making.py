@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hive_contracts.addresses import without_password
 from hive_contracts.errors import RefusedWorkspaceError
-from hive_contracts.tasks import Task
+from hive_contracts.leased import Task
 from hive_contracts.workspaces import Workspace, WorkspaceState
 from hive_process.workspaces.caches import link_or_copy
 from hive_process.workspaces.git import Git
