@@ -1,6 +1,6 @@
 """Measure what verse costs beside the model, and what it says: a row each.
 
-.venv/bin/python tools/measure_verse.py [ROW ...] [--pairs 60] [--sonnets 200]
+.venv/bin/python tools/measure_verse.py [ROW ...] [--pairs 200] [--sonnets 200]
 
 Prints `NAME VALUE REACH ok|short`, and behind it what else was seen.
 
@@ -62,7 +62,7 @@ def main() -> None:
     """Measure all rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", default=list(REACH), help="all if none")
-    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--sonnets", type=int, default=200)
     given = parser.parse_args()
     if unknown := set(given.rows) - REACH.keys():
@@ -78,7 +78,7 @@ async def _measure(folder: Path, rows: set[str], pairs: int, sonnets: int) -> No
         open_agents(folder / "clouds", host) as agents,
     ):
         if "cascade" in rows:
-            _tell("cascade", *await _cascade(agents, pairs // 3 or 1))
+            _tell("cascade", *await _cascade(agents, pairs // 10 or 1))
         if "lag" in rows:
             _tell("lag", *await _lag(agents))
         if rows & {"memory", "metre", "alike"}:
