@@ -135,7 +135,9 @@ async def test_a_claimer_that_waits_goes_on_when_a_permit_returns() -> None:
     permits = new_permits(slots=2)
     grant(permits, 1, 2)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        waiting = [group.create_task(permits.wait_for_room(QUEUE, ahead=0)) for _ in range(3)]
+        waiting = [
+            group.create_task(permits.wait_for_room(QUEUE, ahead=0, at_most=100)) for _ in range(3)
+        ]
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
         permits.shrink(lease(1), 1)
@@ -145,7 +147,9 @@ async def test_a_claimer_waits_until_half_of_what_went_ahead_is_through() -> Non
     permits = new_permits(slots=2)
     grant(permits, 1, 12)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        waiting = group.create_task(permits.wait_for_room(QUEUE, ahead=10, patience_seconds=60))
+        waiting = group.create_task(
+            permits.wait_for_room(QUEUE, ahead=10, at_most=100, patience_seconds=60)
+        )
         permits.shrink(lease(1), 8)
         for _ in range(3):
             await asyncio.sleep(0)
@@ -154,18 +158,33 @@ async def test_a_claimer_waits_until_half_of_what_went_ahead_is_through() -> Non
         permits.shrink(lease(1), 7)
 
 
+async def test_a_claimer_waits_for_no_more_than_one_claim_takes() -> None:
+    permits = new_permits(slots=2)
+    grant(permits, 1, 12)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        waiting = group.create_task(
+            permits.wait_for_room(QUEUE, ahead=10, at_most=3, patience_seconds=60)
+        )
+        permits.shrink(lease(1), 10)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert permits.room(QUEUE, ahead=10) == 2
+        assert not waiting.done()
+        permits.shrink(lease(1), 9)
+
+
 async def test_a_claimer_takes_what_room_there_is_when_half_does_not_come_back() -> None:
     permits = new_permits(slots=2)
     grant(permits, 1, 11)
     async with asyncio.timeout(5):
-        await permits.wait_for_room(QUEUE, ahead=10, patience_seconds=0.01)
+        await permits.wait_for_room(QUEUE, ahead=10, at_most=100, patience_seconds=0.01)
     assert permits.room(QUEUE, ahead=10) == 1
 
 
 async def test_a_claimer_that_waits_goes_on_when_workers_come() -> None:
     permits = new_permits(slots=0)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        group.create_task(permits.wait_for_room(QUEUE, ahead=0))
+        group.create_task(permits.wait_for_room(QUEUE, ahead=0, at_most=100))
         await asyncio.sleep(0)
         permits.resize(total=1, by_queue={QUEUE: 1})
 
@@ -311,7 +330,7 @@ async def test_nothing_goes_ahead_while_a_task_of_several_slots_might_go_out() -
     grant(permits, 1, 4)
     assert permits.room(QUEUE, ahead=100) == 100
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        waiting = group.create_task(permits.wait_for_room(WIDE, ahead=0, slots=3))
+        waiting = group.create_task(permits.wait_for_room(WIDE, ahead=0, at_most=100, slots=3))
         await asyncio.sleep(0)
         assert permits.room(QUEUE, ahead=100) == 0
         permits.shrink(lease(1), 3)
@@ -323,7 +342,7 @@ async def test_tasks_go_ahead_while_all_that_others_could_have_is_out() -> None:
     permits = wide_permits()
     permits.add(lease(1), WIDE, 1)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        waiting = group.create_task(permits.wait_for_room(WIDE, ahead=0, slots=3))
+        waiting = group.create_task(permits.wait_for_room(WIDE, ahead=0, at_most=100, slots=3))
         await asyncio.sleep(0)
         assert permits.room(QUEUE, ahead=100) == 101
         waiting.cancel()

@@ -110,7 +110,7 @@ class Desk:
 
     async def claim(self, queue: str, *, times: int = 1_000_000) -> None:
         for _ in range(times):
-            await self.permits.wait_for_room(queue, ahead=0)
+            await self.permits.wait_for_room(queue, ahead=0, at_most=100)
             with self.permits.reserve(queue, ahead=0, at_most=500) as reservation:
                 await asyncio.sleep(0)
                 for _ in range(reservation.count):

@@ -23,8 +23,8 @@ from hive_telemetry.metrics import Metrics
 
 __all__ = ["Claimer"]
 
-MOST_PER_CLAIM: Final = 500
-"""Above this a claim's latency grows faster than its cost per task falls."""
+MOST_PER_CLAIM: Final = 2000
+"""Some 30 ms of Postgres. More would hold up other queues longer, and hardly cost less a task."""
 
 LOOK_AHEAD: Final = 1000
 """How many tasks a claim looks at after one that found some which their limits held up."""
@@ -101,6 +101,7 @@ class Claimer:
         await self._permits.wait_for_room(
             self._queue,
             ahead=pace.ahead,
+            at_most=MOST_PER_CLAIM,
             slots=self._slots,
             patience_seconds=self._settings.ahead_seconds,
         )

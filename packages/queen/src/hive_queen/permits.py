@@ -126,13 +126,20 @@ class Permits:
             self._turns.rest(queue)
 
     async def wait_for_room(
-        self, queue: str, *, ahead: int, slots: int = 1, patience_seconds: float = 0.0
+        self,
+        queue: str,
+        *,
+        ahead: int,
+        at_most: int,
+        slots: int = 1,
+        patience_seconds: float = 0.0,
     ) -> None:
-        """Return once a task of `queue` may be dispatched, or better half of what goes ahead.
+        """Return once a task of `queue` may be dispatched, or better as many as one claim takes.
 
-        While half of that is still out the workers have enough to do, and to send one task for each
-        that ends costs a claim and an accept for each. That is waited for `patience_seconds` at
-        most: what a dead worker holds does not come back so soon, and others have room.
+        That is `at_most`, or half of what goes ahead if that is less: while the other half is out
+        the workers have enough to do, and to send one task for each that ends costs a claim and an
+        accept for each. That is waited for `patience_seconds` at most: what a dead worker holds
+        does not come back so soon, and others have room.
         """
         if self._turns is not None:
             self._turns.begin(queue, ahead=ahead)
@@ -141,7 +148,7 @@ class Permits:
         try:
             await self._wait_for(queue, 1, ahead=ahead, slots=slots)
             async with asyncio.timeout(patience_seconds):
-                await self._wait_for(queue, ahead // 2, ahead=ahead, slots=slots)
+                await self._wait_for(queue, min(ahead // 2, at_most), ahead=ahead, slots=slots)
         except TimeoutError:
             return
         finally:

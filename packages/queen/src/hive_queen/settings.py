@@ -24,10 +24,10 @@ class QueenSettings:
     ahead_seconds: float = 0.05
     """How much known-short work may wait at the workers, so that they never wait for the queen."""
 
-    max_ahead: int = 4000
+    max_ahead: int = 8000
     """Most tasks dispatched beyond free slots, however short they are."""
 
-    max_bundle: int = 500
+    max_bundle: int = 1000
     """Most tasks in one bundle."""
 
     raise_after_seconds: float = 60.0
