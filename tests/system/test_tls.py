@@ -1,5 +1,6 @@
 """Hive through TLS, with passwords: what a certificate must be, and how a wrong one is refused."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -85,7 +86,10 @@ async def test_a_hive_works_through_tls_with_passwords_and_tells_none_of_them(
         async with Hive.connect(servers.database(), servers.bus("submitter")) as hive:
             task_id = await hive.submit("command", {"argv": ["true"]})
             assert (await hive.wait(task_id, within=WITHIN)).state is TaskState.SUCCEEDED
-        cluster.stop()
+        for process in cluster.processes.values():
+            process.terminate()
+        codes = [await asyncio.to_thread(p.wait, timeout=15) for p in cluster.processes.values()]
+        assert codes == [0, 0]
         for log in ("queen", "worker"):
             said = (tmp_path / f"{log}.log").read_text()
             assert servers.database_password not in said

@@ -1,7 +1,14 @@
 """Redis is killed, frozen, restarted; readers hear of it, publishers do not wait."""
 
 import asyncio
+import ssl
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +18,7 @@ from hive_contracts.errors import BusUnavailableError
 from hive_contracts.events import CancelRequest
 from hive_contracts.ids import TaskId
 from hive_testkit.plugin import OwnServer
+from hive_testkit.tls import Authority, running_tls_proxy
 
 
 def cancel(number: int) -> CancelRequest:
@@ -119,3 +127,42 @@ async def test_a_bus_closes_also_when_redis_is_away(own_redis: OwnServer) -> Non
         await own_redis.kill()
         bus.tell(*(cancel(number) for number in range(2000)))
     assert bus.dropped == 2000
+
+
+@contextmanager
+def frozen_at_will(place: Path, context: ssl.SSLContext) -> Generator[tuple[int, Event]]:
+    """Give the port of TLS in front of a Redis, and what freezes it; with the context it ends."""
+    port: Future[int] = Future()
+    freezes, is_over = Event(), Event()
+
+    async def serve() -> None:
+        async with running_tls_proxy(place, context) as number:
+            port.set_result(number)
+            await asyncio.to_thread(freezes.wait)
+            is_over.wait()
+
+    with ThreadPoolExecutor(1) as threads:
+        serving = threads.submit(asyncio.run, serve())
+        try:
+            yield port.result(timeout=10), freezes
+        finally:
+            freezes.set()
+            is_over.set()
+            serving.result(timeout=10)
+
+
+async def test_a_reader_leaves_a_redis_that_is_frozen_behind_tls(
+    own_redis: OwnServer, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    place = Path(urlsplit(own_redis.url).path)
+    with frozen_at_will(place, authority.context_for("localhost")) as (port, freezes):
+        url = f"rediss://localhost:{port}/0?ssl_ca_certs={authority.file}"
+        async with (
+            asyncio.timeout(10),
+            Bus.open(url) as bus,
+            bus.subscribe(CancelRequest) as frames,
+        ):
+            await bus.publish(cancel(1))
+            await until(frames, cancel(1))
+            freezes.set()

@@ -14,11 +14,12 @@ of a second is broken by a ping, and a second second of silence is a loss.
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from typing import Any, Final, Generic, TypeVar, cast
+from contextlib import suppress
+from typing import Any, Final, Generic, Never, TypeVar, cast
 
 from hive_bus.backoff import Backoff
 from hive_bus.channels import channels_of
-from hive_bus.connection import asking, close, open_client, translated
+from hive_bus.connection import AWAY, asking, close, open_client, translated
 from hive_bus.gap import Gap
 from hive_bus.inbox import Inbox
 from hive_contracts.errors import BusUnavailableError, MalformedMessageError
@@ -94,18 +95,27 @@ class Subscription(Generic[FrameT]):
     async def _listen(self) -> None:
         client: Any = self._client  # redis-py leaves the messages of a subscription untyped
         with translated(self._url):
-            async with client.pubsub() as pubsub:
-                async with asking(self._url):
-                    await pubsub.subscribe(*self._channels)
-                unconfirmed = len(self._channels)
-                while True:
-                    message = await self._hear(pubsub)
-                    if message["type"] == "message":
-                        self._take(message["data"])
-                    elif message["type"] == "subscribe":
-                        unconfirmed -= 1
-                        if not unconfirmed:
-                            self._note_that_it_is_in_place()
+            pubsub = client.pubsub()
+            try:
+                await self._take_messages(pubsub)
+            finally:
+                # With TLS a server that is frozen does not see to its part of the end. Said here,
+                # that would turn our being cancelled into a loss, and we would go on.
+                with suppress(*AWAY):
+                    await pubsub.aclose()
+
+    async def _take_messages(self, pubsub: Any) -> Never:
+        async with asking(self._url):
+            await pubsub.subscribe(*self._channels)
+        unconfirmed = len(self._channels)
+        while True:
+            message = await self._hear(pubsub)
+            if message["type"] == "message":
+                self._take(message["data"])
+            elif message["type"] == "subscribe":
+                unconfirmed -= 1
+                if not unconfirmed:
+                    self._note_that_it_is_in_place()
 
     async def _hear(self, pubsub: Any) -> dict[str, Any]:
         message = await pubsub.get_message(timeout=SILENCE_SECONDS)
