@@ -143,34 +143,22 @@ async def test_a_claimer_that_waits_goes_on_when_a_permit_returns() -> None:
         permits.shrink(lease(1), 1)
 
 
-async def test_a_claimer_waits_until_half_of_what_went_ahead_is_through() -> None:
+@pytest.mark.parametrize(("at_most", "enough"), [(100, 5), (3, 3)])
+async def test_a_claimer_waits_until_half_of_what_went_ahead_is_through_or_a_whole_claim(
+    at_most: int, enough: int
+) -> None:
     permits = new_permits(slots=2)
     grant(permits, 1, 12)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         waiting = group.create_task(
-            permits.wait_for_room(QUEUE, ahead=10, at_most=100, patience_seconds=60)
+            permits.wait_for_room(QUEUE, ahead=10, at_most=at_most, patience_seconds=60)
         )
-        permits.shrink(lease(1), 8)
+        permits.shrink(lease(1), 12 - enough + 1)
         for _ in range(3):
             await asyncio.sleep(0)
-        assert permits.room(QUEUE, ahead=10) == 4
+        assert permits.room(QUEUE, ahead=10) == enough - 1
         assert not waiting.done()
-        permits.shrink(lease(1), 7)
-
-
-async def test_a_claimer_waits_for_no_more_than_one_claim_takes() -> None:
-    permits = new_permits(slots=2)
-    grant(permits, 1, 12)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        waiting = group.create_task(
-            permits.wait_for_room(QUEUE, ahead=10, at_most=3, patience_seconds=60)
-        )
-        permits.shrink(lease(1), 10)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        assert permits.room(QUEUE, ahead=10) == 2
-        assert not waiting.done()
-        permits.shrink(lease(1), 9)
+        permits.shrink(lease(1), 12 - enough)
 
 
 async def test_a_claimer_takes_what_room_there_is_when_half_does_not_come_back() -> None:
