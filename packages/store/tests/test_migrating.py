@@ -43,6 +43,7 @@ MIGRATIONS = [
     "0025_budgets",
     "0026_budgets_at_size",
     "0027_small_samples",
+    "0028_roomy_ids",
 ]
 
 

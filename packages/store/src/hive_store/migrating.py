@@ -26,7 +26,7 @@ __all__ = [
     "schema_number",
 ]
 
-LATEST: Final = 27
+LATEST: Final = 28
 """Number of the schema that this Hive works with: that of the last file of `migrations/`."""
 
 ADVISORY_LOCK: Final = 0x48495645

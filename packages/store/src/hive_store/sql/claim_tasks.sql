@@ -38,7 +38,7 @@
 -- moves:   queued -> dispatched (claim)
 -- events:  dispatched
 with candidate as materialized (
-  select t.id, t.kind, t.priority, t.run_at, t.goes_alone
+  select t.id, t.kind, t.priority, t.run_at, t.goes_alone, row_number() over () as place
   from unnest($7::smallint[], $8::timestamptz[], $9::bigint[], $10::smallint[])
     as i (priority, run_at, id, last_priority)
   cross join lateral (
@@ -58,9 +58,10 @@ with candidate as materialized (
 placed as materialized (
   select id, kind, priority, run_at, place,
          case when goes_alone then -place
-              else (place - 1) / greatest(1, least($5::integer, ceil(count / $6::integer::double precision)::integer))
+              else (place - 1) / greatest(1, least(
+                $5::integer, ceil((select count(*) from candidate) / $6::integer::double precision)::integer))
          end as number
-  from (select *, row_number() over () as place, count(*) over () as count from candidate) c
+  from candidate
 ),
 part as materialized (
   select priority, task_ids, kinds, last_run_at,
@@ -74,9 +75,9 @@ part as materialized (
 ),
 granted as (
   insert into hive.lease (id, queen_id, queue, needs, task_ids, open, expires_at)
-  select lease_id, $1::uuid, $2::text, $11::text, array_agg(m.id order by priority, m.place), count(*),
+  select lease_id, $1::uuid, $2::text, $11::text, array_agg(m.id), count(*),
          clock_timestamp() + make_interval(secs => $4::double precision)
-  from part cross join lateral unnest(task_ids) with ordinality m (id, place)
+  from part cross join lateral unnest(task_ids) m (id)
   group by lease_id
 ),
 moved as (
@@ -88,7 +89,7 @@ moved as (
 ),
 told as (
   insert into hive.event (type, task_ids)
-  select 'dispatched', array_agg(id order by place) from placed having count(*) > 0
+  select 'dispatched', array_agg(id) from placed having count(*) > 0
 )
 select lease_id, priority, cardinality(task_ids) as size, kinds, last_run_at,
        task_ids[cardinality(task_ids)] as last_id

@@ -16,11 +16,7 @@
 --          now: without tasks, with its queen and how much of it is still open
 -- moves:   dispatched -> succeeded (succeed), running -> succeeded (succeed)
 -- events:  succeeded
-with given as materialized (
-  select id, lease_id, coalesce(result, ($3::text[])[1]) as result, run_seconds
-  from unnest($1::bigint[], $2::uuid[], $3::text[], $4::double precision[]) as g (id, lease_id, result, run_seconds)
-),
-held as materialized (
+with held as materialized (
   select id, open, queen_id
   from hive.lease
   where id = any($5::uuid[])
@@ -31,8 +27,9 @@ ended as (
   update hive.task t
   set state = 'succeeded', lease_id = null, ended_lease = g.lease_id, finished_at = clock_timestamp(),
       started_at = coalesce(t.started_at, clock_timestamp() - make_interval(secs => g.run_seconds)),
-      worker_id = $6::uuid, outcome = 'succeeded', result = g.result::jsonb, error = null
-  from given g
+      worker_id = $6::uuid, outcome = 'succeeded',
+      result = coalesce(g.result::jsonb, (select ($3::text[])[1]::jsonb)), error = null
+  from unnest($1::bigint[], $2::uuid[], $3::text[], $4::double precision[]) as g (id, lease_id, result, run_seconds)
   where g.lease_id = any(array(select id from held)) and t.id = g.id and t.lease_id = g.lease_id
   returning t.id, t.ended_lease as lease_id, t.claims - t.given_back as attempt, t.key
 ),
