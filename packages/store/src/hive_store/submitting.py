@@ -2,9 +2,11 @@
 
 However many there are, all are added or none. Few go in one statement, which is its own
 transaction. Many go in several within one transaction: one statement for 100,000 tasks of 1 KB made
-the client 430 MB larger, and one for more than 1 GB is refused by Postgres.
+the client 430 MB larger, and one for more than 1 GB is refused by Postgres. While Postgres works on
+one, the next is made.
 """
 
+import asyncio
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -34,7 +36,7 @@ __all__ = [
     "sent_by_caller",
 ]
 
-BATCH_TASKS: Final = 10_000
+BATCH_TASKS: Final = 2000
 BATCH_BYTES: Final = 8 * 1024 * 1024
 """A batch is full with either; the task that is one too many for it is still taken."""
 
@@ -117,11 +119,33 @@ async def _send_batches(connection: Connection, tasks: Sequence[NewTask]) -> lis
         return []
     if first.is_last:
         return await _send_batch(connection, first, names)
+    # What comes after a task by its name needs the id that it gets with its batch.
+    is_named = any(task.name is not None for task in tasks)
+    rows: list[Any] = []
+    batch: Batch | None = first
     async with connection.transaction():
-        rows = await _send_batch(connection, first, names)
-        for batch in batches:
+        while batch is not None:
+            following = None if is_named else _made_meanwhile(batches)
             rows += await _send_batch(connection, batch, names)
+            batch = next(batches, None) if following is None else await following
     return rows
+
+
+def _made_meanwhile(batches: Iterator[Batch]) -> "asyncio.Future[Batch | None]":
+    """Have the next batch made as soon as whoever asks awaits something else; None if none is."""
+    loop = asyncio.get_running_loop()
+    made: asyncio.Future[Batch | None] = loop.create_future()
+
+    def make() -> None:
+        try:
+            made.set_result(next(batches, None))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the batch is awaited
+            made.set_exception(error)
+            # Nobody awaits it if the batch before it fails.
+            made.exception()
+
+    loop.call_soon(make)
+    return made
 
 
 async def _send_batch(connection: Connection, batch: Batch, names: Names) -> list[Any]:
@@ -165,7 +189,7 @@ def sealed(task: NewTask, sealer: Sealer) -> NewTask:
 
 
 def batches_of(tasks: Sequence[NewTask], names: Names) -> Iterator[Batch]:
-    """Cut `tasks` into batches, each made when it is asked for: when the one before is in.
+    """Cut `tasks` into batches, each made when it is asked for.
 
     Raises:
         RefusedTaskError: a task may not be submitted as it stands; the message says why.
