@@ -30,13 +30,7 @@ def check_payload(kind: str, payload: Any) -> None:
         MalformedPayloadError: the payload does not suit the kind; the message names the field.
         ConfigurationError: the package that registers the kind cannot be imported.
     """
-    found = _installed()
-    if kind not in found:
-        raise UnknownKindError(kind, tuple(sorted(found)))
-    try:
-        executor: type[ExecutorType] = found[kind].load()
-    except ImportError as error:
-        raise ConfigurationError(f"the executor of kind {kind!r} is broken: {error}") from error
+    executor = _executor_of(kind)
     try:
         encoded = encode_json(payload)
     except UnstorableValueError as error:
@@ -54,6 +48,19 @@ def check_payload_if_known(kind: str, payload: Any) -> None:
         check_payload(kind, payload)
     except (UnknownKindError, ConfigurationError):
         return
+
+
+@cache
+def _executor_of(kind: str) -> type[ExecutorType]:
+    # To load what is loaded takes longer than to hold a small payload against it.
+    found = _installed()
+    if kind not in found:
+        raise UnknownKindError(kind, tuple(sorted(found)))
+    try:
+        executor: type[ExecutorType] = found[kind].load()
+    except ImportError as error:
+        raise ConfigurationError(f"the executor of kind {kind!r} is broken: {error}") from error
+    return executor
 
 
 @cache
