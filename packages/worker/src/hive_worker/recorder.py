@@ -306,16 +306,13 @@ class Recorder:
     def _settle(self, batch: Sequence[tuple[Ending, Task]], finished: Sequence[Finished]) -> None:
         """Let go of what is written, count it, and tell of it: hints follow the commit."""
         self._holdings.ended((ending.lease_id, ending.task_id) for ending, _ in batch)
+        # Of two endings of one task under one lease, the first counts.
+        entries = {(e.task_id, e.lease_id): (e, task) for e, task in reversed(batch)}
+        if stale := len(batch) - sum(len(alike.task_ids) for alike in finished):
+            self._metrics.stale_writes(stale)
         report = Report()
-        written = {
-            (task_id, alike.lease_id): alike for alike in finished for task_id in alike.task_ids
-        }
-        if len(written) < len(batch):
-            self._metrics.stale_writes(len(batch) - len(written))
-        for ending, task in batch:
-            alike = written.get((ending.task_id, ending.lease_id))
-            if alike is not None:
-                report.add(ending, task, alike)
+        for alike in finished:
+            report.add([entries[i, alike.lease_id] for i in alike.task_ids], alike)
         report.count(self._metrics)
         self._bus.tell(*report.frames())
         self._written.set()

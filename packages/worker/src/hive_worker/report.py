@@ -1,6 +1,7 @@
 """What a flush has changed, gathered once for metrics, for the queens and for watchers."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -44,17 +45,25 @@ class Report:
         self._groups: defaultdict[_Kind, _Alike] = defaultdict(_Alike)
         self._leases: dict[LeaseId, LeaseChange] = {}
 
-    def add(self, ending: Ending, task: Task, row: Finished) -> None:
-        """Take in one ending that is written."""
-        alike = self._groups[
-            task.queue, task.kind, row.outcome, row.state, SET_ASIDE.get(ending.move)
-        ]
-        alike.task_ids.append(ending.task_id)
-        alike.attempts.append(row.attempt)
-        if ending.run_seconds is None:
-            alike.unbegun += 1
-        else:
-            alike.run_seconds.append(ending.run_seconds)
+    def add(self, members: Sequence[tuple[Ending, Task]], row: Finished) -> None:
+        """Take in endings that are written, of one lease and alike in what came of them.
+
+        Args:
+            members: how each of them ended; at least one.
+            row: what became of them all.
+        """
+        first_ending, first_task = members[0]
+        set_aside = SET_ASIDE.get(first_ending.move)
+        by_kind: dict[str, list[Ending]] = {}
+        for ending, task in members:
+            by_kind.setdefault(task.kind, []).append(ending)
+        for kind, endings in by_kind.items():
+            alike = self._groups[first_task.queue, kind, row.outcome, row.state, set_aside]
+            run_seconds = [e.run_seconds for e in endings if e.run_seconds is not None]
+            alike.task_ids += [e.task_id for e in endings]
+            alike.attempts += [row.attempt] * len(endings)
+            alike.run_seconds += run_seconds
+            alike.unbegun += len(endings) - len(run_seconds)
         if row.queen_id is not None and row.open is not None:
             known = self._leases.get(row.lease_id)
             # All rows of one statement have one count; of two statements the later has less.
