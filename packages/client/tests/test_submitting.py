@@ -4,15 +4,22 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
 from hive_bus.bus import Bus
 from hive_calls.demonstration import echo
-from hive_client import Hive, NewTask, TaskId, call
-from hive_contracts.errors import MalformedPayloadError, RefusedTaskError, UsageError
+from hive_client import Hive, NewTask, TaskId, call, payloads
+from hive_contracts.errors import (
+    ConfigurationError,
+    MalformedPayloadError,
+    RefusedTaskError,
+    UsageError,
+)
 from hive_contracts.events import EventFrame
+from hive_contracts.execution import EXECUTOR_GROUP
 from hive_contracts.states import TaskState
 from hive_store import submitting
 
@@ -114,6 +121,19 @@ async def test_a_payload_is_held_against_its_kind_if_that_is_installed_here(hive
     assert await hive.tasks.count() == {}
     await hive.submit("command", {"argv": ("ls", "-l")})
     await hive.submit("of-another-machine", {"argv": "ls"})
+
+
+def test_a_kind_that_could_not_be_imported_once_may_be_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def installed(name: str) -> dict[str, EntryPoint]:
+        return {"late": EntryPoint("late", f"{name}:CommandExecutor", EXECUTOR_GROUP)}
+
+    monkeypatch.setattr(payloads, "_installed", lambda: installed("hive_process.not_there"))
+    with pytest.raises(ConfigurationError, match="the executor of kind 'late' is broken"):
+        payloads.check_payload("late", {"argv": ["ls"]})
+    monkeypatch.setattr(payloads, "_installed", lambda: installed("hive_process.command"))
+    payloads.check_payload("late", {"argv": ["ls"]})
 
 
 @pytest.mark.parametrize("wrong", ["x", echo, {"kind": "trial"}])

@@ -18,7 +18,6 @@ from hive_contracts.bundles import Bundle
 from hive_contracts.errors import ConfigurationError, StoreUnavailableError
 from hive_contracts.ids import LeaseId
 from hive_contracts.wire import encode_bundle
-from hive_dispatch.bell_worker import BellWorker
 from hive_dispatch.keys import bell_key, queue_key
 from hive_dispatch.receiver import BundleReceiver
 from hive_dispatch.sender import BundleSender
@@ -157,39 +156,6 @@ async def test_what_somebody_waited_for_needs_nothing_but_its_stroke(redis_url: 
         await until_asleep_at_the_bell(client)
         await client.rpush(bell_key("hive", "default"), stroke)
         assert await accepted.wait(1) == [sent]
-
-
-async def test_an_accept_is_on_its_way_before_redis_is_told_to_let_go_of_the_bundle(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[str] = []
-    arrived = asyncio.Event()
-    let_go = BellWorker._remove  # pyright: ignore[reportPrivateUsage] - watched, and done
-
-    async def watched(bell_worker: BellWorker, name: str) -> None:
-        steps.append("let go")
-        await let_go(bell_worker, name)
-
-    async def accept(_: Bundle) -> None:
-        arrived.set()
-
-    async def send_accepts() -> None:
-        await arrived.wait()
-        steps.append("accept")
-
-    monkeypatch.setattr(BellWorker, "_remove", watched)
-    async with (
-        asyncio.timeout(10),
-        BundleSender(redis_url) as sender,
-        redis_client(redis_url) as client,
-        running(receiver(redis_url, accept)),
-        asyncio.TaskGroup() as group,
-    ):
-        group.create_task(send_accepts())
-        await until_asleep_at_the_bell(client)
-        await sender.send([bundle()], ttl_seconds=15)
-        await until(lambda: len(steps) == 2)
-    assert steps == ["accept", "let go"]
 
 
 async def test_what_a_stroke_has_handed_over_does_not_stay_in_redis(redis_url: str) -> None:

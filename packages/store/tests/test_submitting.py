@@ -1,6 +1,9 @@
 """Submitting: all or none, in order, and refused with the value that was wrong."""
 
+import asyncio
+import gc
 import re
+import weakref
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -14,10 +17,12 @@ from hive_contracts.ids import TaskId
 from hive_contracts.sizes import MAX_VALUE_BYTES
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask
-from hive_store import TaskStore
+from hive_store import TaskStore, migrate, open_line, submitting
 from hive_store.conditions import Names
 from hive_store.refusing import FIELD_TYPES
 from hive_store.submitting import BATCH_TASKS, batches_of
+from hive_testkit.plugin import OwnServer
+from hive_testkit.waiting import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -254,9 +259,85 @@ def test_a_batch_is_full_at_a_number_of_tasks_or_of_bytes() -> None:
 
 
 def test_a_batch_is_made_when_it_is_asked_for_and_not_before() -> None:
-    """So what is being sent is all that is held beside the tasks themselves."""
+    """So what is being sent, and the next, are all that is held beside the tasks themselves."""
     new = [NewTask(kind="call")] * BATCH_TASKS + [NewTask(kind="call", priority=-1)]
     batches = batches_of(new, Names())
     next(batches)
     with pytest.raises(RefusedTaskError, match="not -1"):
         next(batches)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        (None, "made sent made answered sent made answered sent answered"),
+        ("first", "made sent answered made sent answered made sent answered"),
+    ],
+)
+async def test_the_next_batch_is_made_while_one_is_sent_unless_it_may_need_its_ids(
+    name: str | None, steps: str, tasks: TaskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    make, send = submitting._batch, submitting._send_batch  # pyright: ignore[reportPrivateUsage]
+
+    def watched_make(*arguments: Any, **more: Any) -> submitting.Batch:
+        seen.append("made")
+        return make(*arguments, **more)
+
+    async def watched_send(*arguments: Any) -> list[Any]:
+        seen.append("sent")
+        rows = await send(*arguments)
+        seen.append("answered")
+        return rows
+
+    monkeypatch.setattr(submitting, "_batch", watched_make)
+    monkeypatch.setattr(submitting, "_send_batch", watched_send)
+    for constant in ("BATCH_TASKS", "BOUND_BATCH_TASKS"):
+        monkeypatch.setattr(submitting, constant, 2)
+    new = [NewTask(kind="call", payload=place) for place in range(6)]
+    await tasks.submit([replace(new[0], name=name), *new[1:]])
+    assert " ".join(seen) == steps
+
+
+async def test_what_is_refused_while_another_batch_is_sent_is_kept_by_nobody(
+    tasks: TaskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "BATCH_TASKS", 2)
+    refused = NewTask(kind="call", priority=-1)
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(RefusedTaskError, match="not -1") as caught:
+            await tasks.submit([*[NewTask(kind="call")] * 5, refused])
+        error = weakref.ref(caught.value)
+        del caught
+        assert error() is None
+    finally:
+        gc.enable()
+    assert await tasks.count() == {}
+
+
+async def test_who_is_cancelled_in_a_transaction_does_not_wait_for_a_server_that_is_frozen(
+    own_postgres: OwnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(own_postgres.url)
+    monkeypatch.setattr(submitting, "BATCH_TASKS", 2)
+    async with open_line(own_postgres.url) as line:
+        holder = await asyncpg.connect(own_postgres.url)
+
+        async def somebody_waits() -> bool:
+            return await holder.fetchval("select exists(select from pg_locks where not granted)")
+
+        async with holder.transaction(), asyncio.TaskGroup() as group:
+            await holder.execute("lock table hive.event in exclusive mode")
+            submit = group.create_task(TaskStore(line).submit([NewTask(kind="call")] * 5))
+            await until(somebody_waits)
+            own_postgres.pause()
+            try:
+                submit.cancel()
+                await until(submit.done)
+            finally:
+                own_postgres.resume()
+            assert submit.cancelled()
+        await holder.close()
+        assert await TaskStore(line).count() == {}

@@ -12,7 +12,7 @@ from hive_contracts.errors import RefusedTaskError
 from hive_contracts.ids import TaskId
 from hive_contracts.states import TaskState
 from hive_contracts.tasks import NewTask, Submitted, UniqueFor
-from hive_store import Line, QueenStore, TaskStore
+from hive_store import Line, QueenStore, TaskStore, submitting
 from hive_store.claiming import Watermarks
 from hive_testkit.timing import pass_time
 
@@ -63,6 +63,21 @@ async def test_of_many_connections_at_once_one_adds_it_and_all_learn_its_id(
     assert len(ids) == 1
     assert sum(is_new for answer in answers for _, _, is_new in answer) == 20
     assert await tasks.count() == {"default": {TaskState.QUEUED: 20}}
+
+
+async def test_submits_that_wait_for_one_anothers_keys_in_a_circle_both_come_through(
+    open_line: Callable[[], Line], tasks: TaskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are taken in their order within one statement, and here it takes four."""
+    monkeypatch.setattr(submitting, "BOUND_BATCH_TASKS", 10)
+    new = [unique(f"k{i:02}") for i in range(40)]
+    async with asyncio.TaskGroup() as group:
+        one = group.create_task(TaskStore(open_line()).hand_in(new))
+        other = group.create_task(TaskStore(open_line()).hand_in(new[::-1]))
+    there, back = one.result(), other.result()
+    assert [each.id for each in there] == [each.id for each in reversed(back)]
+    assert {each.is_new for each in there} | {each.is_new for each in back} == {True, False}
+    assert await tasks.count() == {"default": {TaskState.QUEUED: 40}}
 
 
 async def test_until_it_has_ended_or_only_while_it_waits_as_the_submitter_says(

@@ -1,16 +1,21 @@
 """The accepts of several bundles share a statement, and nothing is taken into hand twice."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from hive_contracts.bundles import Bundle
 from hive_contracts.errors import StoreUnavailableError
 from hive_contracts.ids import LeaseId, WorkerId
+from hive_dispatch.bell_worker import BellWorker
+from hive_dispatch.receiver import BundleReceiver
+from hive_dispatch.sender import BundleSender
 from hive_store import WorkerStore, open_line
 from hive_store.worker_store import Accepted, LeasedTask
 from hive_telemetry.metrics import Metrics
@@ -22,6 +27,11 @@ from hive_worker.acceptor import Acceptor
 from hive_worker.holdings import Holdings
 
 LEASE = timedelta(seconds=15)
+
+
+def redis_client(url: str) -> Any:
+    client_class: Any = Redis  # redis-py leaves its options untyped
+    return client_class.from_url(url)
 
 
 class Scene:
@@ -196,3 +206,53 @@ async def test_tasks_wait_for_as_many_slots_as_the_line_says_in_which_they_came(
     assert {leased.task.lease_id for leased in scene.put} == {light.lease_id}
     assert [(leased.task.lease_id, slots) for leased, slots in scene.wide] == [(wide.lease_id, 3)]
     assert len(scene.put) == 2
+
+
+async def test_a_bundle_from_the_bell_is_accepted_before_redis_is_told_to_let_go_of_it(
+    ground: Ground, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that comes alone waits for the one, and not for the other."""
+    steps: list[str] = []
+    let_go = BellWorker._remove  # pyright: ignore[reportPrivateUsage] - watched, and done
+
+    class WatchedStore(WorkerStore):
+        async def accept(self, lease_ids: Sequence[LeaseId], *, lease: timedelta) -> list[Accepted]:
+            steps.append("accept")
+            return await super().accept(lease_ids, lease=lease)
+
+    async def watched(bell_worker: BellWorker, name: str) -> None:
+        steps.append("let go")
+        await let_go(bell_worker, name)
+
+    async def room() -> int:
+        return 10
+
+    monkeypatch.setattr(BellWorker, "_remove", watched)
+    bundle = await ground.bundle(1)
+    async with (
+        asyncio.timeout(10),
+        open_line(database_url) as line,
+        BundleSender(redis_url) as sender,
+        redis_client(redis_url) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        scene = Scene(WatchedStore(WorkerId(uuid4()), accepts=line, finishes=line))
+        receiver = BundleReceiver(
+            redis_url,
+            "hive",
+            "default",
+            accept=scene.acceptor.accept,
+            wait_for_room=room,
+            max_bundles=10,
+        )
+        running = [group.create_task(each.run()) for each in (receiver, scene.acceptor)]
+
+        async def waits_at_bell() -> bool:
+            return (await client.info("clients"))["blocked_clients"] == 1
+
+        await until(waits_at_bell)
+        await sender.send([bundle], ttl_seconds=15)
+        await until(lambda: len(steps) == 2 and bool(scene.put))
+        for task in running:
+            task.cancel()
+    assert steps == ["accept", "let go"]

@@ -181,6 +181,35 @@ async def test_what_is_written_is_counted_and_told(scene: Scene, ground: Ground,
     assert event_frame.events[0].attempts == (1, 1)
 
 
+async def test_kinds_are_counted_apart_and_what_never_ran_has_no_time(
+    scene: Scene, ground: Ground, bus: Bus
+) -> None:
+    first, second, unbegun = scene.hold(await ground.lease(3))
+    other = second.replaced(kind="other")
+    async with bus.subscribe(EventFrame, LeaseFrame) as frames:
+        scene.succeed(first)
+        scene.succeed(other)
+        scene.recorder.record(
+            Ending(unbegun.id, unbegun.lease_id, Move.CANCEL, OutcomeName.CANCELLED), None, unbegun
+        )
+        await scene.recorder.tick()
+        async with asyncio.timeout(5):
+            lease_frame, event_frame = await anext(frames), await anext(frames)
+    for kind, outcome in (("trial", "succeeded"), ("other", "succeeded"), ("trial", "cancelled")):
+        labels = {"queue": "default", "kind": kind, "outcome": outcome}
+        assert scene.metrics.value("hive_tasks_finished_total", **labels) == 1
+    assert isinstance(lease_frame, LeaseFrame)
+    assert [change.open for change in lease_frame.changes] == [0]
+    assert lease_frame.run_seconds == {"trial": (1, 0.25), "other": (1, 0.25)}
+    assert isinstance(event_frame, EventFrame)
+    told = {(event.type, event.task_ids) for event in event_frame.events}
+    assert told == {
+        (EventType.SUCCEEDED, (first.id,)),
+        (EventType.SUCCEEDED, (second.id,)),
+        (EventType.CANCELLED, (unbegun.id,)),
+    }
+
+
 async def test_an_ending_under_a_lease_that_is_gone_changes_nothing_and_is_counted(
     scene: Scene, ground: Ground, database: "Connection[Any]"
 ) -> None:
@@ -391,6 +420,27 @@ async def test_a_second_ending_of_one_task_under_one_lease_changes_nothing(
     scene.succeed(task, result="2")
     await scene.recorder.tick()
     assert (await ground.tasks.read(task.id)).result == 1
+
+
+async def test_of_two_endings_of_one_task_in_one_flush_the_first_counts_and_once(
+    scene: Scene, ground: Ground, bus: Bus
+) -> None:
+    [task] = scene.hold(await ground.lease(1))
+    later = Ending(
+        task.id, task.lease_id, Move.FAIL, OutcomeName.FAILED, error="x", run_seconds=0.75
+    )
+    async with bus.subscribe(LeaseFrame) as frames:
+        scene.succeed(task)
+        scene.recorder.record(later, None, task)
+        await scene.recorder.tick()
+        async with asyncio.timeout(5):
+            lease_frame = await anext(frames)
+    assert (await ground.tasks.read(task.id)).state is TaskState.SUCCEEDED
+    assert isinstance(lease_frame, LeaseFrame)
+    assert lease_frame.run_seconds == {"trial": (1, 0.25)}
+    labels = {"queue": "default", "kind": "trial", "outcome": "succeeded"}
+    assert scene.metrics.value("hive_tasks_finished_total", **labels) == 1
+    assert scene.metrics.value("hive_stale_writes_total") == 1
 
 
 class DeafStore(WorkerStore):

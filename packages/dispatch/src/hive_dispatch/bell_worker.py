@@ -33,9 +33,10 @@ POLL_SECONDS: Final = 0.5
 LOOK_SECONDS: Final = 10.0
 """A look is two round trips, however much it finds; on a far network they may be slow ones."""
 
-ROUNDS_TO_ACCEPT: Final = 2
-"""Of the event loop, until the accept of a bundle that has begun is on its way to Postgres: a task
-waits for that, and for nothing that is done in Redis afterwards."""
+ROUNDS_UNTIL_SENT: Final = 2
+"""Of the event loop, until the accept of a bundle that has begun is on its way to Postgres, as a
+rule: in the first it reaches who gathers accepts, who sends them in the second. A task waits for
+that, and for nothing that is done in Redis afterwards."""
 
 
 class _Stroke(NamedTuple):
@@ -109,7 +110,7 @@ class BellWorker(Worker):
                 # Nobody else has it yet; but for one who looks this moment, and has the same lease
                 # accepted: then one of the two accepts does nothing.
                 self._begin(stroke.name, stroke.bundle)
-                for _ in range(ROUNDS_TO_ACCEPT):
+                for _ in range(ROUNDS_UNTIL_SENT):
                     await asyncio.sleep(0)
                 await self._remove(stroke.name)
             elif self.allow_pick_jobs:

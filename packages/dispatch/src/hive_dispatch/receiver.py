@@ -59,9 +59,9 @@ class BundleReceiver:
             url: where Redis is.
             prefix: the same as the senders'.
             queue: the queue to serve, or the line of one.
-            accept: called with each bundle, `max_bundles` at once; the bundle is gone from Redis by
-                then. After `UnavailableError` the bundle is left to lapse; any other
-                error ends `run`.
+            accept: called with each bundle, `max_bundles` at once. The bundle may still lie in
+                Redis, where another may find it: of two accepts of a lease, one is granted. After
+                `UnavailableError` the bundle is left to lapse; any other error ends `run`.
             wait_for_room: returns how many bundles could be begun, once that is at least one;
                 called before each look.
             max_bundles: most bundles that are being accepted at once.

@@ -24,6 +24,7 @@ from hive_contracts.sealing import Sealer
 from hive_contracts.tasks import NewTask, default_max_attempts
 from hive_contracts.ticks import check_when, said
 from hive_contracts.wire import decode_json, encode_json
+from hive_store.callers import transaction_on
 from hive_store.deeds import Actor
 from hive_store.line import Line
 from hive_store.refusing import checked_payload
@@ -203,7 +204,7 @@ class ScheduleStore:
         payload = encode_json(schedule.task.payload).replace(TICK, shown)
         expires_at = None if schedule.expires_in is None else schedule.now + schedule.expires_in
         task = replace(schedule.task, payload=decode_json(payload), expires_at=expires_at)
-        async with self._line.lent() as connection, connection.transaction():
+        async with self._line.lent() as connection, transaction_on(connection):
             [row], _ = await send(connection, [task])
             [task_id] = row["ids"]
             if not await connection.fetch(

@@ -14,6 +14,7 @@ from hive_contracts.spending import Spending
 from hive_contracts.states import Move, TaskState
 from hive_contracts.tasks import NewTask, ParentResult, Question
 from hive_contracts.wire import Struct, decode_json, encode_json
+from hive_store.callers import transaction_on
 from hive_store.columns import none_if_null, one_if_alike
 from hive_store.connecting import naming_misfits
 from hive_store.line import Line, Row
@@ -249,7 +250,7 @@ class WorkerStore:
             return await self._finish_and_submit(ending)
 
     async def _finish_and_submit(self, ending: Ending) -> list[Finished]:
-        async with self._finishes.lent() as connection, connection.transaction():
+        async with self._finishes.lent() as connection, transaction_on(connection):
             rows = await connection.fetch(statement("finish_tasks"), *self._columns([ending]))
             finished = _finished(rows)
             if any(alike.open is not None for alike in finished):

@@ -49,7 +49,8 @@ class Report:
         """Take in endings that are written, of one lease and alike in what came of them.
 
         Args:
-            members: how each of them ended; at least one.
+            members: how each of them ended; at least one. They are of one queue, as a lease is, and
+                either all set aside or none, because that has statements of its own.
             row: what became of them all.
         """
         first_ending, first_task = members[0]

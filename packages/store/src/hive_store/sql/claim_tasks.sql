@@ -34,6 +34,8 @@
 -- $10 last_priorities  smallint[]        ... and ends with this priority
 -- $11 needs            text              what the tasks need of their worker; '' for those that need nothing
 --
+-- A lease lists its tasks in no promised order: who reads them sorts them.
+--
 -- returns: one row per lease and priority, with the last task in it
 -- moves:   queued -> dispatched (claim)
 -- events:  dispatched

@@ -19,7 +19,7 @@
 -- submit the first. The row of a key is written in any case: who submits it at the same moment waits for
 -- the other, and is told the other's task, which its own snapshot cannot see. (A task that is not to be
 -- seen counts, unless its key is old: then retention has taken it.) Keys are taken in their order, so that
--- two submits do not wait for one another.
+-- no two of these statements wait for one another.
 --
 -- returns: one row, of the ids in the order given, and of whether each task is new
 -- births:  queued, scheduled, blocked
