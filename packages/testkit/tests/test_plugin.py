@@ -2,6 +2,9 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,15 @@ def say(redis_url: str, command: bytes) -> bytes:
         connection.connect(urlsplit(redis_url).path)
         connection.sendall(command + b"\r\n")
         return connection.recv(100)
+
+
+def test_tests_started_in_the_background_of_a_shell_hear_ctrl_c(tmp_path: Path) -> None:
+    test = tmp_path / "test_signal.py"
+    test.write_text("import os, signal\ndef test_it():\n    os.kill(os.getpid(), signal.SIGINT)\n")
+    tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:cov", str(test)]
+    line = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *tests]
+    ended = subprocess.run(line, check=False, cwd=tmp_path, capture_output=True)
+    assert ended.returncode == pytest.ExitCode.INTERRUPTED, ended.stdout
 
 
 @pytest.mark.parametrize("turn", [1, 2])

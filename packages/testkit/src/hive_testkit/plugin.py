@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OwnServer",
     "bytecode_is_kept",
+    "ctrl_c_is_heard",
     "database",
     "database_url",
     "empty_redis",
@@ -129,6 +130,13 @@ def no_width_of_the_runner() -> None:
 def bytecode_is_kept() -> None:
     """A runner may forbid it; the thousand processes of the tests would each compile everything."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard() -> None:
+    """A shell has what it starts with `&` ignore Ctrl-C, and so would all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
