@@ -8,10 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from types import FrameType
+
+import pytest
+import uvloop
 
 from hive.running import run_main
 
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 BLOCKING = """
 from hive.running import run_main
 async def block():
@@ -97,10 +102,11 @@ def lost_presses(run: Callable[[Coroutine[object, object, None]], None]) -> list
     return lost
 
 
-def test_no_ctrl_c_is_lost_at_whatever_moment_it_comes() -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_no_ctrl_c_is_lost_at_whatever_moment_it_comes(loop: str) -> None:
     # In a process with one thread, as a command's is: the system gives a signal to any.
     done = subprocess.run(
-        [sys.executable, __file__], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, __file__, loop], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
@@ -134,4 +140,5 @@ def test_who_answers_a_ctrl_c_has_the_last_word_and_all_is_as_before() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(f"lost at {lost}" if (lost := lost_presses(run_main)) else 0)
+    run = partial(run_main, new_loop=LOOPS[sys.argv[1]])
+    sys.exit(f"lost at {lost}" if (lost := lost_presses(run)) else 0)

@@ -11,7 +11,10 @@ INTERRUPTED = 130
 def main() -> None:
     """Read the rest, and run the command line."""
     try:
-        from hive.cli import main as run  # noqa: PLC0415 - it takes time, in which Ctrl-C may come
+        from hive.setting_out import setting_out  # noqa: PLC0415 - all of it takes time
+
+        with setting_out():
+            from hive.cli import main as run  # noqa: PLC0415
 
         run()
     except KeyboardInterrupt:

@@ -3,14 +3,21 @@
 import signal
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["ended_by_one", "run_main"]
 
 ResultT = TypeVar("ResultT")
 
 
-def run_main(main: Coroutine[Any, Any, ResultT]) -> ResultT:
+def run_main(
+    main: Coroutine[Any, Any, ResultT],
+    *,
+    new_loop: "Callable[[], asyncio.AbstractEventLoop] | None" = None,
+) -> ResultT:
     """Return what `main` returns. The first Ctrl-C cancels it, and a second ends it where it is.
 
     `asyncio.run` cancels `main` in the middle of whatever step it is in. An `asyncio.timeout(0)`
@@ -18,6 +25,10 @@ def run_main(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     cancellation for its own (Python 3.11); and a Ctrl-C while the runner sets itself up comes out
     as a CancelledError. Here `main` is cancelled between two steps. To be called on the main
     thread, where no loop runs.
+
+    Args:
+        main: the coroutine.
+        new_loop: what makes the loop that it runs in; None for asyncio's own.
 
     Raises:
         KeyboardInterrupt: there was a Ctrl-C, and `main` has not answered it itself.
@@ -38,7 +49,7 @@ def run_main(main: Coroutine[Any, Any, ResultT]) -> ResultT:
         nonlocal was_cancelled
         was_cancelled = task.cancel()
 
-    with _held_back() as let_come, asyncio.Runner() as runner:
+    with _held_back() as let_come, asyncio.Runner(loop_factory=new_loop) as runner:
         loop = runner.get_loop()
         task = loop.create_task(main)
         # Whoever began this process may have said that Ctrl-C is none of its business.

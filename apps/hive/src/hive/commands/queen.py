@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from hive.options import Options, with_options
+from hive.running import run_main
+from hive.setting_out import setting_out
 
 __all__ = ["queen"]
 
@@ -25,8 +27,10 @@ def queen(
       hive queen --set queen.metrics_port=9464
       hive queen --weight images=3 --weight mail=1
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
+    with setting_out():
+        import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.wiring import run_queen  # noqa: PLC0415
+        from hive.wiring import run_queen  # noqa: PLC0415
 
-    uvloop.run(run_queen(options.settings(queen__weights=",".join(weight) if weight else None)))
+        settings = options.settings(queen__weights=",".join(weight) if weight else None)
+    run_main(run_queen(settings), new_loop=uvloop.new_event_loop)

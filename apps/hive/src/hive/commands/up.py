@@ -7,6 +7,7 @@ import typer
 
 from hive.commands.worker import Allow
 from hive.options import Json, Options, with_options
+from hive.setting_out import setting_out
 
 if TYPE_CHECKING:
     from hive.settings import Settings
@@ -70,13 +71,14 @@ def up(
 
 
 def _stay_up(settings: "Settings", *, json: bool) -> None:
-    import asyncio  # noqa: PLC0415
+    with setting_out():
+        import asyncio  # noqa: PLC0415
 
-    from hive.inviting import invite, withdraw  # noqa: PLC0415
-    from hive.local_plan import local_plan  # noqa: PLC0415
-    from hive.parenthood import announce_ready  # noqa: PLC0415
-    from hive.printing import say  # noqa: PLC0415
-    from hive.supervisor import Supervisor  # noqa: PLC0415
+        from hive.inviting import invite, withdraw  # noqa: PLC0415
+        from hive.local_plan import local_plan  # noqa: PLC0415
+        from hive.parenthood import announce_ready  # noqa: PLC0415
+        from hive.printing import say  # noqa: PLC0415
+        from hive.supervisor import Supervisor  # noqa: PLC0415
 
     def on_up(state: "UpState") -> None:
         if state.invitation is not None:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from hive.options import Options, with_options
+from hive.running import run_main
+from hive.setting_out import setting_out
 
 if TYPE_CHECKING:
     from hive.settings import Settings
@@ -54,10 +56,12 @@ def worker(
     --sync runs one task after another, claimed straight from Postgres without a queen: for
     debugging, and to compare with. Leases of dead workers come back only where a queen runs.
     """  # noqa: D301 - the escape is click's: what follows is not wrapped
-    from hive.allowing import allowed  # noqa: PLC0415 - `hive --help` must not pay for it
+    with setting_out():
+        from hive.allowing import allowed  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    flags = flags_of_a_worker(queues, slots=slots, processes=processes, labels=label)
-    work(allowed(options.settings(**flags), allow), is_async=async_mode)
+        flags = flags_of_a_worker(queues, slots=slots, processes=processes, labels=label)
+        settings = allowed(options.settings(**flags), allow)
+    work(settings, is_async=async_mode)
 
 
 def flags_of_a_worker(
@@ -90,8 +94,9 @@ def work(settings: "Settings", *, is_async: bool) -> None:
         from hive.multiplying import run_copies  # noqa: PLC0415
 
         raise typer.Exit(run_copies(settings.worker.processes, settings, is_async=is_async))
-    import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
+    with setting_out():
+        import uvloop  # noqa: PLC0415 - `hive --help` must not pay for it
 
-    from hive.wiring import run_worker  # noqa: PLC0415
+        from hive.wiring import run_worker  # noqa: PLC0415
 
-    uvloop.run(run_worker(settings, is_async=is_async))
+    run_main(run_worker(settings, is_async=is_async), new_loop=uvloop.new_event_loop)
