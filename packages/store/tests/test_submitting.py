@@ -341,3 +341,13 @@ async def test_who_is_cancelled_in_a_transaction_does_not_wait_for_a_server_that
             assert submit.cancelled()
         await holder.close()
         assert await TaskStore(line).count() == {}
+
+
+async def test_a_submit_leaves_room_in_the_index_by_id(database: Connection) -> None:
+    """Each task is entered there twice more, when it is claimed and when it ends."""
+    size = "select pg_relation_size('hive.task_pkey')"
+    await database.execute("insert into hive.task (kind) select 'x' from generate_series(1, 50000)")
+    with_room = await database.fetchval(size)
+    await database.execute("alter index hive.task_pkey set (fillfactor = 90)")
+    await database.execute("reindex index hive.task_pkey")
+    assert with_room > 1.5 * await database.fetchval(size)
