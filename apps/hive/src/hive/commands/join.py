@@ -9,6 +9,7 @@ import typer
 from hive.commands.worker import Allow, Labels, Processes, Queues, Slots, flags_of_a_worker, work
 from hive.options import Options, with_options
 from hive.running import run_main
+from hive.setting_out import setting_out
 
 __all__ = ["join"]
 
@@ -34,9 +35,10 @@ def join(
     There, `hive up --listen ADDRESS` writes the file; copy it here, readable for nobody else. The
     other commands take it too: HIVE_CONFIG=FILE hive status
     """
-    from hive.allowing import allowed  # noqa: PLC0415
-    from hive.joining import check_file, check_servers, meet  # noqa: PLC0415
-    from hive.printing import say  # noqa: PLC0415
+    with setting_out():
+        from hive.allowing import allowed  # noqa: PLC0415
+        from hive.joining import check_file, check_servers, meet  # noqa: PLC0415
+        from hive.printing import say  # noqa: PLC0415
 
     check_file(file)
     flags = flags_of_a_worker(queues, slots=slots, processes=processes, labels=label)
