@@ -356,10 +356,13 @@ class ModelStore:
         return reaped
 
     def sweep(self) -> int:
-        """Return how many tasks fall due."""
+        """Return how many tasks fall due; one parked until now goes back to a later moment."""
         due = [t for t in self.in_state(TaskState.SCHEDULED) if t.due <= self.now]
         for task in due:
-            task.move(Move.LINE_UP if task.is_asking else Move.FALL_DUE)
+            if task.due_before is not None and task.due_before > self.now:
+                task.due = task.due_before
+            else:
+                task.move(Move.LINE_UP if task.is_asking else Move.FALL_DUE)
             task.go_on()
         return len(due)
 
