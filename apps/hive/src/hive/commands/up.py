@@ -45,11 +45,12 @@ def up(
     Running it again changes nothing. With --listen it writes a file with which another machine can
     join; without, it listens on no port.
     """
-    from hive import up_state  # noqa: PLC0415
-    from hive.allowing import allowed  # noqa: PLC0415
-    from hive.printing import say  # noqa: PLC0415
+    with setting_out():
+        from hive import up_state  # noqa: PLC0415
+        from hive.allowing import allowed  # noqa: PLC0415
+        from hive.printing import say  # noqa: PLC0415
 
-    settings = allowed(options.settings(services__listen=listen), allow)
+        settings = allowed(options.settings(services__listen=listen), allow)
     data_dir = settings.services.data_dir
     state, is_ours = up_state.read(data_dir), False
     if state is None and not detach:

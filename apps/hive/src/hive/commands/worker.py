@@ -91,7 +91,8 @@ def flags_of_a_worker(
 def work(settings: "Settings", *, is_async: bool) -> None:
     """Be a worker, or several, until told to stop."""
     if settings.worker.processes > 1:
-        from hive.multiplying import run_copies  # noqa: PLC0415
+        with setting_out():
+            from hive.multiplying import run_copies  # noqa: PLC0415
 
         raise typer.Exit(run_copies(settings.worker.processes, settings, is_async=is_async))
     with setting_out():
